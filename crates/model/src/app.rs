@@ -1,0 +1,22 @@
+//! An app: what is upgraded.
+
+use crate::policy::ReleasePolicy;
+use crate::target::Target;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A service plus the target that it runs on. Stored as [`crate::resource::Kind::App`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// Unique id: 1 to 64 of `[a-zA-Z0-9-_.]`.
+    #[serde(default)]
+    pub id: String,
+    /// The gateway service whose traffic is moved. Its routes name it; the release moves its default upstream.
+    pub service_id: String,
+    /// Where the environments run.
+    pub target: Target,
+    /// How a release goes; all of it has defaults.
+    #[serde(default)]
+    pub release: ReleasePolicy,
+}

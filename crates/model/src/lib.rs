@@ -1,0 +1,20 @@
+//! The nouns of Tealgate: gateway resources, the release spec, the request record.
+//!
+//! This crate is the public contract. It holds data, its JSON shape and the rules that say whether a value is
+//! well-formed. It does no I/O, reads no clock, and does not know tokio.
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod colour;
+pub mod expr;
+pub mod overlay;
+pub mod plugin;
+pub mod policy;
+pub mod record;
+pub mod resource;
+pub mod route;
+pub mod schema;
+pub mod service;
+pub mod target;
+pub mod traffic_split;
+pub mod upstream;

@@ -1,0 +1,349 @@
+//! How a release of an app goes: steps, gates, soak, limits, decommission, who may do what.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The release policy of an app. Every field has a default; the empty policy is pure blue-green with a readiness
+/// gate, a soak of one minute and rollback at 5 % errors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReleasePolicy {
+    /// Traffic shares of the new version, one after the other; the last must be 100.
+    pub steps: Vec<Step>,
+    /// How long a step lasts that does not say so itself, milliseconds.
+    pub step_pause_ms: u64,
+    /// How requests reach the new version before users do; `null` switches it off.
+    pub preview: Option<Preview>,
+    /// Checks that must pass; readiness always is one.
+    pub gates: Vec<Gate>,
+    /// Full traffic on the new colour while the old one stays warm.
+    pub soak: Soak,
+    /// Absolute limits during shift and soak.
+    pub limits: Limits,
+    /// What happens when a verdict is inconclusive at the end of a step or of the soak.
+    pub on_inconclusive: OnInconclusive,
+    /// How long an inconclusive release is held before it is rolled back, milliseconds.
+    pub inconclusive_hold_ms: u64,
+    /// What becomes of the old environment after the commit.
+    pub decommission: Decommission,
+    /// How long requests and streams may stay on the old colour after the switch, milliseconds.
+    pub drain_timeout_ms: u64,
+    /// How long a failed new version is kept to look at, milliseconds.
+    pub keep_failed_ms: u64,
+    /// What a second release of the app does while one is in flight.
+    pub on_conflict: OnConflict,
+    /// How long the gateway may take to run a change, milliseconds, before the release goes back.
+    pub apply_timeout_ms: u64,
+    /// Who may start, approve and roll back.
+    pub permissions: Permissions,
+}
+
+impl Default for ReleasePolicy {
+    fn default() -> Self {
+        ReleasePolicy {
+            steps: vec![Step::Share(100)],
+            step_pause_ms: 30_000,
+            preview: Some(Preview::default()),
+            gates: Vec::new(),
+            soak: Soak::default(),
+            limits: Limits::default(),
+            on_inconclusive: OnInconclusive::Hold,
+            inconclusive_hold_ms: 600_000,
+            decommission: Decommission::default(),
+            drain_timeout_ms: 30_000,
+            keep_failed_ms: 900_000,
+            on_conflict: OnConflict::Queue,
+            apply_timeout_ms: 10_000,
+            permissions: Permissions::default(),
+        }
+    }
+}
+
+/// One traffic share in the shift: a number, or a number with a pause of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Step {
+    /// The share of the new version, percent, 1 to 100.
+    Share(u8),
+    /// The share and how long it lasts.
+    Timed(TimedStep),
+}
+
+/// A share with a pause of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimedStep {
+    /// The share of the new version, percent, 1 to 100.
+    pub share: u8,
+    /// How long this step lasts, milliseconds.
+    pub pause_ms: u64,
+}
+
+impl Step {
+    /// The share of the new version, percent.
+    #[must_use]
+    pub fn share(&self) -> u8 {
+        match self {
+            Step::Share(share) => *share,
+            Step::Timed(step) => step.share,
+        }
+    }
+
+    /// How long the step lasts, milliseconds.
+    #[must_use]
+    pub fn pause_ms(&self, default_ms: u64) -> u64 {
+        match self {
+            Step::Share(_) => default_ms,
+            Step::Timed(step) => step.pause_ms,
+        }
+    }
+}
+
+/// How requests reach the new version before users do: with the release's own token in a header or a cookie, or
+/// from one of the addresses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Preview {
+    /// Header that carries the token.
+    pub header: String,
+    /// Cookie that carries the token.
+    pub cookie: String,
+    /// Addresses or CIDR blocks that always see the new version.
+    pub addresses: Vec<String>,
+}
+
+impl Default for Preview {
+    fn default() -> Self {
+        Preview {
+            header: "X-Tealgate-Preview".to_owned(),
+            cookie: "tealgate_preview".to_owned(),
+            addresses: Vec::new(),
+        }
+    }
+}
+
+/// A check that must pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// Its name in the tree and the report; unique within the app.
+    pub name: String,
+    /// When it runs; default: before the shift.
+    #[serde(default = "before_shift")]
+    pub when: Vec<When>,
+    /// What it checks.
+    pub check: Check,
+    /// Its limit, milliseconds.
+    #[serde(default = "gate_timeout_ms")]
+    pub timeout_ms: u64,
+}
+
+/// When a gate runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// Once, in the test phase.
+    BeforeShift,
+    /// At the end of each step, before the next share.
+    EachStep,
+    /// Every `soak.interval_ms` in the soak, and once at its end.
+    Soak,
+}
+
+/// What a gate checks. A new kind of gate is one file in `release::gate` and one variant here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Check {
+    /// HTTP requests, sent to the new version directly and through the gate's preview.
+    Smoke {
+        /// The requests and what they must answer.
+        requests: Vec<SmokeRequest>,
+        /// Also send them through the gate's preview.
+        #[serde(default = "yes")]
+        through_gate: bool,
+    },
+    /// A program that must exit with 0. It finds the new version's address in `TEALGATE_ADDRESS`
+    /// (`TEALGATE_ADDRESSES` for all), its version in `TEALGATE_VERSION`, its colour in `TEALGATE_COLOUR`.
+    Command {
+        /// Program and arguments.
+        command: Vec<String>,
+        /// Further variables; nothing else is inherited but `PATH`.
+        #[serde(default)]
+        env: BTreeMap<String, crate::target::EnvValue>,
+        /// Working directory.
+        #[serde(default)]
+        working_dir: Option<String>,
+    },
+    /// A person says yes: `tealgate release promote`.
+    Approval {},
+}
+
+/// One request of a smoke gate and what it must answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SmokeRequest {
+    /// Method.
+    #[serde(default = "get")]
+    pub method: String,
+    /// Path and query, beginning with `/`.
+    pub path: String,
+    /// Headers to send.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Body to send.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// What must come back.
+    #[serde(default)]
+    pub expect: Expectation,
+}
+
+/// What a smoke request must answer; what is absent is not checked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expectation {
+    /// Statuses that are right; empty: 200 to 299.
+    pub statuses: Vec<u16>,
+    /// Headers and the exact value each must have.
+    pub headers: BTreeMap<String, String>,
+    /// A text that the body must contain.
+    pub body_contains: Option<String>,
+    /// JSON pointers (RFC 6901) and the value that must stand there.
+    pub json: BTreeMap<String, Value>,
+}
+
+/// Full traffic on the new colour while the old one stays warm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Soak {
+    /// How long, milliseconds.
+    pub duration_ms: u64,
+    /// How often the soak's gates run, milliseconds.
+    pub interval_ms: u64,
+}
+
+impl Default for Soak {
+    fn default() -> Self {
+        Soak { duration_ms: 60_000, interval_ms: 10_000 }
+    }
+}
+
+/// Absolute limits on the new version's user traffic, counted exactly by the gateway.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest share of failed requests (5xx, gate errors, cut short), 0 to 1; `null` switches it off.
+    pub max_error_rate: Option<f64>,
+    /// Largest 99th percentile of the total time, milliseconds; `null` switches it off.
+    pub max_p99_ms: Option<u64>,
+    /// Requests needed before the limits speak; fewer are inconclusive.
+    pub min_requests: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { max_error_rate: Some(0.05), max_p99_ms: None, min_requests: 20 }
+    }
+}
+
+/// What happens when there was too little traffic to say anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnInconclusive {
+    /// Wait for more traffic, and roll back when `inconclusive_hold_ms` has passed.
+    Hold,
+    /// Go on; the report says that nothing was proven.
+    Proceed,
+    /// Roll back at once.
+    Rollback,
+}
+
+/// What becomes of the old environment after the commit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Decommission {
+    /// Stop it as soon as it has drained.
+    Stop {},
+    /// Keep it as it is for a time, then stop it.
+    KeepWarm {
+        /// How long, milliseconds.
+        for_ms: u64,
+    },
+    /// Keep this many instances.
+    Reduce {
+        /// How many.
+        instances: u16,
+    },
+    /// Leave it running.
+    Keep {},
+}
+
+impl Default for Decommission {
+    fn default() -> Self {
+        Decommission::Stop {}
+    }
+}
+
+/// What a second release of an app does while one is in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    /// It waits until the first has ended.
+    Queue,
+    /// It takes the first one back, and then starts.
+    Supersede,
+}
+
+/// What a key may do. Each role may do what stands before it, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Read.
+    Viewer,
+    /// Start, abort and roll back releases.
+    Operator,
+    /// Also approve.
+    Approver,
+    /// Everything, the gateway's resources included.
+    Admin,
+}
+
+/// The least role for each act of a release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Permissions {
+    /// To start a release.
+    pub start: Role,
+    /// To approve (`promote`).
+    pub approve: Role,
+    /// To abort or roll back.
+    pub rollback: Role,
+    /// Whether the one who started a release may approve it.
+    pub self_approval: bool,
+}
+
+impl Default for Permissions {
+    fn default() -> Self {
+        Permissions {
+            start: Role::Operator,
+            approve: Role::Approver,
+            rollback: Role::Operator,
+            self_approval: true,
+        }
+    }
+}
+
+fn before_shift() -> Vec<When> {
+    vec![When::BeforeShift]
+}
+fn gate_timeout_ms() -> u64 {
+    300_000
+}
+fn get() -> String {
+    "GET".to_owned()
+}
+fn yes() -> bool {
+    true
+}

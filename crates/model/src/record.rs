@@ -1,0 +1,113 @@
+//! One record per request: everything that happened, once. Logs, metrics, reports and the judge derive from it.
+
+use crate::colour::Colour;
+use crate::resource::Revision;
+use serde::{Deserialize, Serialize};
+
+/// Who gave the answer (or should have given it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answerer {
+    /// The app's blue environment.
+    Blue,
+    /// The app's green environment.
+    Green,
+    /// An upstream without a colour.
+    Upstream,
+    /// The gateway itself: 404, 502, a plugin's answer.
+    Gate,
+}
+
+impl Answerer {
+    /// All, in the order of the declaration.
+    pub const ALL: [Answerer; 4] = [Answerer::Blue, Answerer::Green, Answerer::Upstream, Answerer::Gate];
+
+    /// The name in logs, labels and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Answerer::Blue => "blue",
+            Answerer::Green => "green",
+            Answerer::Upstream => "upstream",
+            Answerer::Gate => "gate",
+        }
+    }
+}
+
+impl From<Colour> for Answerer {
+    fn from(colour: Colour) -> Self {
+        match colour {
+            Colour::Blue => Answerer::Blue,
+            Colour::Green => Answerer::Green,
+        }
+    }
+}
+
+/// By which kind of rule a request came to its upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// By the shares: user traffic, what limits and judge look at.
+    Share,
+    /// By a `match` of a traffic-split rule, for example a preview: outside shares, limits and judge.
+    Matched,
+}
+
+/// How a request ended, seen from the gate. Every received request ends in exactly one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The whole answer was handed to the client's socket.
+    Whole,
+    /// The answer began and could not be finished: the upstream broke off, or a time limit.
+    CutShort,
+    /// The client went away before its answer was complete.
+    ClientLeft,
+    /// A stream (WebSocket) that was closed by a drain deadline; not lost.
+    Drained,
+}
+
+/// What a request was and how it went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestRecord<'a> {
+    /// Wall-clock time at which the head was complete, microseconds since the Unix epoch.
+    pub at_us: i64,
+    /// Id of the matched route; empty when none matched.
+    pub route: &'a str,
+    /// Id of the service; empty when the route has none.
+    pub service: &'a str,
+    /// Who answered.
+    pub answerer: Answerer,
+    /// By which kind of rule.
+    pub lane: Lane,
+    /// The epoch of the route's split under which the upstream was claimed.
+    pub epoch: Revision,
+    /// How it ended.
+    pub ending: Ending,
+    /// Status sent to the client; 0 if none was.
+    pub status: u16,
+    /// Status of the upstream; 0 if it gave none.
+    pub upstream_status: u16,
+    /// `host:port` of the upstream that was tried last; empty if none.
+    pub upstream: &'a str,
+    /// How many upstreams were tried; 0 if none.
+    pub tries: u8,
+    /// Request method.
+    pub method: &'a str,
+    /// Request host, lower case, without port.
+    pub host: &'a str,
+    /// Normalised path, without the query.
+    pub path: &'a str,
+    /// The query as it came, without `?`; the access log masks its values.
+    pub query: &'a str,
+    /// Address of the client.
+    pub client: std::net::IpAddr,
+    /// From the first byte of the head to the last byte of the answer, microseconds.
+    pub total_us: u64,
+    /// From the claim of the upstream to its response head, microseconds; 0 if none came.
+    pub upstream_us: u64,
+    /// Bytes of the request body that were read.
+    pub request_bytes: u64,
+    /// Bytes of the response body that were sent.
+    pub response_bytes: u64,
+}

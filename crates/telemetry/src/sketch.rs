@@ -1,0 +1,5 @@
+//! Placeholder.
+use serde::{Deserialize, Serialize};
+/// Placeholder.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sketch {}
