@@ -1,1 +1,9 @@
-//! Placeholder.
+//! The release path: spec → plan → machine → runner → actions on the target → gates → switch → soak → decommission.
+//!
+//! `plan` and `machine` are pure: no I/O, `now` is an argument. The runner makes real what the machine asks for; it
+//! meets the request path only in the store (what we want) and in telemetry (what happened).
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod gate;
+pub mod target;

@@ -1,0 +1,67 @@
+//! Gates: checks that must pass before the next phase. A new gate is one file here and one variant in
+//! `model::policy::Check`.
+
+use async_trait::async_trait;
+use model::colour::Colour;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What a gate is run against.
+#[derive(Clone, Debug)]
+pub struct GateContext {
+    /// The app.
+    pub app: String,
+    /// The release.
+    pub release: String,
+    /// The version under test.
+    pub version: String,
+    /// Its environment.
+    pub colour: Colour,
+    /// `http` or `https`.
+    pub scheme: String,
+    /// The environment's instances: host and port.
+    pub instances: Vec<(String, u16)>,
+    /// The gateway's listener, for checks through the preview; `None` if no gateway is known.
+    pub gateway: Option<SocketAddr>,
+    /// Header name and token that lead through the gateway to the version under test.
+    pub preview: Option<(String, String)>,
+    /// `Host` for requests through the gateway, from the app's routes; `None`: the gateway's address.
+    pub host: Option<String>,
+    /// Directory for the gate's output files.
+    pub output_dir: PathBuf,
+    /// Directory against which relative paths are resolved.
+    pub base_dir: PathBuf,
+    /// Its limit, milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// Unknown is not pass: what could not be found out is inconclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As it should be.
+    Pass,
+    /// Not as it should be.
+    Fail,
+    /// Could not be found out.
+    Inconclusive,
+}
+
+/// What a gate found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateOutcome {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// One line for the tree.
+    pub summary: String,
+    /// What was asked and what came back, line by line, secrets masked; bounded to 100 lines of 500 characters.
+    pub evidence: Vec<String>,
+}
+
+/// One kind of check.
+#[async_trait]
+pub trait GateRunner: Send + Sync {
+    /// Runs it once, within its limit.
+    async fn run(&self, context: &GateContext) -> GateOutcome;
+}
