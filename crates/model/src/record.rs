@@ -53,6 +53,17 @@ pub enum Lane {
     Matched,
 }
 
+impl Lane {
+    /// The name in logs, labels and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Lane::Share => "share",
+            Lane::Matched => "matched",
+        }
+    }
+}
+
 /// How a request ended, seen from the gate. Every received request ends in exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -65,6 +76,19 @@ pub enum Ending {
     ClientLeft,
     /// A stream (WebSocket) that was closed by a drain deadline; not lost.
     Drained,
+}
+
+impl Ending {
+    /// The name in logs, labels and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Ending::Whole => "whole",
+            Ending::CutShort => "cut_short",
+            Ending::ClientLeft => "client_left",
+            Ending::Drained => "drained",
+        }
+    }
 }
 
 /// What a request was and how it went.

@@ -29,3 +29,75 @@ pub struct Counts {
     /// Total times of whole answers, upgrades excluded.
     pub latency: Sketch,
 }
+
+impl Counts {
+    /// Adds the counts of another series, thread or instance.
+    pub fn merge(&mut self, other: &Counts) {
+        self.combine(other, u64::saturating_add);
+        self.open = self.open.saturating_add(other.open);
+        self.latency.merge(&other.latency);
+    }
+
+    /// What came since an earlier snapshot of the same series.
+    ///
+    /// `open` is a level and stays what it is now. So the sum over a difference reads: received since + open then =
+    /// ended since + open now.
+    #[must_use]
+    pub fn minus(&self, baseline: &Counts) -> Counts {
+        let mut since = self.clone();
+        since.combine(baseline, u64::saturating_sub);
+        since.latency = self.latency.sub(&baseline.latency);
+        since
+    }
+
+    /// Requests that can be judged: answered whole, or cut short. Those that the client left, that a drain closed or
+    /// that are still open say neither good nor bad, and must not dilute an error rate.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.whole_total().saturating_add(self.cut_short)
+    }
+
+    /// Of [`Counts::requests`], those that failed: whole answers of class 5xx and answers cut short. An error that
+    /// the gate answered for this colour is one of these already, so `gate_errors` is not added.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        let [.., server_errors] = self.whole;
+        server_errors.saturating_add(self.cut_short)
+    }
+
+    /// Whole answers of any status.
+    #[must_use]
+    pub fn whole_total(&self) -> u64 {
+        self.whole.iter().fold(0, |sum, &class| sum.saturating_add(class))
+    }
+
+    /// Requests that have ended, in whatever way.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        [self.cut_short, self.client_left, self.drained]
+            .into_iter()
+            .fold(self.whole_total(), u64::saturating_add)
+    }
+
+    /// Joins every counter, but neither the level `open` nor the sketch.
+    fn combine(&mut self, other: &Counts, join: fn(u64, u64) -> u64) {
+        for (ours, theirs) in self.whole.iter_mut().zip(other.whole) {
+            *ours = join(*ours, theirs);
+        }
+        for (ours, theirs) in [
+            (&mut self.received, other.received),
+            (&mut self.cut_short, other.cut_short),
+            (&mut self.client_left, other.client_left),
+            (&mut self.drained, other.drained),
+            (&mut self.gate_errors, other.gate_errors),
+            (&mut self.retried, other.retried),
+            (&mut self.request_bytes, other.request_bytes),
+            (&mut self.response_bytes, other.response_bytes),
+        ] {
+            *ours = join(*ours, theirs);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,16 @@
 //! What happened: one record per request becomes exact counters and latency sketches, per thread and merged, and
 //! lines of the access log. This crate is the contract between the request path and the release path.
+//!
+//! A request thread writes to cells that it alone writes ([`cell::Cell`], [`totals::ThreadTotals`]) and to a buffer
+//! of its own ([`access_log::LogBuffer`]); it never takes a lock, allocates or waits here. Everyone else reads
+//! snapshots: plain numbers that add ([`counts::Counts`]).
+#![forbid(unsafe_code)]
 
 pub mod access_log;
+pub mod cell;
+mod clock;
 pub mod counts;
+pub mod histogram;
 pub mod prometheus;
 pub mod series;
 pub mod sketch;

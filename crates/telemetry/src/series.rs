@@ -1,11 +1,25 @@
-//! Series: the counters of one (route, answerer, lane, epoch), one cell per thread.
+//! Series: the counters of one (route, answerer, lane, epoch), one cell per thread, and the registry of all series.
+//!
+//! The registry is asked while a table is compiled, never by a request, so it may lock. A table holds its series by
+//! `Arc`; the registry uses the count of these to see which series can still change. It is bounded: of old epochs
+//! and of routes that are gone, what nobody holds any more is added up, so totals never go backwards.
 
+use crate::cell::Cell;
 use crate::counts::Counts;
 use model::record::{Answerer, Lane};
 use model::resource::Revision;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a series counts.
+/// Epochs of one route, answerer and lane that are kept apart. Further ones become one series of epoch 0, oldest first.
+pub const MAX_EPOCHS: usize = 64;
+/// From this number of series on, those of routes that no table holds any more are added up under [`RETIRED_ROUTE`].
+pub const MAX_UNUSED_SERIES: usize = 16_384;
+/// The route of all that was counted for routes that are long gone; no id of a route can look like this.
+pub const RETIRED_ROUTE: &str = "(retired)";
+
+/// What a series counts. The order of the fields matters: epochs of the same route, answerer and lane are neighbours.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SeriesKey {
     /// Route id; empty for requests that no route matched.
@@ -22,6 +36,25 @@ pub struct SeriesKey {
     pub epoch: Revision,
 }
 
+impl SeriesKey {
+    /// The key under which old epochs of this series are added up.
+    fn without_epoch(&self) -> SeriesKey {
+        SeriesKey { epoch: 0, ..self.clone() }
+    }
+
+    /// The key under which this series is added up once its route is gone.
+    fn retired(&self) -> SeriesKey {
+        SeriesKey {
+            route: RETIRED_ROUTE.to_owned(),
+            service: String::new(),
+            app: String::new(),
+            answerer: self.answerer,
+            lane: self.lane,
+            epoch: 0,
+        }
+    }
+}
+
 /// One series and its counts at a moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeriesCounts {
@@ -30,3 +63,148 @@ pub struct SeriesCounts {
     /// How much.
     pub counts: Counts,
 }
+
+/// A live series: one cell per request thread.
+#[derive(Debug)]
+pub struct Series {
+    key: SeriesKey,
+    cells: Box<[Cell]>,
+}
+
+impl Series {
+    fn new(key: SeriesKey, threads: usize) -> Self {
+        Series { key, cells: std::iter::repeat_with(Cell::default).take(threads).collect() }
+    }
+
+    /// What this series counts.
+    #[must_use]
+    pub fn key(&self) -> &SeriesKey {
+        &self.key
+    }
+
+    /// The cell of a request thread, which alone may write to it.
+    ///
+    /// # Panics
+    /// If `thread` is not below the number of threads that the registry was made for: a mistake of the program.
+    #[must_use]
+    pub fn cell(&self, thread: usize) -> &Cell {
+        &self.cells[thread]
+    }
+
+    /// What all threads counted up to now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        self.cells.iter().for_each(|cell| sum.merge(&cell.snapshot()));
+        sum
+    }
+}
+
+/// All series of a process.
+#[derive(Debug)]
+pub struct Registry {
+    threads: usize,
+    shelves: Mutex<Shelves>,
+}
+
+/// Series that may still change, and sums of those that cannot.
+#[derive(Debug, Default)]
+struct Shelves {
+    live: BTreeMap<SeriesKey, Arc<Series>>,
+    retired: BTreeMap<SeriesKey, Counts>,
+    /// Number of live series at which the next sweep is worth its while.
+    sweep_at: usize,
+}
+
+impl Registry {
+    /// A registry whose series have a cell for each of `threads` request threads.
+    #[must_use]
+    pub fn new(threads: usize) -> Self {
+        let shelves = Shelves { sweep_at: MAX_UNUSED_SERIES, ..Shelves::default() };
+        Registry { threads, shelves: Mutex::new(shelves) }
+    }
+
+    /// How many request threads there are.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// The series with this key; made if there is none. Locks: not for the request path.
+    #[must_use]
+    pub fn series(&self, key: &SeriesKey) -> Arc<Series> {
+        let mut shelves = self.lock();
+        if let Some(known) = shelves.live.get(key) {
+            return Arc::clone(known);
+        }
+        let series = Arc::new(Series::new(key.clone(), self.threads));
+        shelves.live.insert(key.clone(), Arc::clone(&series));
+        shelves.add_up_old_epochs(key);
+        shelves.sweep_if_crowded();
+        series
+    }
+
+    /// All counts at this moment, in the order of the keys.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<SeriesCounts> {
+        let (live, mut sums) = {
+            let shelves = self.lock();
+            (shelves.live.values().cloned().collect::<Vec<_>>(), shelves.retired.clone())
+        };
+        for series in live {
+            sums.entry(series.key.clone()).or_default().merge(&series.counts());
+        }
+        sums.into_iter().map(|(key, counts)| SeriesCounts { key, counts }).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shelves> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shelves {
+    fn add_up_old_epochs(&mut self, key: &SeriesKey) {
+        let sum = key.without_epoch();
+        let epochs =
+            SeriesKey { epoch: 1, ..sum.clone() }..=SeriesKey { epoch: Revision::MAX, ..sum.clone() };
+        let known: Vec<SeriesKey> = self.live.range(epochs).map(|(key, _)| key.clone()).collect();
+        let surplus = known.len().saturating_sub(MAX_EPOCHS);
+        for old in known.into_iter().take(surplus) {
+            self.retire(&old, sum.clone());
+        }
+    }
+
+    /// Sweeps when the series have doubled since the last sweep, so that a large table in use is not searched again
+    /// and again for the little that is unused.
+    fn sweep_if_crowded(&mut self) {
+        if self.live.len() < self.sweep_at {
+            return;
+        }
+        let held = self.live.iter().filter(|(_, series)| Arc::strong_count(series) > 1);
+        let routes: BTreeSet<String> = held.map(|(key, _)| key.route.clone()).collect();
+        let gone = self.live.keys().filter(|key| !routes.contains(&key.route));
+        for key in gone.cloned().collect::<Vec<_>>() {
+            self.retire(&key, key.retired());
+        }
+        for (key, counts) in std::mem::take(&mut self.retired) {
+            let sum = if routes.contains(&key.route) { key } else { key.retired() };
+            self.retired.entry(sum).or_default().merge(&counts);
+        }
+        self.sweep_at = MAX_UNUSED_SERIES.max(self.live.len() * 2);
+    }
+
+    /// Adds a series to a sum if nobody else holds it; then no one can count there any more. What is still open in it (a
+    /// request that was dropped without an end) stays open in the sum.
+    fn retire(&mut self, key: &SeriesKey, sum: SeriesKey) {
+        let Some(series) = self.live.remove(key) else { return };
+        match Arc::try_unwrap(series) {
+            Ok(series) => self.retired.entry(sum).or_default().merge(&series.counts()),
+            Err(held) => {
+                self.live.insert(key.clone(), held);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+use super::{MAX_EPOCHS, MAX_UNUSED_SERIES, RETIRED_ROUTE, Registry, SeriesKey};
+use crate::cell::Ended;
+use crate::counts::Counts;
+use model::record::{Answerer, Ending, Lane};
+use std::sync::Arc;
+
+fn key(route: &str, epoch: u64) -> SeriesKey {
+    SeriesKey {
+        route: route.to_owned(),
+        service: "shop".to_owned(),
+        app: "shop".to_owned(),
+        answerer: Answerer::Blue,
+        lane: Lane::Share,
+        epoch,
+    }
+}
+
+fn count_one(registry: &Registry, key: &SeriesKey) {
+    let series = registry.series(key);
+    series.cell(0).begin();
+    series.cell(0).end(&Ended {
+        ending: Ending::Whole,
+        status: 200,
+        gate_error: false,
+        retried: false,
+        request_bytes: 0,
+        response_bytes: 1,
+        total_us: 500,
+        upgrade: false,
+    });
+}
+
+fn total(registry: &Registry) -> Counts {
+    let mut sum = Counts::default();
+    registry.snapshot().iter().for_each(|series| sum.merge(&series.counts));
+    sum
+}
+
+#[test]
+fn the_same_key_is_the_same_series() {
+    let registry = Registry::new(2);
+    assert!(Arc::ptr_eq(&registry.series(&key("r", 1)), &registry.series(&key("r", 1))));
+    assert!(!Arc::ptr_eq(&registry.series(&key("r", 1)), &registry.series(&key("r", 2))));
+}
+
+#[test]
+fn a_snapshot_adds_the_threads() {
+    let registry = Registry::new(3);
+    let series = registry.series(&key("r", 1));
+    (0..3).for_each(|thread| series.cell(thread).begin());
+    let snapshot = registry.snapshot();
+    assert_eq!(snapshot.len(), 1);
+    assert_eq!(snapshot[0].key, key("r", 1));
+    assert_eq!((snapshot[0].counts.received, snapshot[0].counts.open), (3, 3));
+}
+
+#[test]
+fn old_epochs_are_added_up_and_totals_never_go_backwards() {
+    let registry = Registry::new(1);
+    for epoch in 1..=200 {
+        count_one(&registry, &key("r", epoch));
+        assert_eq!(total(&registry).received, epoch);
+        assert_eq!(total(&registry).latency.count(), epoch);
+    }
+    let snapshot = registry.snapshot();
+    assert_eq!(snapshot.len(), MAX_EPOCHS + 1);
+    assert_eq!(snapshot[0].key.epoch, 0);
+    assert_eq!(snapshot[0].counts.received, 200 - MAX_EPOCHS as u64);
+    assert_eq!(snapshot[1].key.epoch, 200 - MAX_EPOCHS as u64 + 1);
+}
+
+#[test]
+fn an_epoch_that_a_table_still_holds_stays_apart() {
+    let registry = Registry::new(1);
+    let held = registry.series(&key("r", 1));
+    held.cell(0).begin();
+    (2..=200).for_each(|epoch| count_one(&registry, &key("r", epoch)));
+    let snapshot = registry.snapshot();
+    let first = snapshot.iter().find(|series| series.key.epoch == 1).unwrap();
+    assert_eq!(first.counts.open, 1);
+    assert_eq!(total(&registry).received, 200);
+}
+
+#[test]
+fn a_live_epoch_zero_and_the_sum_of_old_epochs_are_one_series() {
+    let registry = Registry::new(1);
+    let zero = registry.series(&key("r", 0));
+    zero.cell(0).begin();
+    (1..=100).for_each(|epoch| count_one(&registry, &key("r", epoch)));
+    let snapshot = registry.snapshot();
+    let zeros: Vec<_> = snapshot.iter().filter(|series| series.key.epoch == 0).collect();
+    assert_eq!(zeros.len(), 1);
+    assert_eq!(zeros[0].counts.received, 1 + 100 - MAX_EPOCHS as u64);
+}
+
+#[test]
+fn epochs_of_another_answerer_are_not_counted_in() {
+    let registry = Registry::new(1);
+    for epoch in 1..=MAX_EPOCHS as u64 {
+        count_one(&registry, &key("r", epoch));
+        count_one(&registry, &SeriesKey { answerer: Answerer::Green, ..key("r", epoch) });
+    }
+    assert!(registry.snapshot().iter().all(|series| series.key.epoch > 0));
+}
+
+#[test]
+fn routes_that_are_gone_are_added_up_when_there_are_too_many() {
+    let registry = Registry::new(1);
+    let held = registry.series(&key("held", 7));
+    held.cell(0).begin();
+    (0..MAX_UNUSED_SERIES).for_each(|route| count_one(&registry, &key(&format!("r{route}"), 1)));
+    let snapshot = registry.snapshot();
+    assert!(snapshot.len() <= 4, "{}", snapshot.len());
+    let retired = snapshot.iter().find(|series| series.key.route == RETIRED_ROUTE).unwrap();
+    assert!(retired.counts.received >= MAX_UNUSED_SERIES as u64 - 2);
+    assert!(snapshot.iter().any(|series| series.key == key("held", 7)));
+    assert_eq!(total(&registry).received, MAX_UNUSED_SERIES as u64 + 1);
+}
