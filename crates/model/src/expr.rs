@@ -1,5 +1,15 @@
-//! The `vars` expressions of APISIX (lua-resty-expr; APISIX §2.3): parsing and checking. Evaluation lives in the
-//! gateway, beside the variables.
+//! The `vars` expressions of APISIX (lua-resty-expr; APISIX §2.3): the parsed form.
+//!
+//! [`parse`] reads JSON with the error texts of lua-resty-expr, [`eval`] compiles and evaluates. The variables
+//! themselves belong to whoever evaluates: this module knows no request.
+
+mod compare;
+pub mod eval;
+mod number;
+mod parse;
+
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 
@@ -67,11 +77,27 @@ pub struct ExprError(pub String);
 impl Expr {
     /// Parses a `vars` value.
     ///
+    /// The empty list matches everything. A two-element comparison `[var, value]` means `==`; lua-resty-expr
+    /// lower-cases its value, which the documentation does not say and which is not done here.
+    ///
     /// # Errors
     /// With the text of lua-resty-expr: `rule should be wrapped inside brackets`, `rule too short`,
     /// `invalid expression`, `invalid operator '='`, `bad 'not' expression`, `missing argument rule`,
-    /// `invalid ip address`.
-    pub fn parse(_vars: &Value) -> Result<Expr, ExprError> {
-        Err(ExprError("missing argument rule".to_owned()))
+    /// `invalid ip address`. Lists nested deeper than [`parse::MAX_DEPTH`] are an `invalid expression`, too.
+    pub fn parse(vars: &Value) -> Result<Expr, ExprError> {
+        parse::parse(vars)
+    }
+
+    /// Checks that each pattern compiles. APISIX accepts any pattern on write and treats a broken one as a
+    /// comparison that fails; saying so on write is kinder, and it also tells of PCRE syntax (look-around, back
+    /// references) that the linear-time engine here does not have.
+    ///
+    /// # Errors
+    /// The first pattern that does not compile, and why.
+    pub fn check_patterns(&self) -> Result<(), ExprError> {
+        match self {
+            Expr::Logic { operands, .. } => operands.iter().try_for_each(Expr::check_patterns),
+            Expr::Compare(comparison) => compare::check_pattern(comparison),
+        }
     }
 }

@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod cidr;
 pub mod colour;
 pub mod expr;
+pub mod field;
 pub mod overlay;
 pub mod plugin;
 pub mod policy;
@@ -18,3 +20,5 @@ pub mod service;
 pub mod target;
 pub mod traffic_split;
 pub mod upstream;
+
+pub use field::{FieldError, parse};

@@ -63,7 +63,10 @@ impl Default for ReleasePolicy {
 
 /// One traffic share in the shift: a number, or a number with a pause of its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a step is a share of 1 to 100, or {\"share\": 1 to 100, \"pause_ms\": milliseconds}"
+)]
 pub enum Step {
     /// The share of the new version, percent, 1 to 100.
     Share(u8),

@@ -57,7 +57,7 @@ pub struct ProcessTarget {
 /// The value of an environment variable: a text, or a reference to a secret that is resolved only when a process
 /// starts and is never stored or printed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a variable is a text, {\"from_env\": name} or {\"from_file\": path}")]
 pub enum EnvValue {
     /// The text itself; placeholders are replaced.
     Text(String),
