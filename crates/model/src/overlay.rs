@@ -34,6 +34,20 @@ pub struct Overlay {
     pub owned: Owned,
 }
 
+impl Overlay {
+    /// Reads an overlay as the store holds it, that is with the `id` that the store puts into every value.
+    ///
+    /// # Errors
+    /// When the value is no overlay.
+    pub fn from_value(value: &Value) -> Result<Overlay, serde_json::Error> {
+        let mut value = value.clone();
+        if let Some(object) = value.as_object_mut() {
+            object.shift_remove("id");
+        }
+        serde_json::from_value(value)
+    }
+}
+
 impl Owned {
     /// Reads the owned fields of a service.
     #[must_use]
@@ -103,6 +117,17 @@ mod tests {
         assert_eq!(service["plugins"]["cors"], json!({}));
         Owned::default().apply(&mut service);
         assert_eq!(service, json!({"id": "s", "name": "n", "plugins": {"cors": {}}}));
+    }
+
+    #[test]
+    fn an_overlay_is_read_back_with_the_id_that_the_store_adds() {
+        let owned = Owned { upstream_id: Some(json!("a-green")), ..Owned::default() };
+        let overlay = Overlay { app: "a".to_owned(), base: Owned::default(), owned };
+        let mut stored = serde_json::to_value(&overlay).unwrap();
+        stored["id"] = json!("service");
+        assert_eq!(Overlay::from_value(&stored).unwrap(), overlay);
+        assert!(Overlay::from_value(&json!({"app": "a"})).is_err());
+        assert!(Overlay::from_value(&json!([])).is_err());
     }
 
     #[test]
