@@ -1,0 +1,153 @@
+//! Absolute limits: error rate and p99 of the new version's user traffic, by counts alone.
+//!
+//! Exact counts over a fixed window with a least number of requests, not a moving average: an average that is weighted by
+//! rate can hide a total outage in a burst. A limit is broken when it is exceeded, not when it is met.
+//!
+//! With fewer requests than [`Limits::min_requests`] the verdict is inconclusive, with one exception: when every single
+//! request failed and at least [`ENOUGH_TO_FAIL_ALL`] came, the verdict is a failure. A version that
+//! answers nothing right must not go on failing users until the sample is large. Nothing less fires early, however
+//! sure it may look: with one success among them the rest of the sample could still hold the limit.
+
+use serde::{Deserialize, Serialize};
+
+/// Requests after which a version that failed every one of them is given up, if that is less than the minimum.
+pub const ENOUGH_TO_FAIL_ALL: u64 = 5;
+
+/// What was counted in the window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Requests that ended with an answer, whole or cut short.
+    pub requests: u64,
+    /// Of these, how many failed; more than `requests` is read as all of them.
+    pub failed: u64,
+    /// 99th percentile of the time of whole answers, milliseconds; `None` if nothing was measured.
+    pub p99_ms: Option<f64>,
+}
+
+/// What must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Greatest allowed share of failed requests, 0 to 1; `None`: not judged.
+    pub max_error_rate: Option<f64>,
+    /// Greatest allowed 99th percentile, milliseconds; `None`: not judged.
+    pub max_p99_ms: Option<u64>,
+    /// Requests below which nothing can be said; 0 counts as 1.
+    pub min_requests: u64,
+}
+
+/// What the judge says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// Every limit holds.
+    Pass {
+        /// What was seen, for a person.
+        summary: String,
+    },
+    /// At least one limit is broken.
+    Fail {
+        /// One sentence per broken limit, for a person.
+        evidence: Vec<String>,
+    },
+    /// It cannot be said.
+    Inconclusive {
+        /// Why, for a person.
+        reason: String,
+    },
+}
+
+/// Judges what was observed by the limits. Without any limit everything passes: there is nothing to judge.
+#[must_use]
+pub fn evaluate(observed: &Observed, limits: &Limits) -> Verdict {
+    let observed = Observed { failed: observed.failed.min(observed.requests), ..*observed };
+    if limits.max_error_rate.is_none() && limits.max_p99_ms.is_none() {
+        return Verdict::Pass { summary: format!("{}; no limit is set", seen(&observed)) };
+    }
+    if let Some(rate) = limits.max_error_rate.filter(|rate| !(0.0..=1.0).contains(rate)) {
+        return Verdict::Inconclusive {
+            reason: format!("the limit {rate} is not an error rate from 0 to 1"),
+        };
+    }
+    if observed.requests < limits.min_requests.max(1) {
+        return too_few(&observed, limits);
+    }
+    let evidence: Vec<String> =
+        [broken_error_rate(&observed, limits), broken_p99(&observed, limits)].into_iter().flatten().collect();
+    if !evidence.is_empty() {
+        return Verdict::Fail { evidence };
+    }
+    if limits.max_p99_ms.is_some() && measured_p99(&observed).is_none() {
+        let reason = format!("{}, but no whole answer to measure a p99", seen(&observed));
+        return Verdict::Inconclusive { reason };
+    }
+    Verdict::Pass { summary: seen(&observed) }
+}
+
+fn too_few(observed: &Observed, limits: &Limits) -> Verdict {
+    let minimum = limits.min_requests.max(1);
+    let all_failed =
+        observed.requests >= minimum.min(ENOUGH_TO_FAIL_ALL) && observed.failed == observed.requests;
+    match broken_error_rate(observed, limits) {
+        Some(evidence) if all_failed => Verdict::Fail { evidence: vec![evidence] },
+        _ => Verdict::Inconclusive {
+            reason: format!("{}; {minimum} are needed for a verdict", counted(observed.requests)),
+        },
+    }
+}
+
+fn broken_error_rate(observed: &Observed, limits: &Limits) -> Option<String> {
+    let limit = limits.max_error_rate?;
+    let rate = error_rate(observed);
+    (rate > limit).then(|| format!("{} ({}), limit {}", failures(observed), percent(rate), percent(limit)))
+}
+
+fn broken_p99(observed: &Observed, limits: &Limits) -> Option<String> {
+    let (limit, p99) = (limits.max_p99_ms?, measured_p99(observed)?);
+    (p99 > limit as f64).then(|| {
+        format!("p99 is {} over {}, limit {limit} ms", milliseconds(p99), counted(observed.requests))
+    })
+}
+
+/// The p99, unless it is no number.
+fn measured_p99(observed: &Observed) -> Option<f64> {
+    observed.p99_ms.filter(|p99| p99.is_finite())
+}
+
+fn error_rate(observed: &Observed) -> f64 {
+    observed.failed as f64 / observed.requests.max(1) as f64
+}
+
+fn failures(observed: &Observed) -> String {
+    format!("{} of {} failed", observed.failed, counted(observed.requests))
+}
+
+fn counted(requests: u64) -> String {
+    format!("{requests} request{}", if requests == 1 { "" } else { "s" })
+}
+
+fn seen(observed: &Observed) -> String {
+    let failures = failures(observed);
+    let rate = percent(error_rate(observed));
+    match measured_p99(observed) {
+        Some(p99) => format!("{failures} ({rate}), p99 {}", milliseconds(p99)),
+        None => format!("{failures} ({rate})"),
+    }
+}
+
+/// `30.8 %`, `0.25 %`, `5 %`: as many digits as help a person.
+fn percent(rate: f64) -> String {
+    let percent = rate * 100.0;
+    format!("{} %", trimmed(percent, if percent < 10.0 { 2 } else { 1 }))
+}
+
+fn milliseconds(value: f64) -> String {
+    format!("{} ms", trimmed(value, if value < 100.0 { 1 } else { 0 }))
+}
+
+fn trimmed(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests;

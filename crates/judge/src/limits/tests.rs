@@ -1,0 +1,159 @@
+use super::{ENOUGH_TO_FAIL_ALL, Limits, Observed, Verdict, evaluate};
+use proptest::prelude::*;
+
+const LIMITS: Limits = Limits { max_error_rate: Some(0.05), max_p99_ms: Some(500), min_requests: 20 };
+
+fn observed(requests: u64, failed: u64, p99_ms: f64) -> Observed {
+    Observed { requests, failed, p99_ms: Some(p99_ms) }
+}
+
+fn passes(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Pass { .. })
+}
+
+fn fails(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Fail { .. })
+}
+
+fn fail(evidence: &[&str]) -> Verdict {
+    Verdict::Fail { evidence: evidence.iter().map(|&line| line.to_owned()).collect() }
+}
+
+fn inconclusive(reason: &str) -> Verdict {
+    Verdict::Inconclusive { reason: reason.to_owned() }
+}
+
+#[test]
+fn a_broken_error_rate_is_named_with_its_counts() {
+    let expected = fail(&["37 of 120 requests failed (30.8 %), limit 5 %"]);
+    assert_eq!(evaluate(&observed(120, 37, 10.0), &LIMITS), expected);
+}
+
+#[test]
+fn a_broken_p99_is_named_with_its_sample() {
+    let expected = fail(&["p99 is 812 ms over 120 requests, limit 500 ms"]);
+    assert_eq!(evaluate(&observed(120, 0, 812.3), &LIMITS), expected);
+}
+
+#[test]
+fn every_broken_limit_is_named() {
+    let Verdict::Fail { evidence } = evaluate(&observed(120, 37, 812.3), &LIMITS) else {
+        panic!("no failure")
+    };
+    assert_eq!(evidence.len(), 2);
+}
+
+#[test]
+fn a_limit_that_is_just_met_holds() {
+    let expected = Verdict::Pass { summary: "1 of 20 requests failed (5 %), p99 500 ms".to_owned() };
+    assert_eq!(evaluate(&observed(20, 1, 500.0), &LIMITS), expected);
+}
+
+#[test]
+fn too_few_requests_are_inconclusive_however_good_they_are() {
+    let expected = inconclusive("19 requests; 20 are needed for a verdict");
+    assert_eq!(evaluate(&observed(19, 0, 1.0), &LIMITS), expected);
+    assert_eq!(
+        evaluate(&observed(1, 0, 1.0), &LIMITS),
+        inconclusive("1 request; 20 are needed for a verdict")
+    );
+}
+
+#[test]
+fn too_few_requests_are_inconclusive_even_if_most_failed_or_were_slow() {
+    assert!(matches!(evaluate(&observed(19, 18, 9_000.0), &LIMITS), Verdict::Inconclusive { .. }));
+}
+
+#[test]
+fn a_version_that_fails_every_request_is_given_up_early() {
+    let below = observed(ENOUGH_TO_FAIL_ALL - 1, ENOUGH_TO_FAIL_ALL - 1, 1.0);
+    assert!(matches!(evaluate(&below, &LIMITS), Verdict::Inconclusive { .. }));
+    let enough = observed(ENOUGH_TO_FAIL_ALL, ENOUGH_TO_FAIL_ALL, 1.0);
+    assert_eq!(evaluate(&enough, &LIMITS), fail(&["5 of 5 requests failed (100 %), limit 5 %"]));
+}
+
+#[test]
+fn a_minimum_below_five_needs_no_more_than_itself() {
+    let limits = Limits { min_requests: 2, ..LIMITS };
+    assert!(fails(&evaluate(&observed(2, 2, 1.0), &limits)));
+    assert!(matches!(evaluate(&observed(1, 1, 1.0), &limits), Verdict::Inconclusive { .. }));
+}
+
+#[test]
+fn failing_everything_breaks_no_limit_that_allows_it() {
+    let limits = Limits { max_error_rate: Some(1.0), ..LIMITS };
+    assert!(matches!(evaluate(&observed(5, 5, 1.0), &limits), Verdict::Inconclusive { .. }));
+    assert!(passes(&evaluate(&observed(50, 50, 1.0), &limits)));
+}
+
+#[test]
+fn no_request_is_inconclusive_even_without_a_minimum() {
+    let limits = Limits { min_requests: 0, ..LIMITS };
+    let nothing = Observed { requests: 0, failed: 0, p99_ms: None };
+    assert_eq!(evaluate(&nothing, &limits), inconclusive("0 requests; 1 are needed for a verdict"));
+}
+
+#[test]
+fn a_p99_that_is_unknown_does_not_pass() {
+    for p99_ms in [None, Some(f64::NAN), Some(f64::INFINITY)] {
+        let unknown = Observed { requests: 100, failed: 0, p99_ms };
+        assert!(matches!(evaluate(&unknown, &LIMITS), Verdict::Inconclusive { .. }), "{p99_ms:?}");
+        assert!(passes(&evaluate(&unknown, &Limits { max_p99_ms: None, ..LIMITS })));
+    }
+}
+
+#[test]
+fn a_broken_error_rate_fails_although_the_p99_is_unknown() {
+    assert!(fails(&evaluate(&Observed { requests: 100, failed: 50, p99_ms: None }, &LIMITS)));
+}
+
+#[test]
+fn without_a_limit_there_is_nothing_to_judge() {
+    let none = Limits { max_error_rate: None, max_p99_ms: None, min_requests: 20 };
+    assert!(passes(&evaluate(&observed(3, 3, 1.0), &none)));
+}
+
+#[test]
+fn a_limit_that_is_no_rate_never_passes() {
+    for rate in [f64::NAN, -0.1, 1.1, 5.0] {
+        let limits = Limits { max_error_rate: Some(rate), ..LIMITS };
+        assert!(matches!(evaluate(&observed(100, 0, 1.0), &limits), Verdict::Inconclusive { .. }), "{rate}");
+    }
+}
+
+#[test]
+fn small_rates_keep_the_digits_that_tell() {
+    let limits = Limits { max_error_rate: Some(0.001), ..LIMITS };
+    let expected = fail(&["25 of 10000 requests failed (0.25 %), limit 0.1 %"]);
+    assert_eq!(evaluate(&observed(10_000, 25, 1.0), &limits), expected);
+}
+
+fn any_limits() -> impl Strategy<Value = Limits> {
+    (prop::option::of(0.0..=1.0_f64), prop::option::of(0_u64..1_000), 0_u64..50).prop_map(
+        |(max_error_rate, max_p99_ms, min_requests)| Limits { max_error_rate, max_p99_ms, min_requests },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_further_failure_never_turns_a_verdict_into_a_pass(
+        requests in 1_u64..200, failed in 0_u64..200, p99 in 0.0..2_000.0_f64, limits in any_limits()
+    ) {
+        let before = evaluate(&observed(requests, failed, p99), &limits);
+        let after = evaluate(&observed(requests, failed + 1, p99), &limits);
+        prop_assert!(passes(&before) || !passes(&after), "{before:?} became {after:?}");
+        prop_assert!(!fails(&before) || fails(&after), "{before:?} became {after:?}");
+    }
+
+    #[test]
+    fn a_pass_always_saw_enough_and_broke_nothing(
+        requests in 0_u64..200, failed in 0_u64..200, p99 in 0.0..2_000.0_f64, limits in any_limits()
+    ) {
+        let judged = limits.max_error_rate.is_some() || limits.max_p99_ms.is_some();
+        if judged && passes(&evaluate(&observed(requests, failed, p99), &limits)) {
+            prop_assert!(requests >= limits.min_requests.max(1));
+            prop_assert!(limits.max_error_rate.is_none_or(|limit| failed.min(requests) as f64 <= limit * requests as f64 + 1e-9));
+            prop_assert!(limits.max_p99_ms.is_none_or(|limit| p99 <= limit as f64));
+        }
+    }
+}
