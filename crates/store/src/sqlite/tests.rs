@@ -1,0 +1,1 @@
+//! What only this store promises: durability, several processes, private files.
