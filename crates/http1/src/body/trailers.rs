@@ -1,0 +1,119 @@
+//! The trailer section: collected within its bound, parsed like header fields, and stripped of what must not be there.
+
+use crate::field_error::FieldError;
+use crate::fields::Fields;
+use crate::known::Known;
+use crate::limits::{Limits, MAX_HEADERS};
+use crate::{diagnose, syntax};
+
+/// Fields that must not come as trailers: they frame, route, authenticate, modify the request or say how to read the
+/// content (RFC 9110 section 6.5.1). Beside them: all that is hop-by-hop or names the client.
+const FORBIDDEN: [&str; 31] = [
+    "accept-encoding",
+    "age",
+    "allow",
+    "alt-svc",
+    "content-disposition",
+    "content-language",
+    "content-location",
+    "content-range",
+    "expires",
+    "http2-settings",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "last-modified",
+    "location",
+    "max-forwards",
+    "origin",
+    "pragma",
+    "proxy-authentication-info",
+    "range",
+    "referer",
+    "retry-after",
+    "sec-websocket-accept",
+    "sec-websocket-key",
+    "strict-transport-security",
+    "vary",
+    "warning",
+    "www-authenticate",
+    "x-http-method-override",
+];
+
+#[derive(Debug)]
+pub(super) struct Trailers {
+    /// The section's bytes so far.
+    section: Vec<u8>,
+    line_start: bool,
+    max_bytes: usize,
+    max_fields: usize,
+    fields: Fields,
+}
+
+impl Trailers {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            section: Vec::new(),
+            line_start: true,
+            max_bytes: limits.trailer_bytes,
+            max_fields: limits.header_slots(),
+            fields: Fields::default(),
+        }
+    }
+
+    /// Takes one byte; true when the section has ended.
+    pub(super) fn push(&mut self, byte: u8) -> Result<bool, FieldError> {
+        let after_cr = self.section.last() == Some(&b'\r');
+        match (after_cr, byte) {
+            (true, b'\n') => {
+                self.section.push(byte);
+                if self.line_start {
+                    self.parse()?;
+                    return Ok(true);
+                }
+                self.line_start = true;
+                return Ok(false);
+            }
+            (true, _) => return Err(FieldError::BareCr),
+            (false, b'\n') => return Err(FieldError::BareLf),
+            (false, b'\r') => {}
+            (false, _) => self.line_start = false,
+        }
+        if self.section.len() == self.max_bytes && byte != b'\r' {
+            return Err(FieldError::TooLarge);
+        }
+        self.section.push(byte);
+        Ok(false)
+    }
+
+    fn parse(&mut self) -> Result<(), FieldError> {
+        if self.section == b"\r\n" {
+            return Ok(());
+        }
+        let mut storage = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        let slots = storage.get_mut(..self.max_fields).unwrap_or_default();
+        match httparse::parse_headers(&self.section, slots) {
+            Ok(httparse::Status::Complete((_, headers))) => self.fields.load(&self.section, headers)?,
+            Ok(httparse::Status::Partial) => return Err(FieldError::InvalidName),
+            Err(error) => {
+                let violation = diagnose::first_violation(&self.section, self.max_fields);
+                return Err(violation.unwrap_or_else(|| diagnose::translate(error)));
+            }
+        }
+        self.fields.retain(may_trail);
+        Ok(())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.fields.iter().map(|header| (header.name, header.value))
+    }
+}
+
+fn may_trail(name: &str) -> bool {
+    let known = Known::of(name.as_bytes());
+    let proxied = known.is_hop_by_hop() || known.is_end_to_end() || known == Known::Trailer;
+    let forwarded = syntax::has_prefix(name, "x-forwarded-") || syntax::has_prefix(name, "proxy-");
+    !proxied && !forwarded && !FORBIDDEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden))
+}

@@ -1,0 +1,187 @@
+//! The fields of one head or trailer section: the bytes, copied once, and where each name and value lies in them.
+
+use crate::field_error::FieldError;
+use crate::known::Known;
+
+/// A range of a head's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// The bytes of a head are bounded by `MAX_HEAD_BYTES`, so offsets fit.
+    pub(crate) fn new(start: usize, len: usize) -> Self {
+        Self { start: start as u32, end: (start + len) as u32 }
+    }
+
+    /// The range of `part` within itself: `start` and `len` are relative to this span.
+    pub(crate) fn part(self, start: usize, len: usize) -> Self {
+        Self::new(self.start as usize + start, len)
+    }
+
+    fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slot {
+    name: Span,
+    pub(crate) value: Span,
+    pub(crate) known: Known,
+    hop_by_hop: bool,
+}
+
+/// One header field, as received: the name's case and the order of fields are kept.
+#[derive(Clone, Copy)]
+pub struct Header<'a> {
+    /// The field name as the peer wrote it.
+    pub name: &'a str,
+    /// The field value without white space around it; may hold obs-text (bytes from 0x80).
+    pub value: &'a [u8],
+    /// The name, if it is one a proxy acts on.
+    pub known: Known,
+    pub(crate) hop_by_hop: bool,
+}
+
+/// The name alone: values may be secrets.
+impl std::fmt::Debug for Header<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Header").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A field section that owns its bytes and keeps its memory between messages.
+#[derive(Clone, Default)]
+pub(crate) struct Fields {
+    /// The whole head. Where it is not UTF-8, each byte from 0x80 is a `?` here and the truth is in `raw`; names,
+    /// methods and targets are ASCII, so they can be read from here at no cost.
+    text: String,
+    /// The head's bytes, only if they are not UTF-8.
+    raw: Vec<u8>,
+    slots: Vec<Slot>,
+    /// One bit for each [`Known`] that occurs.
+    present: u64,
+}
+
+/// The number of fields alone: values may be secrets.
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fields").field("len", &self.slots.len()).finish_non_exhaustive()
+    }
+}
+
+impl Fields {
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.raw.clear();
+        self.slots.clear();
+        self.present = 0;
+    }
+
+    /// Takes over a head that the fast parser found whole. `headers` are slices of `head`.
+    ///
+    /// Checks what that parser leaves open: that each line ends in CRLF. What precedes a name is the end of a line, and
+    /// the head's last four bytes are the ends of two.
+    pub(crate) fn load(&mut self, head: &[u8], headers: &[httparse::Header<'_>]) -> Result<(), FieldError> {
+        self.clear();
+        for header in headers {
+            let name_at = offset(head, header.name.as_bytes());
+            let line_end = name_at.saturating_sub(2)..name_at;
+            if name_at > 0 && head.get(line_end) != Some(b"\r\n") {
+                return Err(FieldError::BareLf);
+            }
+            let known = Known::of(header.name.as_bytes());
+            self.present |= known.bit();
+            self.slots.push(Slot {
+                name: Span::new(name_at, header.name.len()),
+                value: Span::new(offset(head, header.value), header.value.len()),
+                known,
+                hop_by_hop: known.is_hop_by_hop(),
+            });
+        }
+        if !head.ends_with(b"\r\n\r\n") {
+            return Err(FieldError::BareLf);
+        }
+        match std::str::from_utf8(head) {
+            Ok(text) => self.text.push_str(text),
+            Err(_) => {
+                self.raw.extend_from_slice(head);
+                self.text
+                    .extend(head.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }));
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> &[u8] {
+        if self.raw.is_empty() { self.text.as_bytes() } else { &self.raw }
+    }
+
+    /// The text of a span that is known to be ASCII.
+    pub(crate) fn text(&self, span: Span) -> &str {
+        self.text.get(span.range()).unwrap_or_default()
+    }
+
+    /// The bytes of a span.
+    pub(crate) fn value(&self, span: Span) -> &[u8] {
+        self.bytes().get(span.range()).unwrap_or_default()
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    pub(crate) fn has(&self, known: Known) -> bool {
+        self.present & known.bit() != 0
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Header<'_>> {
+        self.slots.iter().map(|slot| self.header_at(slot))
+    }
+
+    fn header_at(&self, slot: &Slot) -> Header<'_> {
+        Header {
+            name: self.text(slot.name),
+            value: self.value(slot.value),
+            known: slot.known,
+            hop_by_hop: slot.hop_by_hop,
+        }
+    }
+
+    /// The first value under a name, whatever its case.
+    pub(crate) fn first(&self, name: &str) -> Option<&[u8]> {
+        let named = |slot: &&Slot| self.text(slot.name).eq_ignore_ascii_case(name);
+        self.slots.iter().find(named).map(|slot| self.value(slot.value))
+    }
+
+    /// The values under a known name, in order.
+    pub(crate) fn all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
+        let absent = !self.has(known);
+        let slots = if absent { &[] } else { self.slots.as_slice() };
+        slots.iter().filter(move |slot| slot.known == known).map(|slot| self.value(slot.value))
+    }
+
+    /// Marks each field that `is_named` picks as one that concerns this connection only.
+    pub(crate) fn mark_hop_by_hop(&mut self, is_named: impl Fn(&Self, &str) -> bool) {
+        for at in 0..self.slots.len() {
+            let named = self.slots.get(at).is_some_and(|slot| is_named(self, self.text(slot.name)));
+            if let Some(slot) = self.slots.get_mut(at) {
+                slot.hop_by_hop |= named;
+            }
+        }
+    }
+
+    /// Drops the fields whose name `keep` does not want.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        let text = &self.text;
+        self.slots.retain(|slot| keep(text.get(slot.name.range()).unwrap_or_default()));
+    }
+}
+
+/// Where `part`, a slice of `whole`, begins in it.
+fn offset(whole: &[u8], part: &[u8]) -> usize {
+    part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())
+}

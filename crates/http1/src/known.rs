@@ -1,0 +1,220 @@
+//! The field names that a proxy acts on, recognised once while a head is parsed.
+//!
+//! So the request path compares a byte instead of a string, and one bit says whether a field is there at all.
+
+/// A header field name that framing, forwarding or routing cares about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "each variant is the field name it spells")]
+pub enum Known {
+    #[default]
+    Other,
+    Authorization,
+    CacheControl,
+    Connection,
+    ContentEncoding,
+    ContentLength,
+    ContentType,
+    Cookie,
+    Date,
+    Expect,
+    Forwarded,
+    Host,
+    KeepAlive,
+    ProxyAuthenticate,
+    ProxyAuthorization,
+    ProxyConnection,
+    Server,
+    SetCookie,
+    Te,
+    Trailer,
+    TransferEncoding,
+    Upgrade,
+    Via,
+    XForwardedFor,
+    XForwardedHost,
+    XForwardedPort,
+    XForwardedProto,
+    XRealIp,
+}
+
+impl Known {
+    /// The lower-case field name; empty for [`Known::Other`].
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Other => "",
+            Self::Authorization => "authorization",
+            Self::CacheControl => "cache-control",
+            Self::Connection => "connection",
+            Self::ContentEncoding => "content-encoding",
+            Self::ContentLength => "content-length",
+            Self::ContentType => "content-type",
+            Self::Cookie => "cookie",
+            Self::Date => "date",
+            Self::Expect => "expect",
+            Self::Forwarded => "forwarded",
+            Self::Host => "host",
+            Self::KeepAlive => "keep-alive",
+            Self::ProxyAuthenticate => "proxy-authenticate",
+            Self::ProxyAuthorization => "proxy-authorization",
+            Self::ProxyConnection => "proxy-connection",
+            Self::Server => "server",
+            Self::SetCookie => "set-cookie",
+            Self::Te => "te",
+            Self::Trailer => "trailer",
+            Self::TransferEncoding => "transfer-encoding",
+            Self::Upgrade => "upgrade",
+            Self::Via => "via",
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::XForwardedHost => "x-forwarded-host",
+            Self::XForwardedPort => "x-forwarded-port",
+            Self::XForwardedProto => "x-forwarded-proto",
+            Self::XRealIp => "x-real-ip",
+        }
+    }
+
+    /// Recognises a field name, whatever its case.
+    ///
+    /// Length, first and last letter leave one candidate, so that an unknown name costs no comparison.
+    pub fn of(name: &[u8]) -> Self {
+        let (Some(first), Some(last)) = (name.first(), name.last()) else { return Self::Other };
+        let candidate = match (name.len(), first | 0x20, last | 0x20) {
+            (2, b't', b'e') => Self::Te,
+            (3, b'v', b'a') => Self::Via,
+            (4, b'd', b'e') => Self::Date,
+            (4, b'h', b't') => Self::Host,
+            (6, b'c', b'e') => Self::Cookie,
+            (6, b'e', b't') => Self::Expect,
+            (6, b's', b'r') => Self::Server,
+            (7, b't', b'r') => Self::Trailer,
+            (7, b'u', b'e') => Self::Upgrade,
+            (9, b'f', b'd') => Self::Forwarded,
+            (9, b'x', b'p') => Self::XRealIp,
+            (10, b'c', b'n') => Self::Connection,
+            (10, b'k', b'e') => Self::KeepAlive,
+            (10, b's', b'e') => Self::SetCookie,
+            (12, b'c', b'e') => Self::ContentType,
+            (13, b'a', b'n') => Self::Authorization,
+            (13, b'c', b'l') => Self::CacheControl,
+            (14, b'c', b'h') => Self::ContentLength,
+            (15, b'x', b'r') => Self::XForwardedFor,
+            (16, b'c', b'g') => Self::ContentEncoding,
+            (16, b'p', b'n') => Self::ProxyConnection,
+            (16, b'x', b't') if name.get(14).is_some_and(|byte| byte | 0x20 == b'r') => Self::XForwardedPort,
+            (16, b'x', b't') => Self::XForwardedHost,
+            (17, b't', b'g') => Self::TransferEncoding,
+            (17, b'x', b'o') => Self::XForwardedProto,
+            (18, b'p', b'e') => Self::ProxyAuthenticate,
+            (19, b'p', b'n') => Self::ProxyAuthorization,
+            _ => return Self::Other,
+        };
+        if name.eq_ignore_ascii_case(candidate.name().as_bytes()) { candidate } else { Self::Other }
+    }
+
+    /// The fields that concern one connection only, whether or not `Connection` names them (RFC 9110 section 7.6.1,
+    /// and section 11.7 for the two that speak to a proxy).
+    ///
+    /// `Trailer` is not among them: trailers are forwarded, and so is their announcement.
+    pub(crate) const fn is_hop_by_hop(self) -> bool {
+        matches!(
+            self,
+            Self::Connection
+                | Self::KeepAlive
+                | Self::ProxyAuthenticate
+                | Self::ProxyAuthorization
+                | Self::ProxyConnection
+                | Self::Te
+                | Self::TransferEncoding
+                | Self::Upgrade
+        )
+    }
+
+    /// The fields that `Connection` must not name: taking them away on the peer's word would change framing, routing,
+    /// identity or meaning of a message (RFC 9110 section 7.6.1, last paragraph).
+    pub(crate) const fn is_end_to_end(self) -> bool {
+        matches!(
+            self,
+            Self::Authorization
+                | Self::CacheControl
+                | Self::ContentEncoding
+                | Self::ContentLength
+                | Self::ContentType
+                | Self::Cookie
+                | Self::Date
+                | Self::Expect
+                | Self::Forwarded
+                | Self::Host
+                | Self::Server
+                | Self::SetCookie
+                | Self::TransferEncoding
+                | Self::Via
+                | Self::XForwardedFor
+                | Self::XForwardedHost
+                | Self::XForwardedPort
+                | Self::XForwardedProto
+                | Self::XRealIp
+        )
+    }
+
+    pub(crate) const fn bit(self) -> u64 {
+        1 << (self as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Known;
+
+    const ALL: [Known; 27] = [
+        Known::Authorization,
+        Known::CacheControl,
+        Known::Connection,
+        Known::ContentEncoding,
+        Known::ContentLength,
+        Known::ContentType,
+        Known::Cookie,
+        Known::Date,
+        Known::Expect,
+        Known::Forwarded,
+        Known::Host,
+        Known::KeepAlive,
+        Known::ProxyAuthenticate,
+        Known::ProxyAuthorization,
+        Known::ProxyConnection,
+        Known::Server,
+        Known::SetCookie,
+        Known::Te,
+        Known::Trailer,
+        Known::TransferEncoding,
+        Known::Upgrade,
+        Known::Via,
+        Known::XForwardedFor,
+        Known::XForwardedHost,
+        Known::XForwardedPort,
+        Known::XForwardedProto,
+        Known::XRealIp,
+    ];
+
+    #[test]
+    fn every_known_name_is_recognised_in_any_case() {
+        for known in ALL {
+            assert_eq!(Known::of(known.name().as_bytes()), known);
+            assert_eq!(Known::of(known.name().to_uppercase().as_bytes()), known);
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_same_shape_is_not_mistaken_for_a_known_one() {
+        for known in ALL {
+            let mut name = known.name().as_bytes().to_vec();
+            if name.len() > 2 {
+                name[1] = b'~';
+                assert_eq!(Known::of(&name), Known::Other);
+            }
+            name.push(b'x');
+            assert_eq!(Known::of(&name), Known::Other);
+        }
+        assert_eq!(Known::of(b""), Known::Other);
+        assert_eq!(Known::of(b"x\x0dforwarded-host"), Known::Other);
+    }
+}

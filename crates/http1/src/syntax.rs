@@ -1,0 +1,95 @@
+//! Which bytes may stand where (RFC 9110 section 5.6, RFC 3986), as table look-ups and list splitting.
+
+const TOKEN: u8 = 1;
+const PATH: u8 = 2;
+
+/// One bit for each class a byte belongs to.
+const CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let c = byte as u8;
+        if c.is_ascii_alphanumeric() || in_set(c, b"!#$%&'*+-.^_`|~") {
+            table[byte] |= TOKEN;
+        }
+        if c.is_ascii_alphanumeric() || in_set(c, b"-._~!$&'()*+,;=:@/") {
+            table[byte] |= PATH;
+        }
+        byte += 1;
+    }
+    table
+};
+
+const fn in_set(byte: u8, set: &[u8]) -> bool {
+    let mut at = 0;
+    while at < set.len() {
+        if set[at] == byte {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+fn class(byte: u8) -> u8 {
+    CLASSES[byte as usize]
+}
+
+/// `tchar` (RFC 9110 section 5.6.2).
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    class(byte) & TOKEN != 0
+}
+
+/// `token`: one or more `tchar`.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&byte| is_token_byte(byte))
+}
+
+/// `pchar` without percent-encoding, or `/` (RFC 3986 section 3.3): what may stand in a path as it is.
+pub(crate) fn is_path_byte(byte: u8) -> bool {
+    class(byte) & PATH != 0
+}
+
+/// HTAB, SP, VCHAR and obs-text: what may stand in a field value (RFC 9110 section 5.5).
+pub(crate) fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+/// A field value with nothing but allowed bytes and no white space around it.
+pub(crate) fn is_field_value(value: &[u8]) -> bool {
+    value.iter().all(|&byte| is_value_byte(byte)) && value.len() == trim(value).len()
+}
+
+/// What may stand in a request target: visible ASCII but for the fragment sign.
+pub(crate) fn is_target_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'#'
+}
+
+fn is_space(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Without optional white space (SP and HTAB) around it.
+pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = value
+        && is_space(first)
+    {
+        value = rest;
+    }
+    while let [rest @ .., last] = value
+        && is_space(last)
+    {
+        value = rest;
+    }
+    value
+}
+
+/// The elements of a comma-separated list, empty ones skipped (RFC 9110 section 5.6.1.2).
+pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
+}
+
+/// Whether a field name starts with `prefix`, whatever its case.
+pub(crate) fn has_prefix(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
