@@ -20,3 +20,9 @@ pub struct App {
     #[serde(default)]
     pub release: ReleasePolicy,
 }
+
+/// The JSON schema of an app (2020-12), generated from the types and their documentation.
+#[must_use]
+pub fn app_schema() -> serde_json::Value {
+    schemars::schema_for!(App).to_value()
+}

@@ -10,6 +10,7 @@ pub mod colour;
 pub mod expr;
 pub mod field;
 pub mod overlay;
+mod pattern;
 pub mod plugin;
 pub mod policy;
 pub mod record;

@@ -55,7 +55,9 @@ impl TrafficSplit {
 
 fn rule(value: &Value) -> Result<Rule, ExprError> {
     let matches = value.get("match").and_then(Value::as_array).map(|list| {
-        list.iter().map(|entry| Expr::parse(entry.get("vars").unwrap_or(&Value::Null))).collect::<Result<_, _>>()
+        list.iter()
+            .map(|entry| Expr::parse(entry.get("vars").unwrap_or(&Value::Null)))
+            .collect::<Result<_, _>>()
     });
     let weighted_upstreams = match value.get("weighted_upstreams").and_then(Value::as_array) {
         Some(list) => list.iter().map(weighted_upstream).collect(),

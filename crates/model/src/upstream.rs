@@ -235,7 +235,9 @@ fn seconds_to_ms(seconds: f64) -> u64 {
 
 fn nodes(value: &Value) -> Vec<Node> {
     match value {
-        Value::Object(map) => map.iter().filter_map(|(address, weight)| node_of_pair(address, weight)).collect(),
+        Value::Object(map) => {
+            map.iter().filter_map(|(address, weight)| node_of_pair(address, weight)).collect()
+        }
         Value::Array(list) => list.iter().filter_map(node_of_object).collect(),
         _ => Vec::new(),
     }
@@ -322,12 +324,11 @@ mod tests {
         assert_eq!(upstream.id, "7");
         let addresses: Vec<_> = upstream.nodes.iter().map(|n| (n.host.as_str(), n.port, n.weight)).collect();
         assert_eq!(addresses, [("a", Some(81), 1), ("::1", Some(82), 2), ("b", None, 0)]);
-        let upstream =
-            Upstream::from_value(&json!({"nodes": [{"host": "a", "port": 1.0, "weight": 3, "priority": -1}]}), true);
-        assert_eq!(
-            upstream.nodes,
-            [Node { host: "a".to_owned(), port: Some(1), weight: 3, priority: -1 }]
+        let upstream = Upstream::from_value(
+            &json!({"nodes": [{"host": "a", "port": 1.0, "weight": 3, "priority": -1}]}),
+            true,
         );
+        assert_eq!(upstream.nodes, [Node { host: "a".to_owned(), port: Some(1), weight: 3, priority: -1 }]);
     }
 
     #[test]

@@ -4,14 +4,10 @@ use super::eval::Variable;
 use super::number::to_number;
 use super::{Comparison, ExprError, Operator};
 use crate::cidr::{Cidr, parse_ip};
-use regex::bytes::{Regex, RegexBuilder};
+use crate::pattern;
+use regex::bytes::Regex;
 use serde_json::Value;
 use std::cmp::Ordering;
-
-/// Bound on a pattern's compiled program, bytes. A pattern that needs more is refused like one that is broken.
-const PATTERN_SIZE_LIMIT: usize = 1 << 20;
-/// Bound on the lazily built automaton that a search may cache, bytes.
-const PATTERN_CACHE_LIMIT: usize = 1 << 20;
 
 /// What is asked of the variable.
 #[derive(Clone, Debug)]
@@ -51,8 +47,8 @@ impl Predicate {
             Operator::GreaterOrEqual => ordered(value, Ordering::is_ge),
             Operator::Less => ordered(value, Ordering::is_lt),
             Operator::LessOrEqual => ordered(value, Ordering::is_le),
-            Operator::Matches => pattern(value, false),
-            Operator::MatchesCaseless => pattern(value, true),
+            Operator::Matches => search(value, false),
+            Operator::MatchesCaseless => search(value, true),
             Operator::In => Predicate::In(elements(value).iter().map(Literal::element).collect()),
             Operator::Has => Predicate::Has(Literal::element(value)),
             Operator::IpMatch => Predicate::InBlocks(blocks(value)),
@@ -147,8 +143,8 @@ fn blocks(value: &Value) -> Box<[Cidr]> {
     list.iter().filter_map(Value::as_str).filter_map(Cidr::parse).collect()
 }
 
-fn pattern(value: &Value, caseless: bool) -> Predicate {
-    let compiled = pattern_text(value).and_then(|text| compile_pattern(&text, caseless).ok());
+fn search(value: &Value, caseless: bool) -> Predicate {
+    let compiled = pattern_text(value).and_then(|text| pattern::compile(&text, caseless).ok());
     compiled.map_or(Predicate::Never, Predicate::Matches)
 }
 
@@ -161,20 +157,6 @@ fn pattern_text(value: &Value) -> Option<String> {
     }
 }
 
-/// nginx compiles without PCRE's UTF mode, so a pattern sees bytes; where it uses characters that bytes cannot
-/// express, such as a class with an umlaut, it is read in Unicode mode instead.
-fn compile_pattern(pattern: &str, caseless: bool) -> Result<Regex, regex::Error> {
-    let build = |unicode: bool| {
-        RegexBuilder::new(pattern)
-            .unicode(unicode)
-            .case_insensitive(caseless)
-            .size_limit(PATTERN_SIZE_LIMIT)
-            .dfa_size_limit(PATTERN_CACHE_LIMIT)
-            .build()
-    };
-    build(false).or_else(|error| build(true).map_err(|_| error))
-}
-
 pub(super) fn check_pattern(comparison: &Comparison) -> Result<(), ExprError> {
     let caseless = match comparison.operator {
         Operator::Matches => false,
@@ -184,15 +166,5 @@ pub(super) fn check_pattern(comparison: &Comparison) -> Result<(), ExprError> {
     let Some(text) = pattern_text(&comparison.value) else {
         return Err(ExprError("a pattern must be a text".to_owned()));
     };
-    match compile_pattern(&text, caseless) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(ExprError(format!("the pattern {text:?} does not compile: {}", reason(&error)))),
-    }
-}
-
-/// The last line of a syntax error says what is wrong; the lines before it draw the pattern.
-fn reason(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default();
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+    pattern::compile(&text, caseless).map(drop).map_err(|error| ExprError(error.to_string()))
 }

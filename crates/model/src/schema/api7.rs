@@ -1,0 +1,64 @@
+//! The schemas of API7's dialect of the Admin API (APISIX §1.9).
+//!
+//! A service is published to a gateway group and always named; a route always belongs to a service and has `paths`.
+
+use super::definitions::{
+    description, enable_websocket, hosts, id, labels, methods, name, plugins, status, timeout, timestamp,
+};
+use serde_json::{Value, json};
+
+pub(super) fn route() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "id": id(),
+            "name": name(),
+            "desc": description(),
+            "labels": labels(),
+            "create_time": timestamp(),
+            "update_time": timestamp(),
+            "paths": {
+                "type": "array",
+                "items": {"type": "string", "minLength": 1, "maxLength": 4096},
+                "minItems": 1,
+                "uniqueItems": true,
+            },
+            "methods": methods(),
+            "vars": {"type": "array"},
+            "service_id": id(),
+            "plugins": plugins(),
+            "priority": {"type": "integer", "default": 0},
+            "timeout": timeout(),
+            "enable_websocket": enable_websocket(),
+        },
+        "required": ["paths", "service_id"],
+        "additionalProperties": false,
+    })
+}
+
+pub(super) fn service() -> Value {
+    let mut hosts = hosts();
+    if let Some(hosts) = hosts.as_object_mut() {
+        hosts.insert("maxItems".to_owned(), json!(32));
+    }
+    json!({
+        "type": "object",
+        "properties": {
+            "id": id(),
+            "name": name(),
+            "desc": description(),
+            "labels": labels(),
+            "create_time": timestamp(),
+            "update_time": timestamp(),
+            "type": {"type": "string", "enum": ["http", "stream"], "default": "http"},
+            "hosts": hosts,
+            "path_prefix": {"type": "string", "pattern": "^/"},
+            "strip_path_prefix": {"type": "boolean", "default": true},
+            "plugins": plugins(),
+            "upstream": super::upstream::schema(),
+            "status": status(),
+        },
+        "required": ["name"],
+        "additionalProperties": false,
+    })
+}
