@@ -1,0 +1,11 @@
+//! The programs of `benches/side-by-side`: a load generator and an upstream that never sleep, and a relay that parses
+//! nothing. They are no part of Tealgate and share no code with it, so that what measures is not what is measured.
+//!
+//! Never sleeping matters: an upstream that sleeps whenever a proxy is slow makes each send of that proxy pay a
+//! wake-up, and so overcharges slow proxies.
+#![forbid(unsafe_code)]
+
+pub mod cpu;
+pub mod message;
+pub mod poller;
+pub mod workload;
