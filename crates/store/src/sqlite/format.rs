@@ -155,5 +155,4 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 #[cfg(test)]
-#[path = "format_tests.rs"]
 mod tests;
