@@ -6,6 +6,9 @@
 use crate::field_error::FieldError;
 use crate::syntax;
 
+/// From this many bytes on, an unfinished head is looked through by [`may_end`] before it is parsed again.
+pub(crate) const LOOK_FIRST_BYTES: usize = 2048;
+
 #[derive(Clone, Copy)]
 enum At {
     LineStart,
@@ -21,10 +24,11 @@ pub(crate) fn first_violation(section: &[u8], max_fields: usize) -> Option<Field
     while let Some(byte) = bytes.next() {
         if byte == b'\r' {
             match (bytes.next(), at) {
+                // A name cannot end here, whatever follows.
+                (_, At::Name) => return Some(FieldError::InvalidName),
                 (None, _) => return None,
                 (Some(b'\n'), At::Value) => fields += 1,
                 (Some(b'\n'), At::LineStart) => return None,
-                (Some(b'\n'), At::Name) => return Some(FieldError::InvalidName),
                 (Some(_), _) => return Some(FieldError::BareCr),
             }
             if fields > max_fields {

@@ -21,9 +21,6 @@ pub use target_form::Form;
 use authority::Authority;
 use target_form::Target;
 
-/// From this many bytes on, an unfinished head is looked through for an empty line before it is parsed again.
-const LOOK_FIRST_BYTES: usize = 2048;
-
 /// A request head that keeps its memory from one request to the next.
 ///
 /// Accessors are meaningful after [`RequestHead::parse`] has returned [`Parsed::Complete`].
@@ -50,7 +47,7 @@ impl RequestHead {
     pub fn parse(&mut self, input: &[u8], limits: &Limits) -> Result<Parsed, RequestError> {
         let Some(start) = line::skip_empty_line(input)? else { return Ok(Parsed::Partial) };
         let (window, is_full) = limits.head_window(input.get(start..).unwrap_or_default());
-        if window.len() > LOOK_FIRST_BYTES && !is_full && !diagnose::may_end(window) {
+        if window.len() > diagnose::LOOK_FIRST_BYTES && !is_full && !diagnose::may_end(window) {
             line::check(window, limits)?;
             return Ok(Parsed::Partial);
         }

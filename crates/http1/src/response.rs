@@ -41,6 +41,9 @@ impl ResponseHead {
         if matches!(window.first(), Some(b'\r' | b'\n')) {
             return Err(ResponseError::InvalidStatusLine);
         }
+        if window.len() > diagnose::LOOK_FIRST_BYTES && !is_full && !diagnose::may_end(window) {
+            return Ok(Parsed::Partial);
+        }
         let mut storage = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let slots = storage.get_mut(..limits.header_slots()).unwrap_or_default();
         let mut parsed = httparse::Response::new(&mut []);

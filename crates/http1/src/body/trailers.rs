@@ -57,7 +57,8 @@ impl Trailers {
         Self {
             section: Vec::new(),
             line_start: true,
-            max_bytes: limits.trailer_bytes,
+            // The empty line that ends the section does not count.
+            max_bytes: limits.trailer_bytes.saturating_add(2),
             max_fields: limits.header_slots(),
             fields: Fields::default(),
         }
@@ -65,26 +66,22 @@ impl Trailers {
 
     /// Takes one byte; true when the section has ended.
     pub(super) fn push(&mut self, byte: u8) -> Result<bool, FieldError> {
+        if self.section.len() == self.max_bytes {
+            return Err(FieldError::TooLarge);
+        }
         let after_cr = self.section.last() == Some(&b'\r');
+        self.section.push(byte);
         match (after_cr, byte) {
-            (true, b'\n') => {
-                self.section.push(byte);
-                if self.line_start {
-                    self.parse()?;
-                    return Ok(true);
-                }
-                self.line_start = true;
-                return Ok(false);
+            (true, b'\n') if self.line_start => {
+                self.parse()?;
+                return Ok(true);
             }
+            (true, b'\n') => self.line_start = true,
             (true, _) => return Err(FieldError::BareCr),
             (false, b'\n') => return Err(FieldError::BareLf),
             (false, b'\r') => {}
             (false, _) => self.line_start = false,
         }
-        if self.section.len() == self.max_bytes && byte != b'\r' {
-            return Err(FieldError::TooLarge);
-        }
-        self.section.push(byte);
         Ok(false)
     }
 

@@ -1,0 +1,174 @@
+//! Differential: what we accept, another parser reads the same, both as it came and as we send it on.
+//!
+//! Behind each message stands a second one. If hyper took one byte more or less for the first, the second would not
+//! be read, or would be another.
+
+use http_body_util::{BodyExt, Full};
+use http1::{Form, Framing, Known, Limits, Parsed, RequestHead, target, write};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::rt::TokioIo;
+use proptest::prelude::*;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::chunked::decode;
+use crate::generate;
+
+/// One request as a server's application sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    method: String,
+    target: String,
+    fields: Vec<(String, Vec<u8>)>,
+    content: Vec<u8>,
+}
+
+const NEXT: &[u8] = b"GET /next HTTP/1.1\r\nHost: next.example\r\nConnection: close\r\n\r\n";
+
+fn next() -> Seen {
+    let fields = vec![("connection".into(), b"close".to_vec()), ("host".into(), b"next.example".to_vec())];
+    Seen { method: "GET".into(), target: "/next".into(), fields, content: Vec::new() }
+}
+
+/// What hyper's server reads from a connection that carries exactly `bytes`.
+fn read_by_hyper(bytes: &[u8]) -> Vec<Seen> {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let service = hyper::service::service_fn(|request: hyper::Request<Incoming>| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let (head, body) = request.into_parts();
+            let content = body.collect().await?.to_bytes().to_vec();
+            let fields =
+                head.headers.iter().map(|(name, value)| (name.as_str().into(), value.as_bytes().into()));
+            seen.lock().unwrap().push(Seen {
+                method: head.method.as_str().into(),
+                target: head.uri.to_string(),
+                fields: sorted(fields.collect()),
+                content,
+            });
+            Ok::<_, hyper::Error>(hyper::Response::new(Full::new(Bytes::new())))
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let (mut client, server) = tokio::io::duplex(1 << 20);
+        client.write_all(bytes).await.unwrap();
+        client.shutdown().await.unwrap();
+        let connection = hyper::server::conn::http1::Builder::new()
+            .half_close(true)
+            .serve_connection(TokioIo::new(server), service);
+        let mut answers = Vec::new();
+        // A refused message ends the connection with an error; what was read before it counts.
+        let (_, answered) = tokio::join!(connection, client.read_to_end(&mut answers));
+        answered.unwrap();
+    });
+    std::mem::take(&mut *seen.lock().unwrap())
+}
+
+fn sorted(mut fields: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+    fields.sort();
+    fields
+}
+
+/// A request that we accept: as we understand it, and as we would send it on.
+struct Accepted {
+    head: RequestHead,
+    content: Vec<u8>,
+    consumed: usize,
+}
+
+fn accept(input: &[u8]) -> Option<Accepted> {
+    let limits = Limits::default();
+    let mut head = RequestHead::default();
+    let Ok(Parsed::Complete { consumed }) = head.parse(input, &limits) else { return None };
+    let body = decode(head.framing(), &input[consumed..], &limits).ok()?;
+    Some(Accepted { head, content: body.content, consumed: consumed + body.consumed })
+}
+
+/// The request written anew, as a gateway does it, and what its receiver should see.
+fn forwarded(accepted: &Accepted) -> Option<(Vec<u8>, Seen)> {
+    let head = &accepted.head;
+    let mut path = Vec::new();
+    target::normalize(head.path(), &mut path).ok()?;
+    let mut written_target = Vec::new();
+    target::encode(&path, &mut written_target);
+    if let Some(query) = head.query() {
+        written_target.push(b'?');
+        written_target.extend_from_slice(query.as_bytes());
+    }
+    let mut out = Vec::new();
+    let mut fields = Vec::new();
+    write::request_line(&mut out, head.method(), &written_target);
+    for header in head.headers() {
+        if !head.is_hop_by_hop(&header) && header.known != Known::ContentLength {
+            write::header(&mut out, header.name, header.value);
+            fields.push((header.name.to_ascii_lowercase(), header.value.to_vec()));
+        }
+    }
+    match head.framing() {
+        Framing::Length(length) => {
+            write::content_length(&mut out, length);
+            fields.push(("content-length".into(), length.to_string().into_bytes()));
+            write::end(&mut out);
+            out.extend_from_slice(&accepted.content);
+        }
+        Framing::Chunked => {
+            write::chunked(&mut out);
+            fields.push(("transfer-encoding".into(), b"chunked".to_vec()));
+            write::end(&mut out);
+            for chunk in accepted.content.chunks(7) {
+                write::chunk_head(&mut out, chunk.len() as u64);
+                out.extend_from_slice(chunk);
+                out.extend_from_slice(write::CHUNK_END);
+            }
+            write::last_chunk(&mut out, [("X-Trailer", b"t".as_slice())]);
+        }
+        Framing::None | Framing::UntilClose => write::end(&mut out),
+    }
+    let target = String::from_utf8(written_target).unwrap();
+    let content = accepted.content.clone();
+    Some((out, Seen { method: head.method().into(), target, fields: sorted(fields), content }))
+}
+
+/// Whether hyper's `Uri` takes the query at all; RFC 3986 does not, but clients send these.
+fn is_uri_query(query: &str) -> bool {
+    !query.contains(['"', '<', '>', '`', '\\', '^', '{', '|', '}'])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn what_we_send_on_is_one_message_to_hyper(input in generate::broken(generate::request(), 2)) {
+        let accepted = accept(&input).filter(|accepted| accepted.head.form() == Form::Origin);
+        let Some((mut bytes, expected)) = accepted.as_ref().and_then(forwarded) else { return Ok(()) };
+        prop_assume!(is_uri_query(&expected.target));
+        bytes.extend_from_slice(NEXT);
+        prop_assert_eq!(read_by_hyper(&bytes), [expected, next()], "{}", bytes.escape_ascii());
+    }
+
+    #[test]
+    fn what_we_accept_is_one_message_to_hyper_or_none(input in generate::broken(generate::request(), 3)) {
+        let Some(accepted) = accept(&input) else { return Ok(()) };
+        prop_assume!(accepted.head.keep_alive() && accepted.head.method() != "CONNECT");
+        let bytes = [&input[..accepted.consumed], NEXT].concat();
+        let seen = read_by_hyper(&bytes);
+        // hyper may refuse what we accept, but must not read something else.
+        if let Some(first) = seen.first() {
+            prop_assert_eq!(first.method.as_str(), accepted.head.method());
+            prop_assert_eq!(&first.content, &accepted.content, "{}", bytes.escape_ascii());
+            prop_assert_eq!(&seen[1..], [next()], "{}", bytes.escape_ascii());
+        }
+    }
+}
+
+#[test]
+fn a_valid_request_is_accepted_and_seen_by_hyper() {
+    let input = b"POST /a/../b%20c?d HTTP/1.1\r\nHost: h\r\nConnection: x-gone\r\nX-Gone: 1\r\nX-Kept: 2\r\n\
+                  Transfer-Encoding: chunked\r\n\r\n3;e\r\nabc\r\n0\r\nT: 1\r\n\r\n";
+    let (mut bytes, expected) = forwarded(&accept(input).unwrap()).unwrap();
+    assert_eq!(expected.target, "/b%20c?d");
+    assert!(!expected.fields.iter().any(|(name, _)| name == "x-gone"));
+    bytes.extend_from_slice(NEXT);
+    assert_eq!(read_by_hyper(&bytes), [expected, next()]);
+}

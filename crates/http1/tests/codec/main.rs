@@ -1,0 +1,15 @@
+//! The codec through its public face: one test for each rule, and properties over all of them.
+
+mod chunked;
+mod connection;
+mod framing;
+mod generate;
+mod host;
+mod hostile_bytes;
+mod hyper_agrees;
+mod path;
+mod pieces;
+mod request_head;
+mod request_target;
+mod response_head;
+mod writing;
