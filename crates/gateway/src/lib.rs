@@ -1,1 +1,32 @@
-//! Placeholder.
+//! The request path: listener → http1 → exchange → match → plugins → split → upstream pool → forward → respond → record.
+//!
+//! One thread per core, each with its own listener, pools, buffers and counters; they share nothing but immutable
+//! tables. Start reading at [`mod@exchange`]: it names the stages in order.
+#![forbid(unsafe_code)]
+
+mod balance;
+mod buffer;
+mod cidr;
+mod claim;
+mod client;
+mod clock;
+mod exchange;
+mod forward;
+mod gateway;
+mod headers;
+mod per_thread;
+mod record;
+mod refusal;
+mod request;
+mod respond;
+pub mod router;
+mod settings;
+pub mod table;
+mod timer;
+mod upstream;
+mod vars;
+mod worker;
+
+pub use gateway::{Applied, Gateway, StartError, ThreadEnded};
+pub use http1;
+pub use settings::Settings;

@@ -1,0 +1,4 @@
+//! Which node of an upstream gets the request (APISIX §2.6).
+
+pub(crate) mod ring;
+pub(crate) mod wheel;

@@ -1,0 +1,115 @@
+//! Read buffers, and the pool that they come from.
+//!
+//! A connection holds a buffer only while bytes of it are in work; an idle one holds none.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// Bytes that were read and not yet used.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    bytes: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Buffer {
+    /// What was read and not yet used.
+    pub(crate) fn filled(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// Whether nothing is left to use.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Whether no byte more can be read before some are used.
+    pub(crate) fn is_full(&self) -> bool {
+        self.end - self.start == self.bytes.len()
+    }
+
+    /// Marks the first `count` bytes as used.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Reads once. `Ok(0)` is the end of the stream; a full buffer reads as `WriteZero`, a mistake of the caller.
+    pub(crate) fn poll_read<IO: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut IO,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if self.end == self.bytes.len() {
+            if self.start == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        let mut space = ReadBuf::new(&mut self.bytes[self.end..]);
+        match Pin::new(io).poll_read(cx, &mut space) {
+            Poll::Ready(Ok(())) => {
+                let count = space.filled().len();
+                self.end += count;
+                Poll::Ready(Ok(count))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// Buffers of one thread that wait to be used again.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    size: usize,
+    free: RefCell<Vec<Box<[u8]>>>,
+    outputs: RefCell<Vec<Vec<u8>>>,
+}
+
+/// Most buffers that wait; more are given back to the allocator.
+const MAX_FREE: usize = 64;
+/// Largest output buffer that is kept for later.
+const MAX_OUTPUT_BYTES: usize = 64 * 1024;
+
+impl Buffers {
+    /// A pool of buffers of `size` bytes each.
+    pub(crate) fn new(size: usize) -> Buffers {
+        Buffers { size, free: RefCell::default(), outputs: RefCell::default() }
+    }
+
+    /// An empty buffer.
+    pub(crate) fn take(&self) -> Buffer {
+        let free = self.free.borrow_mut().pop();
+        Buffer { bytes: free.unwrap_or_else(|| vec![0; self.size].into()), start: 0, end: 0 }
+    }
+
+    /// Gives a buffer back; what is left in it is lost.
+    pub(crate) fn give(&self, buffer: Buffer) {
+        let mut free = self.free.borrow_mut();
+        if free.len() < MAX_FREE && buffer.bytes.len() == self.size {
+            free.push(buffer.bytes);
+        }
+    }
+
+    /// An empty output.
+    pub(crate) fn take_output(&self) -> Vec<u8> {
+        self.outputs.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(4 * 1024))
+    }
+
+    /// Gives an output back.
+    pub(crate) fn give_output(&self, mut output: Vec<u8>) {
+        output.clear();
+        let mut outputs = self.outputs.borrow_mut();
+        if outputs.len() < MAX_FREE && output.capacity() <= MAX_OUTPUT_BYTES {
+            outputs.push(output);
+        }
+    }
+}

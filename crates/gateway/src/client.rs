@@ -1,0 +1,160 @@
+//! A client's HTTP/1.1 connection: one request after the other, answered in order (RFC 9112, section 9.3).
+
+use crate::buffer::Buffer;
+use crate::clock;
+use crate::exchange;
+use crate::refusal::Refusal;
+use crate::request::Connection;
+use crate::respond;
+use crate::timer::{Elapsed, Timer};
+use crate::worker::Worker;
+use http1::{Parsed, RequestHead};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Instant;
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+
+/// How long the bytes of a request that was refused are read and dropped, so that its answer is not lost in a reset.
+const LINGER_MS: u64 = 2_000;
+/// How many of them.
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// The client's side of an exchange.
+pub(crate) struct Client {
+    pub(crate) io: TcpStream,
+    /// What was read and belongs to the current request's body or to the next request.
+    pub(crate) input: Buffer,
+    pub(crate) timer: Timer,
+}
+
+/// What becomes of the connection after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The next request may come.
+    KeepAlive,
+    /// Closed by us; what the client still sends is read for a while and dropped.
+    Close,
+    /// Nobody is there any more.
+    Gone,
+}
+
+/// What came instead of a head.
+enum NoHead {
+    /// The client closed, or we do, between two requests.
+    End,
+    /// Refused.
+    Refused(Refusal),
+    /// The connection broke.
+    Broken,
+}
+
+/// Serves a connection to its end. `refusal` answers the first request, whatever it is.
+pub(crate) async fn serve_client(
+    worker: Rc<Worker>,
+    io: TcpStream,
+    connection: Connection,
+    refusal: Option<Refusal>,
+) {
+    let mut client = Client { io, input: Buffer::default(), timer: worker.timers.timer() };
+    let mut head = RequestHead::default();
+    if let Some(refusal) = refusal {
+        respond::refuse_connection(&worker, &mut client, &refusal).await;
+        return linger(&worker, &mut client).await;
+    }
+    loop {
+        let after = match next_head(&worker, &mut client, &mut head).await {
+            Ok(began) => exchange::serve(&worker, &mut client, &head, &connection, began).await,
+            Err(NoHead::Refused(refusal)) => {
+                worker.totals().bad_request();
+                respond::refuse_connection(&worker, &mut client, &refusal).await;
+                After::Close
+            }
+            Err(NoHead::End | NoHead::Broken) => After::Gone,
+        };
+        if client.input.is_empty() {
+            worker.buffers.give(std::mem::take(&mut client.input));
+        }
+        match after {
+            After::KeepAlive => {}
+            After::Close => return linger(&worker, &mut client).await,
+            After::Gone => return worker.buffers.give(client.input),
+        }
+    }
+}
+
+/// Reads until a head is whole. Gives the time at which its first byte was seen.
+async fn next_head(worker: &Worker, client: &mut Client, head: &mut RequestHead) -> Result<Instant, NoHead> {
+    if client.input.is_empty() {
+        idle(worker, client).await?;
+    }
+    let began = clock::now();
+    client.timer.arm(worker.settings.head_timeout_ms);
+    loop {
+        if !client.input.is_empty() {
+            match head.parse(client.input.filled(), &worker.settings.head) {
+                Ok(Parsed::Complete { consumed }) => {
+                    client.input.consume(consumed);
+                    worker.totals().request_received();
+                    return Ok(began);
+                }
+                Ok(Parsed::Partial) if client.input.is_full() => {
+                    return Err(NoHead::Refused(Refusal::Head(http1::RequestError::Field(
+                        http1::FieldError::TooLarge,
+                    ))));
+                }
+                Ok(Parsed::Partial) => {}
+                Err(error) => return Err(NoHead::Refused(error.into())),
+            }
+        }
+        let Client { io, input, timer } = &mut *client;
+        let had_none = input.is_empty();
+        match timer.within(poll_fn(|cx| input.poll_read(io, cx))).await {
+            Ok(Ok(0)) if had_none => return Err(NoHead::End),
+            Ok(Ok(0) | Err(_)) => return Err(NoHead::Broken),
+            Ok(Ok(_)) => {}
+            Err(Elapsed) => return Err(NoHead::Refused(Refusal::HeadTimeout)),
+        }
+    }
+}
+
+/// Waits for the first byte of the next request. The connection holds no buffer meanwhile.
+async fn idle(worker: &Worker, client: &mut Client) -> Result<(), NoHead> {
+    let Client { io, input, timer } = client;
+    timer.arm(worker.settings.idle_timeout_ms);
+    let readable = timer.within(poll_fn(|cx| {
+        if let Poll::Ready(ready) = io.poll_read_ready(cx) {
+            return Poll::Ready(ready.is_ok());
+        }
+        if worker.closing.get() { Poll::Ready(false) } else { Poll::Pending }
+    }));
+    if readable.await != Ok(true) {
+        return Err(NoHead::End);
+    }
+    *input = worker.buffers.take();
+    Ok(())
+}
+
+/// Says that we send no more, and drops what the client still sends, within bounds.
+async fn linger(worker: &Worker, client: &mut Client) {
+    let Client { io, timer, .. } = client;
+    timer.arm(LINGER_MS);
+    let drop_rest = async {
+        if io.shutdown().await.is_err() {
+            return;
+        }
+        let mut rest = [0u8; 4096];
+        let mut dropped = 0;
+        while dropped < LINGER_BYTES && io.ready(Interest::READABLE).await.is_ok() {
+            match io.try_read(&mut rest) {
+                Ok(0) => return,
+                Ok(count) => dropped += count,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    };
+    let _ = timer.within(drop_rest).await;
+    worker.buffers.give(std::mem::take(&mut client.input));
+}

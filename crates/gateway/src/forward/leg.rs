@@ -1,0 +1,233 @@
+//! One direction of an exchange: bytes are read from one side, checked against their framing, and written to the
+//! other in a framing of their own. What cannot be written holds up what is read.
+
+use super::websocket::Frames;
+use crate::buffer::Buffer;
+use http1::{BodyDecoder, BodyError, Step, write};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Bytes that may wait to be written; beyond it nothing more is decoded.
+const MAX_PENDING_BYTES: usize = 64 * 1024;
+
+/// The state of one direction.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    /// Written first: a head, chunks.
+    pub(crate) out: Vec<u8>,
+    out_sent: usize,
+    /// That many bytes at the front of the source go out as they are, after `out`.
+    direct: usize,
+    decoder: BodyDecoder,
+    chunked: bool,
+    finished: bool,
+    /// Payload bytes read.
+    pub(crate) bytes: u64,
+    /// Bytes read and written; tells progress from a stall.
+    pub(crate) moved: u64,
+    /// Which side the last poll waited for.
+    pub(crate) waits_for_source: bool,
+    /// Payload is also kept here while it is there and has room, so that a request can be sent again.
+    pub(crate) replay: Option<Replay>,
+    /// Follows the frames of a WebSocket.
+    pub(crate) frames: Option<Frames>,
+    /// Nothing is taken beyond the end of the current frame.
+    pub(crate) ending: bool,
+}
+
+/// The payload of a request so far, bounded.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) limit: usize,
+}
+
+/// Which side broke, and how.
+#[derive(Debug)]
+pub(crate) enum LegError {
+    /// Reading failed, or the source ended in the middle of the body.
+    Source,
+    /// What was read breaks its framing.
+    Framing(BodyError),
+    /// Writing failed.
+    Sink,
+}
+
+impl Leg {
+    /// A direction whose body is read by `decoder` and written raw or in chunks, after what `out` holds.
+    pub(crate) fn new(out: Vec<u8>, decoder: BodyDecoder, chunked: bool) -> Leg {
+        let finished = decoder.is_finished();
+        Leg {
+            out,
+            out_sent: 0,
+            direct: 0,
+            decoder,
+            chunked,
+            finished,
+            bytes: 0,
+            moved: 0,
+            waits_for_source: false,
+            replay: None,
+            frames: None,
+            ending: false,
+        }
+    }
+
+    /// Whether nothing waits to be written.
+    pub(crate) fn is_written(&self) -> bool {
+        self.out_sent == self.out.len() && self.direct == 0
+    }
+
+    /// Whether the body was read and written to its end.
+    pub(crate) fn is_done(&self) -> bool {
+        self.finished && self.is_written()
+    }
+
+    /// Whether all that was taken ends a frame and was written; anything does where frames are not followed.
+    pub(crate) fn at_frame_end(&self) -> bool {
+        self.is_written() && self.frames.as_ref().is_none_or(Frames::at_boundary)
+    }
+
+    /// Gives the decoder and the replay back, for the next try.
+    pub(crate) fn into_parts(self) -> (BodyDecoder, Option<Replay>, Vec<u8>) {
+        (self.decoder, self.replay, self.out)
+    }
+
+    /// Moves what can be moved; ready when the body is done.
+    pub(crate) fn poll<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut Buffer,
+        reader: &mut R,
+        writer: &mut W,
+    ) -> Poll<Result<(), LegError>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        loop {
+            let progress = self.decode(source)?;
+            self.waits_for_source = false;
+            ready!(self.poll_write(cx, source, writer)).map_err(|_| LegError::Sink)?;
+            if self.finished || (self.ending && self.at_frame_end()) {
+                return Poll::Ready(Ok(()));
+            }
+            if progress && !source.is_empty() {
+                continue;
+            }
+            self.waits_for_source = true;
+            match ready!(source.poll_read(reader, cx)).map_err(|_| LegError::Source)? {
+                0 => self.end()?,
+                count => self.moved += count as u64,
+            }
+        }
+    }
+
+    /// Decodes what the source holds until something is to be written as it is, or enough waits. Says whether it
+    /// used any of it.
+    fn decode(&mut self, source: &mut Buffer) -> Result<bool, LegError> {
+        let mut progress = false;
+        while !self.finished
+            && !(self.ending && self.at_frame_end())
+            && self.direct == 0
+            && !source.is_empty()
+            && self.out.len() < MAX_PENDING_BYTES
+        {
+            match self.decoder.decode(source.filled()).map_err(LegError::Framing)? {
+                Step::Data { skip, len } => {
+                    source.consume(skip);
+                    self.take(source, len);
+                }
+                Step::Need { consumed } => {
+                    source.consume(consumed);
+                    if consumed == 0 {
+                        return Ok(progress);
+                    }
+                }
+                Step::End { consumed } => {
+                    source.consume(consumed);
+                    self.finish();
+                }
+            }
+            progress = true;
+            if !self.finished && self.decoder.is_finished() {
+                self.finish();
+            }
+        }
+        Ok(progress)
+    }
+
+    fn take(&mut self, source: &mut Buffer, mut len: usize) {
+        if let (true, Some(frames)) = (self.ending, &self.frames) {
+            len = len.min(usize::try_from(frames.left()).unwrap_or(len));
+        }
+        let payload = source.filled().get(..len).unwrap_or_default();
+        self.bytes += payload.len() as u64;
+        if let Some(frames) = &mut self.frames {
+            frames.feed(payload);
+        }
+        if let Some(replay) = &mut self.replay {
+            if replay.bytes.len() + len <= replay.limit {
+                replay.bytes.extend_from_slice(payload);
+            } else {
+                self.replay = None;
+            }
+        }
+        if self.chunked {
+            write::chunk_head(&mut self.out, len as u64);
+            self.out.extend_from_slice(payload);
+            self.out.extend_from_slice(write::CHUNK_END);
+            source.consume(len);
+        } else {
+            self.direct = len;
+        }
+    }
+
+    fn finish(&mut self) {
+        self.finished = true;
+        if self.chunked {
+            write::last_chunk(&mut self.out, self.decoder.trailers());
+        }
+    }
+
+    /// The source has ended.
+    fn end(&mut self) -> Result<(), LegError> {
+        self.decoder.eof().map_err(|_| LegError::Source)?;
+        self.finish();
+        Ok(())
+    }
+
+    fn poll_write<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut Buffer,
+        writer: &mut W,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_written() {
+            let out = &self.out[self.out_sent..];
+            let direct = source.filled().get(..self.direct).unwrap_or_default();
+            let writer = Pin::new(&mut *writer);
+            let count = match (out.is_empty(), direct.is_empty()) {
+                (false, false) => {
+                    ready!(writer.poll_write_vectored(cx, &[IoSlice::new(out), IoSlice::new(direct)]))?
+                }
+                (false, true) => ready!(writer.poll_write(cx, out))?,
+                (true, _) => ready!(writer.poll_write(cx, direct))?,
+            };
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.moved += count as u64;
+            let of_out = count.min(self.out.len() - self.out_sent);
+            self.out_sent += of_out;
+            self.direct -= count - of_out;
+            source.consume(count - of_out);
+        }
+        self.out.clear();
+        self.out_sent = 0;
+        // TLS may hold bytes back; a plain socket has nothing to flush.
+        Pin::new(writer).poll_flush(cx)
+    }
+}

@@ -1,0 +1,213 @@
+//! Moving both bodies at once, and watching over it: who stalls, who leaves, who breaks the protocol.
+
+use super::attempt::TryError;
+use super::leg::{Leg, LegError};
+use crate::buffer::Buffer;
+use crate::client::Client;
+use crate::exchange::Failure;
+use crate::refusal::Refusal;
+use crate::upstream::pool::UpstreamConnection;
+use crate::worker::Worker;
+use http1::{Parsed, ResponseHead};
+use model::upstream::Timeouts;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+/// The upstream's side of an exchange, and the direction towards it.
+pub(super) struct Sides {
+    pub(super) upstream: UpstreamConnection,
+    /// What was read from the upstream and not yet used.
+    pub(super) input: Buffer,
+    /// Client → upstream.
+    pub(super) request: Leg,
+    pub(super) timeouts: Timeouts,
+    /// Bound on a body of unknown length; 0: none.
+    pub(super) max_body_bytes: u64,
+}
+
+/// A head that came from the upstream.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum HeadEvent {
+    /// 1xx other than 101: another head will follow.
+    Interim,
+    /// The head of the answer.
+    Final,
+}
+
+/// What went on with the request while the answer is waited for.
+enum RequestSide {
+    Going,
+    /// The upstream takes no more; it may have answered already.
+    Refused,
+}
+
+/// Sends the request and reads until a head of the answer is whole.
+pub(super) async fn answer_head(
+    worker: &Worker,
+    client: &mut Client,
+    sides: &mut Sides,
+    answer: &mut ResponseHead,
+) -> Result<HeadEvent, TryError> {
+    let mut moved = u64::MAX;
+    let mut side = RequestSide::Going;
+    poll_fn(|cx| {
+        loop {
+            let request = poll_request(cx, client, sides, &mut side)?;
+            match poll_head(cx, worker, sides, answer) {
+                Poll::Ready(result) => return Poll::Ready(result),
+                Poll::Pending if request => continue,
+                Poll::Pending => {}
+            }
+            if sides.request.moved != moved {
+                moved = sides.request.moved;
+                client.timer.arm(if waits_for_client(sides) {
+                    worker.settings.body_timeout_ms
+                } else {
+                    sides.timeouts.read_ms
+                });
+            }
+            return client.timer.poll_elapsed(cx).map(|_| {
+                Err(if waits_for_client(sides) {
+                    TryError::Final(Refusal::BodyTimeout.into())
+                } else {
+                    TryError::Failed(Refusal::UpstreamTimeout, true)
+                })
+            });
+        }
+    })
+    .await
+}
+
+fn waits_for_client(sides: &Sides) -> bool {
+    !sides.request.is_done() && sides.request.waits_for_source
+}
+
+/// Moves the request. When it is done, watches whether the client stays. Says whether to look again at once.
+fn poll_request(
+    cx: &mut Context<'_>,
+    client: &mut Client,
+    sides: &mut Sides,
+    side: &mut RequestSide,
+) -> Result<bool, TryError> {
+    let Sides { upstream, request, max_body_bytes, .. } = sides;
+    if matches!(side, RequestSide::Refused) {
+        return Ok(false);
+    }
+    if !request.is_done() {
+        let polled = request.poll(cx, &mut client.input, &mut client.io, &mut upstream.io);
+        if *max_body_bytes > 0 && request.bytes > *max_body_bytes {
+            return Err(TryError::Final(Refusal::BodyTooLarge.into()));
+        }
+        match polled {
+            Poll::Pending | Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(LegError::Source)) => return Err(TryError::Final(Failure::ClientLeft)),
+            Poll::Ready(Err(LegError::Framing(error))) => {
+                return Err(TryError::Final(Refusal::Body(error).into()));
+            }
+            Poll::Ready(Err(LegError::Sink)) => *side = RequestSide::Refused,
+        }
+        return Ok(false);
+    }
+    if client_left(cx, client) { Err(TryError::Final(Failure::ClientLeft)) } else { Ok(false) }
+}
+
+/// Whether the client has gone. What it sends meanwhile (the next request) is kept, as far as there is room.
+fn client_left(cx: &mut Context<'_>, client: &mut Client) -> bool {
+    while !client.input.is_full() {
+        match client.input.poll_read(&mut client.io, cx) {
+            Poll::Ready(Ok(0) | Err(_)) => return true,
+            Poll::Ready(Ok(_)) => {}
+            Poll::Pending => return false,
+        }
+    }
+    false
+}
+
+fn poll_head(
+    cx: &mut Context<'_>,
+    worker: &Worker,
+    sides: &mut Sides,
+    answer: &mut ResponseHead,
+) -> Poll<Result<HeadEvent, TryError>> {
+    loop {
+        if !sides.input.is_empty() {
+            match answer.parse(sides.input.filled(), &worker.settings.head) {
+                Ok(Parsed::Complete { consumed }) => {
+                    sides.input.consume(consumed);
+                    let interim = answer.is_interim();
+                    return Poll::Ready(Ok(if interim { HeadEvent::Interim } else { HeadEvent::Final }));
+                }
+                Ok(Parsed::Partial) if sides.input.is_full() => return Poll::Ready(Err(bad_answer())),
+                Ok(Parsed::Partial) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "answer of an upstream is refused");
+                    return Poll::Ready(Err(bad_answer()));
+                }
+            }
+        }
+        let had_none = sides.input.is_empty();
+        match sides.input.poll_read(&mut sides.upstream.io, cx) {
+            Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(closed(sides, had_none))),
+            Poll::Ready(Ok(_)) => {}
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+}
+
+/// The upstream closed before its answer's head was whole.
+fn closed(sides: &Sides, nothing_came: bool) -> TryError {
+    let sent = sides.request.moved > 0;
+    if nothing_came && sides.upstream.reused {
+        TryError::Stale(sent)
+    } else {
+        TryError::Failed(Refusal::UpstreamClosed, sent)
+    }
+}
+
+fn bad_answer() -> TryError {
+    TryError::Final(Refusal::BadAnswer.into())
+}
+
+/// Moves the answer's body to its end, and what is left of the request's meanwhile.
+pub(super) async fn answer_body(
+    worker: &Worker,
+    client: &mut Client,
+    sides: &mut Sides,
+    answer: &mut Leg,
+) -> Result<(), TryError> {
+    let mut moved = u64::MAX;
+    let mut side = RequestSide::Going;
+    poll_fn(|cx| {
+        if !sides.request.is_done() && poll_request(cx, client, sides, &mut side).is_err() {
+            return Poll::Ready(Err(Failure::ClientLeft.into()));
+        }
+        match answer.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Err(LegError::Sink)) => return Poll::Ready(Err(Failure::ClientLeft.into())),
+            Poll::Ready(Err(LegError::Source | LegError::Framing(_))) => {
+                return Poll::Ready(Err(Failure::CutShort.into()));
+            }
+            Poll::Pending => {}
+        }
+        // While the upstream is silent, the client's leaving would not be noticed by writing.
+        if answer.waits_for_source && sides.request.is_done() && client_left(cx, client) {
+            return Poll::Ready(Err(Failure::ClientLeft.into()));
+        }
+        let now = answer.moved.wrapping_add(sides.request.moved);
+        if now != moved {
+            moved = now;
+            let ms = if answer.waits_for_source {
+                sides.timeouts.read_ms
+            } else {
+                worker.settings.write_timeout_ms
+            };
+            client.timer.arm(ms);
+        }
+        let waits_for_source = answer.waits_for_source;
+        client
+            .timer
+            .poll_elapsed(cx)
+            .map(|_| Err(if waits_for_source { Failure::CutShort } else { Failure::ClientLeft }.into()))
+    })
+    .await
+}

@@ -1,0 +1,245 @@
+//! The handle on the running gateway: start it, give it configuration, drain it.
+
+use crate::settings::Settings;
+use crate::table::{Compiler, Problem, Table};
+use crate::upstream::tls::{CaFileError, Connectors};
+use crate::worker::{Message, Start, run};
+use model::record::{Answerer, Lane};
+use model::resource::{Resource, Revision};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::JoinHandle;
+use telemetry::access_log::AccessLog;
+use telemetry::series::{Registry, SeriesKey};
+use telemetry::totals::Totals;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// Connections that may wait to be accepted, per listener.
+const BACKLOG: i32 = 4_096;
+
+/// Why the gateway could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is taken, not ours, or not allowed.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// No thread could be started.
+    #[error("cannot start a gateway thread")]
+    Thread(#[source] io::Error),
+    /// The certificate authorities cannot be read.
+    #[error(transparent)]
+    Tls(#[from] CaFileError),
+}
+
+/// A configuration that every thread runs.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// Its revision.
+    pub revision: Revision,
+    /// What could not be compiled; the rest runs.
+    pub problems: Vec<Problem>,
+}
+
+/// A thread has ended: the gateway cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a gateway thread has ended")]
+pub struct ThreadEnded;
+
+/// The running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    mailboxes: Vec<mpsc::UnboundedSender<Message>>,
+    threads: Vec<JoinHandle<io::Result<()>>>,
+    listening: Vec<SocketAddr>,
+    series: Arc<Registry>,
+    totals: Arc<Totals>,
+    configuration: Mutex<Configuration>,
+}
+
+#[derive(Debug)]
+struct Configuration {
+    compiler: Compiler,
+    /// Tables that requests may still hold. They are let go here, so that no request thread spends its time on it.
+    tables: Vec<Arc<Table>>,
+}
+
+impl Gateway {
+    /// Starts the threads. They answer 404 until the first [`Gateway::apply`].
+    ///
+    /// # Errors
+    /// When an address cannot be listened on or a thread cannot be started.
+    pub fn start(
+        settings: Settings,
+        log: Option<&AccessLog>,
+        totals: Arc<Totals>,
+    ) -> Result<Gateway, StartError> {
+        let threads = settings.threads.max(1);
+        let (listeners, listening) = listen(&settings.listen, threads)?;
+        let tls = Connectors::new(settings.tls_ca_file.as_deref())?;
+        let series = Arc::new(Registry::new(threads));
+        let unmatched = series.series(&unmatched());
+        let compiler = Compiler::new(threads, settings.always_verify_upstreams, Arc::clone(&series));
+        let settings = Arc::new(settings);
+        let all_connections = Arc::new(AtomicUsize::new(0));
+        let mut mailboxes = Vec::with_capacity(threads);
+        let mut handles = Vec::with_capacity(threads);
+        for (thread, listeners) in listeners.into_iter().enumerate() {
+            let (sender, mailbox) = mpsc::unbounded_channel();
+            let start = Start {
+                thread,
+                settings: Arc::clone(&settings),
+                listeners,
+                mailbox,
+                tls: tls.clone(),
+                log: log.map(AccessLog::buffer),
+                totals: Arc::clone(&totals),
+                unmatched: Arc::clone(&unmatched),
+                all_connections: Arc::clone(&all_connections),
+            };
+            let builder = std::thread::Builder::new().name(format!("gateway-{thread}"));
+            handles.push(builder.spawn(move || run(start)).map_err(StartError::Thread)?);
+            mailboxes.push(sender);
+        }
+        let configuration = Mutex::new(Configuration { compiler, tables: Vec::new() });
+        Ok(Gateway { mailboxes, threads: handles, listening, series, totals, configuration })
+    }
+
+    /// The addresses that are listened on, with the ports that were given for port 0.
+    #[must_use]
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.listening
+    }
+
+    /// The counters of all routes.
+    #[must_use]
+    pub fn series(&self) -> &Arc<Registry> {
+        &self.series
+    }
+
+    /// The counters of the process.
+    #[must_use]
+    pub fn totals(&self) -> &Arc<Totals> {
+        &self.totals
+    }
+
+    /// Compiles a configuration and returns once every thread runs it: a request whose upstream is claimed after that
+    /// is claimed under it.
+    ///
+    /// # Errors
+    /// When a thread has ended.
+    pub async fn apply(
+        &self,
+        revision: Revision,
+        resources: &[Arc<Resource>],
+    ) -> Result<Applied, ThreadEnded> {
+        let mut configuration = self.configuration.lock().await;
+        let (table, problems) = configuration.compiler.compile(revision, resources);
+        let table = Arc::new(table);
+        let mut acknowledged = Vec::with_capacity(self.mailboxes.len());
+        for mailbox in &self.mailboxes {
+            let (acknowledge, done) = oneshot::channel();
+            mailbox.send(Message::Table(Arc::clone(&table), acknowledge)).map_err(|_| ThreadEnded)?;
+            acknowledged.push(done);
+        }
+        for done in acknowledged {
+            done.await.map_err(|_| ThreadEnded)?;
+        }
+        configuration.tables.push(table);
+        // The newest is held by the threads; of the older ones, those that only we still hold can go.
+        configuration.tables.retain(|table| Arc::strong_count(table) > 1);
+        Ok(Applied { revision, problems })
+    }
+
+    /// Accepts no more connections and returns when the last one has gone. Requests are answered, with
+    /// `Connection: close`.
+    pub async fn drain(&self) {
+        let mut waiting = Vec::new();
+        for mailbox in &self.mailboxes {
+            let (sender, done) = oneshot::channel();
+            if mailbox.send(Message::Drain(sender)).is_ok() {
+                waiting.push(done);
+            }
+        }
+        for done in waiting {
+            let _ = done.await;
+        }
+    }
+
+    /// Closes idle connections at once and ends streams, after [`Gateway::drain`] was called.
+    pub fn close_idle(&self) {
+        for mailbox in &self.mailboxes {
+            // A thread that has ended has no connections.
+            let _ = mailbox.send(Message::Close);
+        }
+    }
+
+    /// Ends the threads; what is still open is cut. Gives the first error of a thread.
+    ///
+    /// # Errors
+    /// What a thread failed with.
+    pub fn stop(self) -> io::Result<()> {
+        drop(self.mailboxes);
+        let mut result = Ok(());
+        for thread in self.threads {
+            let ended =
+                thread.join().unwrap_or_else(|_| Err(io::Error::other("a gateway thread has panicked")));
+            result = result.and(ended);
+        }
+        result
+    }
+}
+
+/// One listener per address and thread, all of an address on the same port (`SO_REUSEPORT`).
+fn listen(
+    addresses: &[SocketAddr],
+    threads: usize,
+) -> Result<(Vec<Vec<TcpListener>>, Vec<SocketAddr>), StartError> {
+    let mut by_thread: Vec<Vec<TcpListener>> = (0..threads).map(|_| Vec::new()).collect();
+    let mut listening = Vec::new();
+    for address in addresses {
+        let failed = |source| StartError::Listen { address: *address, source };
+        // Without the option first: a port that someone else listens on is an error, not shared.
+        let probe = bind(*address, false).map_err(failed)?;
+        let address = probe.local_addr().map_err(failed)?;
+        drop(probe);
+        for listeners in &mut by_thread {
+            listeners.push(bind(address, true).map_err(failed)?);
+        }
+        listening.push(address);
+    }
+    Ok((by_thread, listening))
+}
+
+fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    if shared {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(socket.into())
+}
+
+fn unmatched() -> SeriesKey {
+    SeriesKey {
+        route: String::new(),
+        service: String::new(),
+        app: String::new(),
+        answerer: Answerer::Gate,
+        lane: Lane::Share,
+        epoch: 0,
+    }
+}

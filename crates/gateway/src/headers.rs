@@ -1,0 +1,156 @@
+//! What is written to the upstream and to the client: every head anew, from what was parsed.
+//!
+//! Hop-by-hop fields end here (RFC 9110, section 7.6.1); framing is our own on each side; `X-Forwarded-*` say who
+//! asked (APISIX §3.5).
+
+use crate::request::Request;
+use crate::table::{Node, Target};
+use http1::{Framing, Header, Known, ResponseHead, Version, write};
+use model::upstream::PassHost;
+
+/// Writes the head of the request that goes to `node`. `upgrade` is the protocol that is passed on, if one is.
+pub(crate) fn write_request(
+    out: &mut Vec<u8>,
+    request: &Request<'_>,
+    target: &Target,
+    node: &Node,
+    upgrade: Option<&str>,
+) {
+    let head = request.head;
+    out.extend_from_slice(head.method().as_bytes());
+    out.push(b' ');
+    request.write_target(out);
+    out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+    out.extend_from_slice(match &target.pass_host {
+        PassHost::Pass => request.authority().as_bytes(),
+        PassHost::Node => node.authority.as_bytes(),
+        PassHost::Rewrite(host) => host.as_bytes(),
+    });
+    out.extend_from_slice(b"\r\n");
+    let mut forwarded_for: Option<&[u8]> = None;
+    for header in head.headers() {
+        match header.known {
+            Known::Host
+            | Known::ContentLength
+            | Known::TransferEncoding
+            | Known::Forwarded
+            | Known::XRealIp
+            | Known::XForwardedProto
+            | Known::XForwardedHost
+            | Known::XForwardedPort => {}
+            Known::XForwardedFor if forwarded_for.is_none() => forwarded_for = Some(header.value),
+            _ if head.is_hop_by_hop(&header) => {}
+            _ => write::header(out, header.name, header.value),
+        }
+    }
+    write_forwarded(out, request, forwarded_for);
+    match head.framing() {
+        Framing::Length(length) => write::content_length(out, length),
+        Framing::Chunked => write::chunked(out),
+        Framing::None | Framing::UntilClose => {}
+    }
+    if let Some(protocol) = upgrade {
+        write::header(out, "Connection", b"Upgrade");
+        write::header(out, "Upgrade", protocol.as_bytes());
+    }
+    write::end(out);
+}
+
+fn write_forwarded(out: &mut Vec<u8>, request: &Request<'_>, forwarded_for: Option<&[u8]>) {
+    let client = request.connection.peer_text.as_bytes();
+    out.extend_from_slice(b"X-Real-IP: ");
+    out.extend_from_slice(client);
+    out.extend_from_slice(b"\r\nX-Forwarded-For: ");
+    if let Some(before) = forwarded_for {
+        out.extend_from_slice(before);
+        out.extend_from_slice(b", ");
+    }
+    out.extend_from_slice(client);
+    out.extend_from_slice(b"\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ");
+    out.extend_from_slice(request.authority().as_bytes());
+    out.extend_from_slice(b"\r\nX-Forwarded-Port: ");
+    out.extend_from_slice(request.connection.local_port_text.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// How an answer is framed towards the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AnswerFraming {
+    /// The body is written in chunks.
+    pub(crate) chunked: bool,
+    /// The connection stays open afterwards.
+    pub(crate) keep_alive: bool,
+}
+
+impl AnswerFraming {
+    /// Chooses the framing for a client of a version whose connection could stay open.
+    pub(crate) fn choose(body: Framing, client: Version, may_keep_alive: bool) -> AnswerFraming {
+        match (body, client) {
+            (Framing::None | Framing::Length(_), _) => {
+                AnswerFraming { chunked: false, keep_alive: may_keep_alive }
+            }
+            (Framing::Chunked | Framing::UntilClose, Version::Http11) => {
+                AnswerFraming { chunked: true, keep_alive: may_keep_alive }
+            }
+            // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+            (Framing::Chunked | Framing::UntilClose, Version::Http10) => {
+                AnswerFraming { chunked: false, keep_alive: false }
+            }
+        }
+    }
+}
+
+/// Writes the head of the answer that goes to the client.
+pub(crate) fn write_answer(
+    out: &mut Vec<u8>,
+    answer: &ResponseHead,
+    body: Framing,
+    framing: AnswerFraming,
+    request: &Request<'_>,
+) {
+    write::status_line(out, answer.status(), answer.reason());
+    for header in answer.headers() {
+        match header.known {
+            // A length without a body is information (HEAD, 304); with a body it is framing and written below.
+            Known::ContentLength if body == Framing::None && answer.status() != 204 => {
+                write_header(out, &header)
+            }
+            Known::ContentLength | Known::TransferEncoding => {}
+            _ if answer.is_hop_by_hop(&header) => {}
+            _ => write_header(out, &header),
+        }
+    }
+    if framing.chunked {
+        write::chunked(out);
+    } else if let Framing::Length(length) = body {
+        write::content_length(out, length);
+    }
+    write_connection(out, framing.keep_alive, request.head.version());
+    write::end(out);
+}
+
+/// Writes an interim answer (1xx) or the answer that switches protocols (101).
+pub(crate) fn write_interim(out: &mut Vec<u8>, answer: &ResponseHead) {
+    write::status_line(out, answer.status(), answer.reason());
+    for header in answer.headers().filter(|header| !answer.is_hop_by_hop(header)) {
+        write_header(out, &header);
+    }
+    if let (101, Some(protocol)) = (answer.status(), answer.upgrade()) {
+        write::header(out, "Connection", b"Upgrade");
+        write::header(out, "Upgrade", protocol.as_bytes());
+    }
+    write::end(out);
+}
+
+/// Writes `Connection` where it differs from what the client's version takes for granted.
+pub(crate) fn write_connection(out: &mut Vec<u8>, keep_alive: bool, client: Version) {
+    match (keep_alive, client) {
+        (false, _) => write::header(out, "Connection", b"close"),
+        (true, Version::Http10) => write::header(out, "Connection", b"keep-alive"),
+        (true, Version::Http11) => {}
+    }
+}
+
+fn write_header(out: &mut Vec<u8>, header: &Header<'_>) {
+    write::header(out, header.name, header.value);
+}

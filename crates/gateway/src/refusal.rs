@@ -1,0 +1,99 @@
+//! The one table in which everything the gate refuses, or could not get answered, becomes a response.
+
+use http1::RequestError;
+
+/// Why the gate answers by itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{0}")]
+    Head(#[from] RequestError),
+    #[error("{0}")]
+    Target(#[from] http1::target::TargetError),
+    #[error("request body: {0}")]
+    Body(http1::BodyError),
+    #[error("request head was not complete in time")]
+    HeadTimeout,
+    #[error("request body did not arrive in time")]
+    BodyTimeout,
+    #[error("request body is larger than the limit")]
+    BodyTooLarge,
+    #[error("method is not allowed")]
+    MethodNotAllowed,
+    #[error("404 Route Not Found")]
+    RouteNotFound,
+    #[error("service of the route not found")]
+    ServiceGone,
+    #[error("failed to fetch upstream info by upstream id: {0}")]
+    SplitUpstreamMissing(String),
+    #[error("balancer type of the upstream is not known")]
+    UnknownBalancer,
+    #[error("scheme of the upstream is not supported")]
+    UnsupportedScheme,
+    #[error("upstream of the route not found")]
+    UpstreamGone,
+    #[error("cannot connect to the upstream")]
+    Connect,
+    #[error("upstream closed the connection before it answered")]
+    UpstreamClosed,
+    #[error("upstream answered with something that is not HTTP")]
+    BadAnswer,
+    #[error("missing upstream configuration in Route or Service")]
+    NoUpstream,
+    #[error("upstream has no node to try")]
+    NoNode,
+    #[error("too many connections")]
+    TooManyConnections,
+    #[error("upstream did not answer in time")]
+    UpstreamTimeout,
+}
+
+impl Refusal {
+    /// The status that says it (RFC 9110, section 15; APISIX §3.3).
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Refusal::Head(error) => error.status(),
+            Refusal::Target(_) | Refusal::Body(_) => 400,
+            Refusal::RouteNotFound | Refusal::ServiceGone => 404,
+            Refusal::MethodNotAllowed => 405,
+            Refusal::HeadTimeout | Refusal::BodyTimeout => 408,
+            Refusal::BodyTooLarge => 413,
+            Refusal::SplitUpstreamMissing(_) | Refusal::UnknownBalancer => 500,
+            Refusal::UpstreamGone
+            | Refusal::Connect
+            | Refusal::UpstreamClosed
+            | Refusal::BadAnswer
+            | Refusal::UnsupportedScheme => 502,
+            Refusal::NoUpstream | Refusal::NoNode | Refusal::TooManyConnections => 503,
+            Refusal::UpstreamTimeout => 504,
+        }
+    }
+
+    /// Whether the connection cannot go on: what follows on it is not known to be a request.
+    pub(crate) fn closes(&self) -> bool {
+        matches!(
+            self,
+            Refusal::Head(_)
+                | Refusal::Body(_)
+                | Refusal::HeadTimeout
+                | Refusal::BodyTimeout
+                | Refusal::BodyTooLarge
+                | Refusal::TooManyConnections
+        )
+    }
+
+    /// The body: JSON and a line's end, but plain text where APISIX's is.
+    pub(crate) fn body(&self) -> (&'static str, String) {
+        match self {
+            Refusal::SplitUpstreamMissing(_) => ("text/plain; charset=utf-8", self.to_string()),
+            _ => {
+                let text = serde_json::Value::String(self.to_string());
+                ("application/json", format!("{{\"error_msg\":{text}}}\n"))
+            }
+        }
+    }
+
+    /// `Retry-After` in seconds, where coming again helps.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        matches!(self, Refusal::TooManyConnections).then_some(1)
+    }
+}

@@ -1,0 +1,75 @@
+//! Answers that the gate gives by itself.
+
+use crate::client::Client;
+use crate::refusal::Refusal;
+use crate::worker::Worker;
+use crate::{clock, headers};
+use http1::{Version, write};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::ready;
+use tokio::io::AsyncWrite;
+
+/// What the gate calls itself in `Server`.
+pub(crate) const SERVER: &[u8] = b"Tealgate";
+
+/// Answers a connection whose request could not be read; it is closed afterwards.
+pub(crate) async fn refuse_connection(worker: &Worker, client: &mut Client, refusal: &Refusal) {
+    // Whether it arrives or not, the connection ends.
+    let _ = refuse(worker, client, refusal, false, false, Version::Http11).await;
+}
+
+/// Writes the answer of a refusal. Gives the number of body bytes.
+///
+/// # Errors
+/// When the client does not take it.
+pub(crate) async fn refuse(
+    worker: &Worker,
+    client: &mut Client,
+    refusal: &Refusal,
+    keep_alive: bool,
+    without_body: bool,
+    version: Version,
+) -> io::Result<u64> {
+    let mut out = worker.buffers.take_output();
+    let (content_type, body) = refusal.body();
+    write::status_line(&mut out, refusal.status(), b"");
+    write::header(&mut out, "Date", date(worker).as_bytes());
+    write::header(&mut out, "Server", SERVER);
+    write::header(&mut out, "Content-Type", content_type.as_bytes());
+    if let Some(seconds) = refusal.retry_after() {
+        write::header(&mut out, "Retry-After", seconds.to_string().as_bytes());
+    }
+    write::content_length(&mut out, body.len() as u64);
+    headers::write_connection(&mut out, keep_alive, version);
+    write::end(&mut out);
+    if !without_body {
+        out.extend_from_slice(body.as_bytes());
+    }
+    let written = write_all(worker, client, &out).await;
+    worker.buffers.give_output(out);
+    written.map(|()| if without_body { 0 } else { body.len() as u64 })
+}
+
+/// Writes all bytes to the client, within its time.
+pub(crate) async fn write_all(worker: &Worker, client: &mut Client, mut bytes: &[u8]) -> io::Result<()> {
+    let Client { io, timer, .. } = client;
+    timer.arm(worker.settings.write_timeout_ms);
+    let writing = poll_fn(|cx| {
+        while !bytes.is_empty() {
+            let count = ready!(Pin::new(&mut *io).poll_write(cx, bytes))?;
+            bytes = bytes.get(count..).unwrap_or_default();
+        }
+        std::task::Poll::Ready(Ok(()))
+    });
+    timer.within(writing).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+/// The current time as `Date` has it (RFC 9110, section 5.6.7).
+fn date(worker: &Worker) -> String {
+    let unix_us = worker.anchor.get().unix_us_of(clock::now());
+    jiff::Timestamp::from_microsecond(unix_us)
+        .map(|time| time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+        .unwrap_or_default()
+}

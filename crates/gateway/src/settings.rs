@@ -1,0 +1,65 @@
+//! Every bound of the request path, with its default. The status that answers a broken bound stands in
+//! [`crate::refusal`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// How the gateway runs. Times are milliseconds.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Addresses to accept HTTP/1.1 on; port 0 takes a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Threads, each with its own listener, pools, counters and log buffer; at least 1.
+    pub threads: usize,
+    /// Bounds of one request head: bytes, count and length of its parts.
+    pub head: http1::Limits,
+    /// Largest request body in bytes; 0: no bound. Beyond it: 413.
+    pub max_body_bytes: u64,
+    /// Client connections over all threads; beyond it a connection is answered with 503 and closed.
+    pub max_connections: usize,
+    /// How long a connection may be idle between two requests; then it is closed.
+    pub idle_timeout_ms: u64,
+    /// From the first byte of a head to its last; then 408.
+    pub head_timeout_ms: u64,
+    /// Between two pieces of a request body; then 408.
+    pub body_timeout_ms: u64,
+    /// How long a client may take none of an answer's bytes; then the connection is cut.
+    pub write_timeout_ms: u64,
+    /// From the head of a request to the end of its answer, streams excluded; 0: no bound. Then 504 or a cut.
+    pub total_timeout_ms: u64,
+    /// How long an upgraded connection (WebSocket) may be silent in both directions; 0: no bound.
+    pub stream_idle_timeout_ms: u64,
+    /// How long a stream may stay on an upstream that traffic has left, unless its label says otherwise.
+    pub drain_timeout_ms: u64,
+    /// How long a resolved name is used before it is asked for again.
+    pub dns_valid_ms: u64,
+    /// Whether certificates of https upstreams are always checked, whatever `tls.verify` says.
+    pub always_verify_upstreams: bool,
+    /// Further certificate authorities for https upstreams, a PEM file.
+    pub tls_ca_file: Option<PathBuf>,
+    /// Largest request body, in bytes, that is kept so that an idempotent request can be tried again.
+    pub replay_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 9080))],
+            threads: 1,
+            head: http1::Limits::default(),
+            max_body_bytes: 0,
+            max_connections: 100_000,
+            idle_timeout_ms: 75_000,
+            head_timeout_ms: 10_000,
+            body_timeout_ms: 60_000,
+            write_timeout_ms: 60_000,
+            total_timeout_ms: 0,
+            stream_idle_timeout_ms: 0,
+            drain_timeout_ms: 30_000,
+            dns_valid_ms: 10_000,
+            always_verify_upstreams: false,
+            tls_ca_file: None,
+            replay_bytes: 64 * 1024,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The split: which upstream a request of a route goes to (APISIX §2.2, §2.4).
+
+use super::Target;
+use crate::balance::wheel::Wheel;
+use model::expr::eval::{Matcher, Variables};
+use model::record::Lane;
+use std::sync::Arc;
+use telemetry::series::Series;
+
+/// The compiled rules of `traffic-split`; the first whose match passes decides.
+#[derive(Debug)]
+pub struct Split {
+    /// In order.
+    pub rules: Vec<Rule>,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// `None`: passes. An empty list leaves the verdict of the rule before.
+    pub matches: Option<Vec<Matcher>>,
+    /// The first `upstream_id` that does not exist, if one does not: reaching this rule is then an error, also when
+    /// its weight is 0.
+    pub missing: Option<String>,
+    /// The choices, one for each key.
+    pub choices: Vec<Choice>,
+    /// Whose turn it is.
+    pub wheel: Wheel,
+}
+
+/// One choice of a rule.
+#[derive(Debug)]
+pub struct Choice {
+    /// Where to.
+    pub goal: Goal,
+    /// Its share.
+    pub weight: u32,
+    /// Its counters.
+    pub series: Arc<Series>,
+}
+
+/// Where a choice leads.
+#[derive(Clone, Debug)]
+pub enum Goal {
+    /// To an upstream.
+    Target(Arc<Target>),
+    /// Nowhere: the upstream of the route and service is missing or gone.
+    Nowhere(super::RouteDefault),
+}
+
+/// What a split says of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// This choice of this rule.
+    Chosen {
+        /// Index of the rule.
+        rule: usize,
+        /// Index of the choice in the rule.
+        choice: usize,
+    },
+    /// No rule's match passed: the default upstream.
+    Default,
+    /// An upstream that a rule names does not exist.
+    Missing(&'a str),
+}
+
+impl Split {
+    /// Chooses for one request. The turn of the chosen rule moves on.
+    pub fn choose<V: Variables>(&self, variables: &V, thread: usize) -> Verdict<'_> {
+        let mut passed = true;
+        for (number, rule) in self.rules.iter().enumerate() {
+            if let Some(id) = &rule.missing {
+                return Verdict::Missing(id);
+            }
+            match &rule.matches {
+                None => passed = true,
+                Some(matches) => {
+                    for matcher in matches {
+                        passed = matcher.matches(variables);
+                        if passed {
+                            break;
+                        }
+                    }
+                }
+            }
+            if passed {
+                return match rule.wheel.next(thread) {
+                    Some(choice) => Verdict::Chosen { rule: number, choice },
+                    None => Verdict::Default,
+                };
+            }
+        }
+        Verdict::Default
+    }
+}
+
+impl Rule {
+    /// Whether its requests came by a condition or by the shares.
+    #[must_use]
+    pub fn lane(matches: Option<&[model::expr::Expr]>) -> Lane {
+        if matches.is_some_and(|matches| !matches.is_empty()) { Lane::Matched } else { Lane::Share }
+    }
+
+    /// The choices that requests can come to: those with a weight, or all where none has one.
+    pub fn reachable(&self) -> impl Iterator<Item = &Choice> {
+        let all = self.choices.len() == 1 || self.choices.iter().all(|choice| choice.weight == 0);
+        self.choices.iter().filter(move |choice| all || choice.weight > 0)
+    }
+}

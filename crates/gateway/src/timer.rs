@@ -1,0 +1,159 @@
+//! Coarse deadlines: one tick serves all connections of a thread.
+//!
+//! A timer of the runtime would cost more than parsing the request. Limits are seconds, so it is enough to look every
+//! [`TICK_MS`]: arming a deadline is one store, and only those that are due wake their task.
+
+use slab::Slab;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// How often deadlines are looked at, milliseconds; a deadline fires up to one tick late.
+pub(crate) const TICK_MS: u64 = 100;
+
+/// The deadlines of one thread.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    now: Cell<u64>,
+    slots: RefCell<Slab<Rc<Slot>>>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// The tick at which it fires; 0: not armed.
+    due: Cell<u64>,
+    fired: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// The one deadline of a task. Arming it again replaces what was armed.
+#[derive(Debug)]
+pub(crate) struct Timer {
+    timers: Rc<Timers>,
+    slot: Rc<Slot>,
+    key: usize,
+}
+
+/// The deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Elapsed;
+
+impl Timers {
+    /// A deadline for the calling task.
+    pub(crate) fn timer(self: &Rc<Timers>) -> Timer {
+        let slot = Rc::new(Slot::default());
+        let key = self.slots.borrow_mut().insert(Rc::clone(&slot));
+        Timer { timers: Rc::clone(self), slot, key }
+    }
+
+    /// Moves to the next tick and wakes the tasks whose deadlines are due.
+    pub(crate) fn tick(&self) {
+        let now = self.now.get() + 1;
+        self.now.set(now);
+        for (_, slot) in self.slots.borrow().iter() {
+            let due = slot.due.get();
+            if due != 0 && due <= now {
+                slot.due.set(0);
+                slot.fired.set(true);
+                if let Some(waker) = &*slot.waker.borrow() {
+                    waker.wake_by_ref();
+                }
+            }
+        }
+    }
+
+    /// Wakes every task that has a deadline, so that it looks at what else it waits for.
+    pub(crate) fn wake_all(&self) {
+        for (_, slot) in self.slots.borrow().iter() {
+            if let Some(waker) = &*slot.waker.borrow() {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// The number of the current tick.
+    pub(crate) fn now(&self) -> u64 {
+        self.now.get()
+    }
+}
+
+/// How many ticks cover a time, at least one.
+pub(crate) fn ticks(ms: u64) -> u64 {
+    ms.div_ceil(TICK_MS).max(1)
+}
+
+impl Timer {
+    /// Fires after `ms` milliseconds unless armed again or disarmed before; 0 disarms.
+    pub(crate) fn arm(&self, ms: u64) {
+        self.slot.fired.set(false);
+        // One tick more: the current one has already begun.
+        self.slot.due.set(if ms == 0 { 0 } else { self.timers.now() + ticks(ms) + 1 });
+    }
+
+    /// Does not fire any more.
+    pub(crate) fn disarm(&self) {
+        self.arm(0);
+    }
+
+    /// Whether the deadline has passed; otherwise wakes the task when it does.
+    pub(crate) fn poll_elapsed(&self, cx: &Context<'_>) -> Poll<Elapsed> {
+        if self.slot.fired.get() {
+            return Poll::Ready(Elapsed);
+        }
+        let mut waker = self.slot.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Runs a future until the deadline.
+    pub(crate) async fn within<F: Future>(&self, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            self.poll_elapsed(cx).map(Err)
+        })
+        .await
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.timers.slots.borrow_mut().remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn poll(timer: &Timer) -> Poll<Elapsed> {
+        timer.poll_elapsed(&Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_deadline_fires_once_its_ticks_have_passed() {
+        let timers = Rc::new(Timers::default());
+        let timer = timers.timer();
+        timer.arm(2 * TICK_MS);
+        timers.tick();
+        timers.tick();
+        assert_eq!(poll(&timer), Poll::Pending);
+        timers.tick();
+        assert_eq!(poll(&timer), Poll::Ready(Elapsed));
+    }
+
+    #[test]
+    fn arming_again_takes_back_what_has_fired() {
+        let timers = Rc::new(Timers::default());
+        let timer = timers.timer();
+        timer.arm(1);
+        timers.tick();
+        timers.tick();
+        timer.arm(1);
+        assert_eq!(poll(&timer), Poll::Pending);
+    }
+}

@@ -1,0 +1,62 @@
+//! A new connection to a node.
+
+use super::io::UpstreamIo;
+use super::pool::UpstreamConnection;
+use super::resolve::Resolver;
+use super::tls::Connectors;
+use crate::table::{Node, Target};
+use model::upstream::{PassHost, Scheme};
+use rustls::pki_types::ServerName;
+use std::io;
+use std::rc::Rc;
+use tokio::net::TcpStream;
+
+/// Connects to a node: resolves its name, tries its addresses in turn, speaks TLS if the scheme says so.
+pub(crate) async fn connect(
+    resolver: &Rc<Resolver>,
+    tls: &Connectors,
+    target: &Target,
+    node: &Node,
+    client_host: &str,
+) -> io::Result<UpstreamConnection> {
+    let socket = match node.address {
+        Some(address) => TcpStream::connect(address).await?,
+        None => connect_by_name(resolver, node).await?,
+    };
+    socket.set_nodelay(true)?;
+    let io = match target.scheme {
+        Scheme::Https => UpstreamIo::Tls(Box::new(handshake(socket, tls, target, node, client_host).await?)),
+        Scheme::Http | Scheme::Unsupported => UpstreamIo::Plain(socket),
+    };
+    Ok(UpstreamConnection { io, requests: 0, reused: false })
+}
+
+async fn connect_by_name(resolver: &Rc<Resolver>, node: &Node) -> io::Result<TcpStream> {
+    let mut failure = io::ErrorKind::NotFound.into();
+    for address in resolver.resolve(&node.host, node.port).await? {
+        match TcpStream::connect(address).await {
+            Ok(socket) => return Ok(socket),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// The name that is asked for and checked is the one that `Host` says (APISIX §2.5).
+async fn handshake(
+    socket: TcpStream,
+    tls: &Connectors,
+    target: &Target,
+    node: &Node,
+    client_host: &str,
+) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let name = match &target.pass_host {
+        PassHost::Node => node.host.as_str(),
+        PassHost::Rewrite(host) => host.split(':').next().unwrap_or(host),
+        PassHost::Pass => client_host,
+    };
+    let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let connector = if target.verify { &tls.checked } else { &tls.unchecked };
+    connector.connect(name, socket).await
+}

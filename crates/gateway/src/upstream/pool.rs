@@ -1,0 +1,104 @@
+//! Idle connections to upstreams, per thread, by target and node.
+
+use super::io::UpstreamIo;
+use foldhash::{HashMap, HashSet};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+/// A connection and what it has done.
+#[derive(Debug)]
+pub(crate) struct UpstreamConnection {
+    pub(crate) io: UpstreamIo,
+    /// Requests that it has carried.
+    pub(crate) requests: u64,
+    /// Whether it was idle in a pool before.
+    pub(crate) reused: bool,
+}
+
+/// What connections may be used in place of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PoolKey {
+    /// The target's uid.
+    pub(crate) target: u64,
+    /// Hash of the name that TLS was spoken with, where that is the client's choice; else 0.
+    pub(crate) name: u64,
+}
+
+/// The idle connections of one thread.
+#[derive(Debug, Default)]
+pub(crate) struct Pools {
+    by_target: RefCell<HashMap<PoolKey, Pool>>,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    nodes: Vec<VecDeque<Idle>>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: UpstreamConnection,
+    /// The tick at which it has been idle for too long.
+    until: u64,
+}
+
+impl Pools {
+    /// The connection to a node that was used last, if one still is good.
+    pub(crate) fn take(&self, key: PoolKey, node: usize, now: u64) -> Option<UpstreamConnection> {
+        let mut by_target = self.by_target.borrow_mut();
+        let pool = by_target.get_mut(&key)?;
+        let idle = pool.nodes.get_mut(node)?;
+        while let Some(mut last) = idle.pop_back() {
+            pool.count -= 1;
+            if last.until > now && !last.connection.io.is_stale() {
+                last.connection.reused = true;
+                return Some(last.connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection until tick `until`. With `size` idle ones to the target already, the oldest to this node
+    /// goes; with none to this node, the connection itself.
+    pub(crate) fn give(
+        &self,
+        key: PoolKey,
+        node: usize,
+        connection: UpstreamConnection,
+        size: usize,
+        until: u64,
+    ) {
+        let mut by_target = self.by_target.borrow_mut();
+        let pool = by_target.entry(key).or_default();
+        if pool.nodes.len() <= node {
+            pool.nodes.resize_with(node + 1, VecDeque::new);
+        }
+        let Some(idle) = pool.nodes.get_mut(node) else { return };
+        if pool.count >= size {
+            if idle.pop_front().is_none() {
+                return;
+            }
+            pool.count -= 1;
+        }
+        idle.push_back(Idle { connection, until });
+        pool.count += 1;
+    }
+
+    /// Closes what was idle for too long or went stale.
+    pub(crate) fn sweep(&self, now: u64) {
+        let mut by_target = self.by_target.borrow_mut();
+        for pool in by_target.values_mut() {
+            for idle in &mut pool.nodes {
+                idle.retain_mut(|idle| idle.until > now && !idle.connection.io.is_stale());
+            }
+            pool.count = pool.nodes.iter().map(VecDeque::len).sum();
+        }
+        by_target.retain(|_, pool| pool.count > 0);
+    }
+
+    /// Closes what leads to targets that no request comes to any more.
+    pub(crate) fn keep_only(&self, reachable: &HashSet<u64>) {
+        self.by_target.borrow_mut().retain(|key, _| reachable.contains(&key.target));
+    }
+}

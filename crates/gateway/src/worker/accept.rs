@@ -1,0 +1,88 @@
+//! Taking connections from a listener.
+
+use super::Worker;
+use crate::client::serve_client;
+use crate::clock;
+use crate::refusal::Refusal;
+use crate::request::Connection;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long to wait when the system is out of file descriptors or memory.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts until the thread drains, and then what still waits in the queue.
+pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+    let wakeup = worker.timers.timer();
+    loop {
+        let next = std::future::poll_fn(|cx| {
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                return Poll::Ready(Some(accepted));
+            }
+            if worker.draining.get() {
+                return Poll::Ready(None);
+            }
+            wakeup.poll_elapsed(cx).map(|_| None)
+        });
+        match next.await {
+            Some(Ok((socket, peer))) => open(&worker, socket, peer),
+            Some(Err(error)) if is_of_one_connection(&error) => {}
+            Some(Err(error)) => {
+                tracing::warn!(%error, "cannot accept connections for a moment");
+                clock::pause(EXHAUSTED_PAUSE).await;
+            }
+            None => return,
+        }
+    }
+}
+
+/// The client was gone before it was accepted; the next one is not concerned.
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+fn open(worker: &Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
+    let Ok(local) = socket.local_addr() else { return };
+    // Without it, the last piece of an answer would wait for the client's acknowledgement.
+    if socket.set_nodelay(true).is_err() {
+        return;
+    }
+    let counted = Counted::new(worker);
+    let too_many = worker.all_connections.load(Relaxed) > worker.settings.max_connections;
+    tokio::task::spawn_local(async move {
+        let connection = Connection::new(peer, local);
+        let refusal = too_many.then_some(Refusal::TooManyConnections);
+        serve_client(Rc::clone(&counted.worker), socket, connection, refusal).await;
+    });
+}
+
+/// A connection that is counted while it lives.
+struct Counted {
+    worker: Rc<Worker>,
+}
+
+impl Counted {
+    fn new(worker: &Rc<Worker>) -> Counted {
+        worker.connections.set(worker.connections.get() + 1);
+        worker.all_connections.fetch_add(1, Relaxed);
+        worker.totals().connection_opened();
+        Counted { worker: Rc::clone(worker) }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let worker = &self.worker;
+        worker.connections.set(worker.connections.get() - 1);
+        worker.all_connections.fetch_sub(1, Relaxed);
+        worker.totals().connection_closed();
+        if worker.connections.get() == 0 {
+            worker.last_left.notify_one();
+        }
+    }
+}

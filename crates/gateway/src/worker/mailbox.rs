@@ -1,0 +1,16 @@
+//! What a thread is told from outside.
+
+use crate::table::Table;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// One message to a thread.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Run this table from now on, and say so.
+    Table(Arc<Table>, oneshot::Sender<()>),
+    /// Accept no more connections; let the open ones finish their requests. The answer comes when none is left.
+    Drain(oneshot::Sender<()>),
+    /// Close idle connections and end streams.
+    Close,
+}

@@ -1,0 +1,96 @@
+//! One gateway thread: its runtime, its listeners, and all that its connections share.
+//!
+//! Nothing here is shared with another thread. What the other threads have to say comes through the mailbox.
+
+mod accept;
+mod mailbox;
+mod run;
+mod streams;
+
+pub(crate) use mailbox::Message;
+pub(crate) use run::{Start, run};
+pub(crate) use streams::{Stream, Streams};
+
+use crate::buffer::Buffers;
+use crate::clock::Anchor;
+use crate::settings::Settings;
+use crate::table::{Pinned, Table};
+use crate::timer::Timers;
+use crate::upstream::pool::Pools;
+use crate::upstream::resolve::Resolver;
+use crate::upstream::tls::Connectors;
+use http1::ResponseHead;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use telemetry::access_log::LogBuffer;
+use telemetry::series::Series;
+use telemetry::totals::{ThreadTotals, Totals};
+use tokio::sync::Notify;
+
+/// Most answer heads that are kept for later.
+const MAX_ANSWERS: usize = 64;
+
+/// What the connections of a thread share.
+pub(crate) struct Worker {
+    /// The number of this thread, from 0.
+    pub(crate) thread: usize,
+    pub(crate) settings: Arc<Settings>,
+    table: RefCell<Pinned>,
+    pub(crate) pools: Pools,
+    pub(crate) buffers: Buffers,
+    answers: RefCell<Vec<ResponseHead>>,
+    pub(crate) timers: Rc<Timers>,
+    pub(crate) resolver: Rc<Resolver>,
+    pub(crate) tls: Connectors,
+    pub(crate) log: RefCell<Option<LogBuffer>>,
+    pub(crate) totals: Arc<Totals>,
+    /// Counters of requests that no route matched.
+    pub(crate) unmatched: Arc<Series>,
+    pub(crate) streams: Streams,
+    /// Client connections of this thread.
+    pub(crate) connections: Cell<usize>,
+    /// Told when the last connection of a draining thread has gone.
+    pub(crate) last_left: Notify,
+    /// Client connections of all threads.
+    pub(crate) all_connections: Arc<AtomicUsize>,
+    /// No new requests: answers say `Connection: close`.
+    pub(crate) draining: Cell<bool>,
+    /// Idle connections are closed, too.
+    pub(crate) closing: Cell<bool>,
+    pub(crate) anchor: Cell<Anchor>,
+}
+
+impl Worker {
+    /// The table that new requests are matched under.
+    pub(crate) fn table(&self) -> Pinned {
+        self.table.borrow().clone()
+    }
+
+    /// The process-wide counters of this thread.
+    pub(crate) fn totals(&self) -> &ThreadTotals {
+        self.totals.thread(self.thread)
+    }
+
+    /// A head for an upstream's answer.
+    pub(crate) fn take_answer(&self) -> ResponseHead {
+        self.answers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives a head back.
+    pub(crate) fn give_answer(&self, answer: ResponseHead) {
+        let mut answers = self.answers.borrow_mut();
+        if answers.len() < MAX_ANSWERS {
+            answers.push(answer);
+        }
+    }
+
+    /// Makes a table the current one: connections to what no request comes to any more are closed, and streams on it
+    /// are given their drain deadline.
+    fn swap(&self, table: Arc<Table>) {
+        self.pools.keep_only(&table.reachable());
+        self.streams.retarget(&table, self.settings.drain_timeout_ms);
+        *self.table.borrow_mut() = Pinned::new(table);
+    }
+}

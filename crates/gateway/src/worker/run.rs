@@ -1,0 +1,153 @@
+//! The life of a gateway thread: start, listen, obey the mailbox, end.
+
+use super::accept::accept;
+use super::{Message, Worker};
+use crate::buffer::Buffers;
+use crate::clock::{self, Anchor};
+use crate::settings::Settings;
+use crate::table::{Pinned, Table};
+use crate::timer::{TICK_MS, Timers};
+use crate::upstream::resolve::Resolver;
+use crate::upstream::tls::Connectors;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+use telemetry::access_log::LogBuffer;
+use telemetry::series::Series;
+use telemetry::totals::Totals;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::LocalSet;
+
+/// Bytes of a read buffer: most bodies in few reads, and room for a whole head.
+const BUFFER_BYTES: usize = 32 * 1024;
+/// Threads that wait for the system's name resolver, per gateway thread.
+const MAX_BLOCKING_THREADS: usize = 4;
+/// How many ticks lie between two sweeps of idle upstream connections and of the log.
+const SWEEP_TICKS: u64 = 5;
+
+/// What a thread starts with.
+pub(crate) struct Start {
+    pub(crate) thread: usize,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) mailbox: mpsc::UnboundedReceiver<Message>,
+    pub(crate) tls: Connectors,
+    pub(crate) log: Option<LogBuffer>,
+    pub(crate) totals: Arc<Totals>,
+    pub(crate) unmatched: Arc<Series>,
+    pub(crate) all_connections: Arc<AtomicUsize>,
+}
+
+/// Runs a gateway thread until its mailbox is closed.
+///
+/// # Errors
+/// When the runtime or a listener cannot be set up.
+pub(crate) fn run(start: Start) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(MAX_BLOCKING_THREADS)
+        .build()?;
+    LocalSet::new().block_on(&runtime, serve(start))
+}
+
+async fn serve(start: Start) -> io::Result<()> {
+    let Start { thread, settings, listeners, mut mailbox, tls, log, totals, unmatched, all_connections } =
+        start;
+    let worker = Rc::new(Worker {
+        thread,
+        table: RefCell::new(Pinned::new(Arc::new(Table::empty()))),
+        pools: Default::default(),
+        buffers: Buffers::new(BUFFER_BYTES.max(settings.head.head_bytes)),
+        answers: RefCell::default(),
+        timers: Rc::new(Timers::default()),
+        resolver: Resolver::new(Duration::from_millis(settings.dns_valid_ms)),
+        tls,
+        log: RefCell::new(log),
+        totals,
+        unmatched,
+        streams: Default::default(),
+        connections: Cell::new(0),
+        last_left: Notify::new(),
+        all_connections,
+        draining: Cell::new(false),
+        closing: Cell::new(false),
+        anchor: Cell::new(Anchor::read()),
+        settings,
+    });
+    let mut accepting = Vec::new();
+    for listener in listeners {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        accepting.push(tokio::task::spawn_local(accept(Rc::clone(&worker), listener)));
+    }
+    let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
+    let mut waiting = None;
+    while let Some(message) = next(&worker, &mut mailbox, &mut waiting).await {
+        match message {
+            Message::Table(table, acknowledge) => {
+                worker.swap(table);
+                // The one who asked may be gone; the table runs all the same.
+                let _ = acknowledge.send(());
+            }
+            Message::Drain(done) => {
+                worker.draining.set(true);
+                for task in accepting.drain(..) {
+                    // The task sees the flag, takes what still waits in its queue, and ends.
+                    worker.timers.wake_all();
+                    let _ = task.await;
+                }
+                waiting = Some(done);
+            }
+            Message::Close => {
+                worker.closing.set(true);
+                worker.streams.end_all();
+                worker.timers.wake_all();
+            }
+        }
+    }
+    ticking.abort();
+    if let Some(log) = worker.log.borrow_mut().as_mut() {
+        log.flush();
+    }
+    Ok(())
+}
+
+/// The next message; meanwhile, tells the one who waits for the drain when the last connection has gone.
+async fn next(
+    worker: &Worker,
+    mailbox: &mut mpsc::UnboundedReceiver<Message>,
+    waiting: &mut Option<oneshot::Sender<()>>,
+) -> Option<Message> {
+    loop {
+        if worker.connections.get() == 0
+            && let Some(done) = waiting.take()
+        {
+            let _ = done.send(());
+        }
+        if waiting.is_none() {
+            return mailbox.recv().await;
+        }
+        tokio::select! {
+            message = mailbox.recv() => return message,
+            () = worker.last_left.notified() => {}
+        }
+    }
+}
+
+/// Moves the coarse clock, and cleans up every few ticks.
+async fn tick(worker: Rc<Worker>) {
+    loop {
+        clock::pause(Duration::from_millis(TICK_MS)).await;
+        worker.timers.tick();
+        if worker.timers.now().is_multiple_of(SWEEP_TICKS) {
+            worker.pools.sweep(worker.timers.now());
+            worker.anchor.set(Anchor::read());
+            if let Some(log) = worker.log.borrow_mut().as_mut() {
+                log.flush();
+            }
+        }
+    }
+}
