@@ -1,5 +1,9 @@
 //! An app: what is upgraded.
 
+mod check;
+
+pub use check::MAX_DURATION_MS;
+
 use crate::policy::ReleasePolicy;
 use crate::target::Target;
 use schemars::JsonSchema;

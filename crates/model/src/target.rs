@@ -1,6 +1,8 @@
 //! Targets: where an app's two environments run. A new kind of target is one file in `release::target` and one
 //! variant here.
 
+pub mod placeholders;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! The walk over a value: one method per group of keywords, in the order of api7/jsonschema.
 //!
-//! The depth of the walk is that of the schema, not that of the value, so no input can exhaust the stack.
+//! The depth of the walk is that of the schema. Only the comparison of whole values goes as deep as the value, which
+//! serde_json bounds at 128 levels when it reads text.
 
 use super::SchemaError;
 use super::compile::{
@@ -345,20 +346,19 @@ impl TextRules {
 
 impl NumberRules {
     fn check(&self, value: f64) -> Checked {
-        let bounds: [(Option<f64>, fn(f64, f64) -> bool, &str); 4] = [
-            (self.minimum, |value, bound| value >= bound, "at least"),
-            (self.exclusive_minimum, |value, bound| value > bound, "greater than"),
-            (self.maximum, |value, bound| value <= bound, "at most"),
-            (self.exclusive_maximum, |value, bound| value < bound, "smaller than"),
-        ];
-        for (bound, holds, words) in bounds {
-            if let Some(bound) = bound
-                && !holds(value, bound)
-            {
-                return fail(format!("expected {} to be {words} {}", number(value), number(bound)));
-            }
+        within(value, self.minimum, f64::ge, "at least")?;
+        within(value, self.exclusive_minimum, f64::gt, "greater than")?;
+        within(value, self.maximum, f64::le, "at most")?;
+        within(value, self.exclusive_maximum, f64::lt, "smaller than")
+    }
+}
+
+fn within(value: f64, bound: Option<f64>, holds: fn(&f64, &f64) -> bool, words: &str) -> Checked {
+    match bound {
+        Some(bound) if !holds(&value, &bound) => {
+            fail(format!("expected {} to be {words} {}", number(value), number(bound)))
         }
-        Ok(())
+        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,172 @@
+//! The release policy: steps, gates, limits, durations, permissions.
+
+use super::Errors;
+use super::target::variable;
+use crate::check::is_id;
+use crate::cidr::Cidr;
+use crate::field::push_segment;
+use crate::policy::{
+    Check, Decommission, Gate, Limits, Permissions, Preview, ReleasePolicy, Role, SmokeRequest, Step,
+};
+use crate::target::Target;
+
+/// More gates than a release can usefully have.
+const MAX_GATES: usize = 64;
+/// More requests than a smoke gate can usefully have.
+const MAX_REQUESTS: usize = 256;
+
+pub(super) fn check(errors: &mut Errors, at: &str, policy: &ReleasePolicy, target: &Target) {
+    steps(errors, &format!("{at}/steps"), &policy.steps);
+    if let Some(preview) = &policy.preview {
+        check_preview(errors, &format!("{at}/preview"), preview);
+    }
+    gates(errors, &format!("{at}/gates"), &policy.gates);
+    errors.duration(&format!("{at}/soak/duration_ms"), policy.soak.duration_ms);
+    errors.positive_duration(&format!("{at}/soak/interval_ms"), policy.soak.interval_ms);
+    limits(errors, &format!("{at}/limits"), &policy.limits);
+    decommission(errors, &format!("{at}/decommission"), &policy.decommission, target);
+    for (name, ms) in [
+        ("step_pause_ms", policy.step_pause_ms),
+        ("inconclusive_hold_ms", policy.inconclusive_hold_ms),
+        ("drain_timeout_ms", policy.drain_timeout_ms),
+        ("keep_failed_ms", policy.keep_failed_ms),
+    ] {
+        errors.duration(&format!("{at}/{name}"), ms);
+    }
+    errors.positive_duration(&format!("{at}/apply_timeout_ms"), policy.apply_timeout_ms);
+    permissions(errors, &format!("{at}/permissions"), &policy.permissions);
+}
+
+fn steps(errors: &mut Errors, at: &str, steps: &[Step]) {
+    let mut before = 0;
+    for (index, step) in steps.iter().enumerate() {
+        let at = format!("{at}/{index}");
+        let share = step.share();
+        errors.expect((1..=100).contains(&share), &at, "a share must be 1 to 100");
+        errors.expect(share > before || share == 0, &at, "shares must increase from step to step");
+        if let Step::Timed(timed) = step {
+            errors.duration(&format!("{at}/pause_ms"), timed.pause_ms);
+        }
+        before = share;
+    }
+    let last = steps.last().map(Step::share);
+    errors.expect(last == Some(100), at, "the last step must be 100");
+}
+
+fn check_preview(errors: &mut Errors, at: &str, preview: &Preview) {
+    for (name, text) in [("header", &preview.header), ("cookie", &preview.cookie)] {
+        errors.expect(is_token(text), &format!("{at}/{name}"), "must be a token (RFC 9110 §5.6.2)");
+    }
+    for (index, address) in preview.addresses.iter().enumerate() {
+        let at = format!("{at}/addresses/{index}");
+        errors.expect(Cidr::parse(address).is_some(), &at, "must be an IP address or a CIDR block");
+    }
+}
+
+fn gates(errors: &mut Errors, at: &str, gates: &[Gate]) {
+    errors.expect(gates.len() <= MAX_GATES, at, "must have at most 64 gates");
+    for (index, gate) in gates.iter().enumerate() {
+        let at = format!("{at}/{index}");
+        let name = format!("{at}/name");
+        errors.expect(is_id(&gate.name), &name, "must be 1 to 64 characters of a-z, A-Z, 0-9, -, _ and .");
+        let first = gates.iter().position(|other| other.name == gate.name);
+        errors.expect(first == Some(index), &name, "another gate has the same name");
+        errors.expect(!gate.when.is_empty(), &format!("{at}/when"), "must say when the gate runs");
+        errors.positive_duration(&format!("{at}/timeout_ms"), gate.timeout_ms);
+        gate_check(errors, &format!("{at}/check"), &gate.check);
+    }
+}
+
+fn gate_check(errors: &mut Errors, at: &str, check: &Check) {
+    match check {
+        Check::Smoke { requests, .. } => {
+            let at = format!("{at}/smoke/requests");
+            let count = (1..=MAX_REQUESTS).contains(&requests.len());
+            errors.expect(count, &at, "must have 1 to 256 requests");
+            for (index, request) in requests.iter().enumerate() {
+                smoke_request(errors, &format!("{at}/{index}"), request);
+            }
+        }
+        Check::Command { command, env, working_dir } => {
+            let at = format!("{at}/command");
+            errors.command(&format!("{at}/command"), command);
+            for (name, value) in env {
+                let mut at = format!("{at}/env");
+                push_segment(&mut at, name);
+                variable(errors, &at, name, value);
+            }
+            if let Some(directory) = working_dir {
+                let right = !directory.is_empty() && !directory.contains('\0');
+                errors.expect(right, &format!("{at}/working_dir"), "must name a directory");
+            }
+        }
+        Check::Approval {} => {}
+    }
+}
+
+fn smoke_request(errors: &mut Errors, at: &str, request: &SmokeRequest) {
+    errors.expect(is_token(&request.method), &format!("{at}/method"), "must be a token (RFC 9110 §9.1)");
+    errors.path(&format!("{at}/path"), &request.path);
+    let expect = format!("{at}/expect");
+    for (owner, headers) in [(at, &request.headers), (&expect, &request.expect.headers)] {
+        for (name, value) in headers {
+            let mut at = format!("{owner}/headers");
+            push_segment(&mut at, name);
+            errors.expect(is_token(name), &at, "the name of a header must be a token (RFC 9110 §5.6.2)");
+            errors.expect(!value.contains(['\r', '\n', '\0']), &at, "must not hold line breaks or NUL");
+        }
+    }
+    errors.statuses(&format!("{expect}/statuses"), &request.expect.statuses);
+    for pointer in request.expect.json.keys() {
+        let mut at = format!("{expect}/json");
+        push_segment(&mut at, pointer);
+        errors.expect(is_json_pointer(pointer), &at, "must be a JSON pointer (RFC 6901), such as /version");
+    }
+}
+
+fn limits(errors: &mut Errors, at: &str, limits: &Limits) {
+    if let Some(rate) = limits.max_error_rate {
+        errors.expect((0.0..=1.0).contains(&rate), &format!("{at}/max_error_rate"), "must be 0 to 1");
+    }
+    if let Some(ms) = limits.max_p99_ms {
+        errors.positive_duration(&format!("{at}/max_p99_ms"), ms);
+    }
+}
+
+fn decommission(errors: &mut Errors, at: &str, decommission: &Decommission, target: &Target) {
+    match decommission {
+        Decommission::KeepWarm { for_ms } => errors.duration(&format!("{at}/keep_warm/for_ms"), *for_ms),
+        Decommission::Reduce { instances } => match target {
+            Target::Process(process) => {
+                let right = (1..=process.instances).contains(instances);
+                let text = "must be at least 1 and at most the instances of the target";
+                errors.expect(right, &format!("{at}/reduce/instances"), text);
+            }
+            Target::Upstream(_) => {
+                errors
+                    .add(format!("{at}/reduce"), "Tealgate does not run the instances of an upstream target");
+            }
+        },
+        Decommission::Stop {} | Decommission::Keep {} => {}
+    }
+}
+
+fn permissions(errors: &mut Errors, at: &str, permissions: &Permissions) {
+    for (name, role) in
+        [("start", permissions.start), ("approve", permissions.approve), ("rollback", permissions.rollback)]
+    {
+        errors.expect(role > Role::Viewer, &format!("{at}/{name}"), "a viewer may only read");
+    }
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
+/// RFC 6901 §3: empty, or segments that each begin with `/` and escape `~`.
+fn is_json_pointer(text: &str) -> bool {
+    let escaped = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+    escaped && (text.is_empty() || text.starts_with('/'))
+}

@@ -1,0 +1,246 @@
+//! Every rule broken once.
+
+use crate::app::{App, app_schema};
+use crate::field::parse;
+use serde_json::{Value, json};
+
+fn app(target: Value, release: Value) -> App {
+    parse(json!({"id": "shop", "service_id": "shop", "target": target, "release": release})).unwrap()
+}
+
+fn process(more: Value) -> Value {
+    let mut process = json!({"command": ["shop", "--port={port}"]});
+    process.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({"process": process})
+}
+
+fn errors(target: Value, release: Value) -> Vec<(String, String)> {
+    app(target, release).check().into_iter().map(|error| (error.pointer, error.text)).collect()
+}
+
+/// The one error that a process target has.
+fn process_error(more: Value) -> (String, String) {
+    let mut errors = errors(process(more.clone()), json!({}));
+    assert_eq!(errors.len(), 1, "{more}: {errors:?}");
+    errors.remove(0)
+}
+
+/// The place of the one error that a policy has.
+fn policy_error(release: Value) -> String {
+    let mut errors = errors(process(json!({})), release.clone());
+    assert_eq!(errors.len(), 1, "{release}: {errors:?}");
+    errors.remove(0).0
+}
+
+#[test]
+fn the_shortest_app_is_right() {
+    assert_eq!(errors(process(json!({})), json!({})), []);
+}
+
+#[test]
+fn a_full_app_is_right() {
+    let target = process(json!({
+        "env": {"VERSION": "{version}", "KEY": {"from_env": "SHOP_KEY"}, "TOKEN": {"from_file": "/run/token"}},
+        "working_dir": "/srv/{version}", "instances": 3, "address": "::1", "ports": [8000, 8005],
+        "readiness": {"probe": {"http": {"path": "/ready"}}, "successes": 3, "of": 3},
+        "upstream": {"scheme": "http", "retries": 1, "labels": {"team": "a"}},
+    }));
+    let release = json!({
+        "steps": [1, {"share": 50, "pause_ms": 1000}, 100],
+        "gates": [
+            {"name": "smoke", "check": {"smoke": {"requests": [
+                {"path": "/", "headers": {"Accept": "*/*"}, "expect": {"statuses": [200], "json": {"/version": "2", "": {}}}},
+            ]}}},
+            {"name": "tests", "when": ["each_step"], "check": {"command": {"command": ["./test"], "env": {"A": "{b}"}}}},
+            {"name": "yes", "check": {"approval": {}}},
+        ],
+        "decommission": {"reduce": {"instances": 1}},
+    });
+    assert_eq!(errors(target, release), []);
+}
+
+#[test]
+fn all_errors_come_at_once() {
+    let mut app = app(process(json!({"instances": 0, "address": "here"})), json!({"steps": []}));
+    app.id = "a b".to_owned();
+    app.service_id = String::new();
+    let pointers: Vec<_> = app.check().into_iter().map(|error| error.pointer).collect();
+    let expected =
+        ["/id", "/service_id", "/target/process/instances", "/target/process/address", "/release/steps"];
+    assert_eq!(pointers, expected);
+}
+
+#[test]
+fn an_id_leaves_room_for_its_colours() {
+    let mut app = app(process(json!({})), json!({}));
+    app.id = "x".repeat(58);
+    assert_eq!(app.check(), []);
+    app.id.push('x');
+    assert_eq!(app.check().len(), 1);
+}
+
+#[test]
+fn commands_and_placeholders_are_checked() {
+    for (more, pointer) in [
+        (json!({"command": []}), "command"),
+        (json!({"command": [""]}), "command"),
+        (json!({"command": ["x", "{prot}"]}), "command/1"),
+        (json!({"command": ["x", "a\u{0}b"]}), "command/1"),
+        (json!({"env": {"A": "{"}}), "env/A"),
+        (json!({"env": {"A=B": "x"}}), "env/A=B"),
+        (json!({"env": {"A": {"from_env": ""}}}), "env/A/from_env"),
+        (json!({"env": {"A": {"from_file": ""}}}), "env/A/from_file"),
+        (json!({"working_dir": "/srv/{}"}), "working_dir"),
+    ] {
+        assert_eq!(process_error(more).0, format!("/target/process/{pointer}"));
+    }
+    let text = process_error(json!({"command": ["x", "{prot}"]})).1;
+    assert!(text.starts_with("unknown placeholder {prot}: known are {port}"), "{text}");
+}
+
+#[test]
+fn addresses_and_ports_are_checked() {
+    assert_eq!(process_error(json!({"address": "0.0.0.0"})).0, "/target/process/address");
+    assert_eq!(process_error(json!({"ports": [0, 9]})).0, "/target/process/ports/0");
+    assert_eq!(process_error(json!({"ports": [9, 8]})).1, "the first port must not exceed the last");
+    let (_, text) = process_error(json!({"ports": [8000, 8002], "instances": 2}));
+    assert_eq!(text, "both environments together need 4 ports, the range has 3");
+}
+
+#[test]
+fn readiness_and_durations_are_bounded() {
+    for (more, pointer) in [
+        (json!({"readiness": {"successes": 4, "of": 3}}), "readiness/successes"),
+        (json!({"readiness": {"successes": 0}}), "readiness/successes"),
+        (json!({"readiness": {"of": 101}}), "readiness/of"),
+        (json!({"readiness": {"interval_ms": 0}}), "readiness/interval_ms"),
+        (json!({"readiness": {"deadline_ms": 2_592_000_001_u64}}), "readiness/deadline_ms"),
+        (json!({"readiness": {"probe": {"http": {"path": "ready"}}}}), "readiness/probe/http/path"),
+        (
+            json!({"readiness": {"probe": {"http": {"path": "/", "statuses": [99]}}}}),
+            "readiness/probe/http/statuses/0",
+        ),
+        (
+            json!({"readiness": {"probe": {"command": {"command": ["x", "{y}"]}}}}),
+            "readiness/probe/command/command/1",
+        ),
+        (json!({"stop_timeout_ms": 2_592_000_001_u64}), "stop_timeout_ms"),
+        (json!({"restart": {"backoff_min_ms": 2, "backoff_max_ms": 1}}), "restart"),
+    ] {
+        assert_eq!(process_error(more).0, format!("/target/process/{pointer}"));
+    }
+}
+
+#[test]
+fn settings_of_the_upstreams_are_apisix_upstreams_without_nodes() {
+    for (settings, pointer, text) in [
+        (json!(3), "", "must be an APISIX upstream without nodes"),
+        (json!({"nodes": {}}), "/nodes", "is set by Tealgate"),
+        (
+            json!({"retries": -1}),
+            "/retries",
+            "property \"retries\" validation failed: expected -1 to be at least 0",
+        ),
+        (json!({"type": "chash"}), "", "missing key"),
+        (
+            json!({"labels": {"tealgate.app": "x"}}),
+            "/labels/tealgate.app",
+            "labels that begin with tealgate. are set by Tealgate",
+        ),
+    ] {
+        let error = process_error(json!({"upstream": settings}));
+        assert_eq!(error, (format!("/target/process/upstream{pointer}"), text.to_owned()));
+    }
+}
+
+#[test]
+fn upstream_targets_are_two_environments() {
+    let two =
+        |blue: Value, green: Value| errors(json!({"upstream": {"blue": blue, "green": green}}), json!({}));
+    let (blue, green) = (json!({"nodes": {"a:80": 1}}), json!({"nodes": {"b:80": 1}}));
+    assert_eq!(two(blue.clone(), green.clone()), []);
+    let same = two(blue.clone(), blue.clone());
+    assert_eq!(same[0].1, "blue and green have the same nodes: they must be two environments");
+    assert_eq!(
+        two(blue.clone(), json!({"nodes": {"b:0": 1}}))[0],
+        ("/target/upstream/green/nodes/b:0".to_owned(), "invalid port 0".to_owned())
+    );
+    assert_eq!(two(json!({"nodes": {}}), green.clone())[0].1, "must have nodes");
+    assert_eq!(two(blue.clone(), json!({"nodes": {"b:80": 1}, "id": 1}))[0].0, "/target/upstream/green/id");
+    let reduce = json!({"decommission": {"reduce": {"instances": 1}}});
+    let target = json!({"upstream": {"blue": blue, "green": green}});
+    assert_eq!(errors(target, reduce)[0].0, "/release/decommission/reduce");
+}
+
+#[test]
+fn steps_increase_and_end_in_100() {
+    for (steps, pointer) in [
+        (json!([]), "/release/steps"),
+        (json!([10]), "/release/steps"),
+        (json!([50, 50, 100]), "/release/steps/1"),
+        (json!([0, 100]), "/release/steps/0"),
+        (json!([{"share": 1, "pause_ms": 2_592_000_001_u64}, 100]), "/release/steps/0/pause_ms"),
+    ] {
+        assert_eq!(policy_error(json!({"steps": steps})), pointer);
+    }
+    assert_eq!(errors(process(json!({})), json!({"steps": [100, 101]})).len(), 2);
+}
+
+#[test]
+fn gates_are_named_once_and_complete() {
+    let approval = json!({"approval": {}});
+    let gates = |gates: Value| policy_error(json!({"gates": gates}));
+    assert_eq!(
+        gates(json!([{"name": "a", "check": approval}, {"name": "a", "check": approval}])),
+        "/release/gates/1/name"
+    );
+    assert_eq!(gates(json!([{"name": "a/b", "check": approval}])), "/release/gates/0/name");
+    assert_eq!(gates(json!([{"name": "a", "when": [], "check": approval}])), "/release/gates/0/when");
+    assert_eq!(
+        gates(json!([{"name": "a", "timeout_ms": 0, "check": approval}])),
+        "/release/gates/0/timeout_ms"
+    );
+    let smoke = |request: Value| gates(json!([{"name": "a", "check": {"smoke": {"requests": [request]}}}]));
+    let at = "/release/gates/0/check/smoke/requests";
+    assert_eq!(gates(json!([{"name": "a", "check": {"smoke": {"requests": []}}}])), at);
+    for (request, pointer) in [
+        (json!({"path": "x"}), "path"),
+        (json!({"path": "/a b"}), "path"),
+        (json!({"path": "/", "method": "G T"}), "method"),
+        (json!({"path": "/", "headers": {"a b": ""}}), "headers/a b"),
+        (json!({"path": "/", "headers": {"a": "x\ny"}}), "headers/a"),
+        (json!({"path": "/", "expect": {"statuses": [600]}}), "expect/statuses/0"),
+        (json!({"path": "/", "expect": {"json": {"version": 1}}}), "expect/json/version"),
+        (json!({"path": "/", "expect": {"json": {"/~2": 1}}}), "expect/json/~1~02"),
+    ] {
+        assert_eq!(smoke(request), format!("{at}/0/{pointer}"));
+    }
+    let command = gates(json!([{"name": "a", "check": {"command": {"command": []}}}]));
+    assert_eq!(command, "/release/gates/0/check/command/command");
+}
+
+#[test]
+fn the_rest_of_the_policy_is_bounded() {
+    for (release, pointer) in [
+        (json!({"preview": {"header": ""}}), "preview/header"),
+        (json!({"preview": {"cookie": "a;b"}}), "preview/cookie"),
+        (json!({"preview": {"addresses": ["::1", "x"]}}), "preview/addresses/1"),
+        (json!({"limits": {"max_error_rate": 1.5}}), "limits/max_error_rate"),
+        (json!({"limits": {"max_p99_ms": 0}}), "limits/max_p99_ms"),
+        (json!({"soak": {"interval_ms": 0}}), "soak/interval_ms"),
+        (json!({"soak": {"duration_ms": 2_592_000_001_u64}}), "soak/duration_ms"),
+        (json!({"drain_timeout_ms": 2_592_000_001_u64}), "drain_timeout_ms"),
+        (json!({"apply_timeout_ms": 0}), "apply_timeout_ms"),
+        (json!({"decommission": {"reduce": {"instances": 2}}}), "decommission/reduce/instances"),
+        (json!({"permissions": {"start": "viewer"}}), "permissions/start"),
+    ] {
+        assert_eq!(policy_error(release), format!("/release/{pointer}"));
+    }
+}
+
+#[test]
+fn the_generated_schema_knows_the_fields() {
+    let schema = app_schema();
+    assert_eq!(schema["properties"]["service_id"]["type"], "string");
+    assert!(schema.to_string().contains("Traffic shares of the new version"), "documentation is part of it");
+}
