@@ -42,7 +42,6 @@ const FORBIDDEN: [&str; 31] = [
     "x-http-method-override",
 ];
 
-#[derive(Debug)]
 pub(super) struct Trailers {
     /// The section's bytes so far.
     section: Vec<u8>,
@@ -50,6 +49,13 @@ pub(super) struct Trailers {
     max_bytes: usize,
     max_fields: usize,
     fields: Fields,
+}
+
+/// Sizes alone: values may be secrets.
+impl std::fmt::Debug for Trailers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trailers").field("bytes", &self.section.len()).finish_non_exhaustive()
+    }
 }
 
 impl Trailers {

@@ -67,7 +67,10 @@ fn method(line: &[u8]) -> Result<Option<usize>, RequestError> {
 
 /// The length of the target, once the space after it is there.
 fn target(rest: &[u8], limits: &Limits) -> Result<Option<usize>, RequestError> {
-    let end = rest.iter().take(limits.target_bytes.saturating_add(1)).position(|&byte| !syntax::is_target_byte(byte));
+    let end = rest
+        .iter()
+        .take(limits.target_bytes.saturating_add(1))
+        .position(|&byte| !syntax::is_target_byte(byte));
     match end.map(|at| (at, rest.get(at))) {
         None if rest.len() > limits.target_bytes => Err(RequestError::TargetTooLong),
         None => Ok(None),
