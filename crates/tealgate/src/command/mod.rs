@@ -1,0 +1,44 @@
+//! One file per command. Each returns how it ended; [`run`] is the only place that prints a failure.
+
+pub mod check;
+pub mod output;
+
+use crate::cli::{Cli, Command, FIRST_STEPS};
+use crate::error::Outcome;
+use crate::exit::Exit;
+use clap::CommandFactory as _;
+use output::Output;
+
+/// Runs the command and prints why it failed, if it did.
+#[must_use]
+pub fn run(cli: Cli) -> Exit {
+    let output = Output { json: cli.json };
+    match dispatch(cli, output) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if output.json {
+                output.data(&failure.json());
+            }
+            output.talk(&failure.text());
+            failure.exit
+        }
+    }
+}
+
+fn dispatch(cli: Cli, output: Output) -> Outcome {
+    match cli.command {
+        None => {
+            output.text(FIRST_STEPS);
+            Ok(Exit::Done)
+        }
+        Some(Command::Check(arguments)) => check::run(&arguments, output),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tealgate", &mut script);
+            output.text(&String::from_utf8_lossy(&script));
+            Ok(Exit::Done)
+        }
+        Some(Command::SampleApp(arguments)) => crate::sample_app::run(arguments),
+        Some(_) => todo!(),
+    }
+}

@@ -1,0 +1,105 @@
+//! What a request and a connection may cost. Every limit has a default and an answer.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a request and a connection may cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Longest message head, start line and header fields together, 1024 to 1048576 bytes; beyond it: 431.
+    pub head_bytes: usize,
+    /// Most header fields of a head, and most fields of a trailer section, 8 to 256; beyond it: 431.
+    pub headers: usize,
+    /// Longest request target, bytes; beyond it: 414.
+    pub target_bytes: usize,
+    /// Longest trailer section, bytes; beyond it: 431.
+    pub trailer_bytes: usize,
+    /// Longest chunk-size line with its extensions, bytes; beyond it: 400.
+    pub chunk_line_bytes: usize,
+    /// Longest request body, bytes; 0: no limit. Beyond it: 413.
+    pub body_bytes: u64,
+    /// Longest request body that is kept so that an idempotent request can be tried again, bytes.
+    pub replay_bytes: usize,
+    /// Most client connections over all threads; beyond it: 503 and closed.
+    pub connections: usize,
+    /// How long a client connection may be idle between two requests, milliseconds; then it is closed.
+    pub idle_timeout_ms: u64,
+    /// From the first byte of a request head to its last, milliseconds; beyond it: 408.
+    pub head_timeout_ms: u64,
+    /// Between two pieces of a request body, milliseconds; beyond it: 408.
+    pub body_timeout_ms: u64,
+    /// How long a client may take none of an answer's bytes, milliseconds; then the connection is cut.
+    pub write_timeout_ms: u64,
+    /// From the head of a request to the end of its answer, milliseconds, streams excluded; 0: no limit. Beyond it:
+    /// 504, or a cut if the answer has begun.
+    pub total_timeout_ms: u64,
+    /// How long a stream (WebSocket) may be silent in both directions, milliseconds; 0: no limit.
+    pub stream_idle_timeout_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            head_bytes: 32 * 1024,
+            headers: 128,
+            target_bytes: 8 * 1024,
+            trailer_bytes: 8 * 1024,
+            chunk_line_bytes: 1024,
+            body_bytes: 0,
+            replay_bytes: 64 * 1024,
+            connections: 100_000,
+            idle_timeout_ms: 75_000,
+            head_timeout_ms: 10_000,
+            body_timeout_ms: 60_000,
+            write_timeout_ms: 60_000,
+            total_timeout_ms: 0,
+            stream_idle_timeout_ms: 0,
+        }
+    }
+}
+
+impl Limits {
+    /// What is out of range: the field and what it must be.
+    #[must_use]
+    pub fn out_of_range(&self) -> Vec<(&'static str, &'static str)> {
+        let most = http1::MAX_HEAD_BYTES;
+        let checks = [
+            ((1024..=most).contains(&self.head_bytes), "head_bytes", "must be 1024 to 1048576"),
+            ((8..=http1::MAX_HEADERS).contains(&self.headers), "headers", "must be 8 to 256"),
+            ((64..=most).contains(&self.target_bytes), "target_bytes", "must be 64 to 1048576"),
+            ((64..=most).contains(&self.trailer_bytes), "trailer_bytes", "must be 64 to 1048576"),
+            ((16..=most).contains(&self.chunk_line_bytes), "chunk_line_bytes", "must be 16 to 1048576"),
+            (self.replay_bytes <= 16 << 20, "replay_bytes", "must be at most 16777216"),
+            (self.connections > 0, "connections", "must be at least 1"),
+            (self.idle_timeout_ms > 0, "idle_timeout_ms", "must be at least 1"),
+            (self.head_timeout_ms > 0, "head_timeout_ms", "must be at least 1"),
+            (self.body_timeout_ms > 0, "body_timeout_ms", "must be at least 1"),
+            (self.write_timeout_ms > 0, "write_timeout_ms", "must be at least 1"),
+        ];
+        checks.into_iter().filter(|(holds, ..)| !holds).map(|(_, field, text)| (field, text)).collect()
+    }
+
+    /// The part that the codec knows.
+    #[must_use]
+    pub fn of_heads(&self) -> http1::Limits {
+        http1::Limits {
+            head_bytes: self.head_bytes,
+            headers: self.headers,
+            target_bytes: self.target_bytes,
+            trailer_bytes: self.trailer_bytes,
+            chunk_line_bytes: self.chunk_line_bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_in_range_and_the_codecs() {
+        assert!(Limits::default().out_of_range().is_empty());
+        assert_eq!(Limits::default().of_heads(), http1::Limits::default());
+    }
+}

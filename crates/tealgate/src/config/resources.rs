@@ -1,0 +1,127 @@
+//! The resources of a file: lists of APISIX objects, each with an `id`, and the apps.
+
+use crate::config::document::Document;
+use crate::config::mark::Position;
+use crate::config::typed::{self, Finding};
+use model::app::App;
+use model::plugin::PluginInfo;
+use model::resource::Kind;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// The collections that a file may hold.
+pub const COLLECTIONS: [&str; 4] = ["routes", "services", "upstreams", "apps"];
+
+/// One resource of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileResource {
+    /// What it is.
+    pub kind: Kind,
+    /// Its id, as text.
+    pub id: String,
+    /// Its JSON, with `id` as text.
+    pub value: Value,
+    /// Where it stands in the file, as a JSON pointer.
+    pub pointer: String,
+    /// Where it stands in the file.
+    pub position: Position,
+}
+
+/// The kind of resource that a top-level key holds.
+#[must_use]
+pub fn kind(collection: &str) -> Option<Kind> {
+    Kind::from_collection(collection).filter(|_| COLLECTIONS.contains(&collection))
+}
+
+/// Reads all collections; what is wrong is added to the findings.
+pub fn collect(
+    collections: &Map<String, Value>,
+    plugins: &[PluginInfo],
+    document: &Document,
+    findings: &mut Vec<Finding>,
+) -> Vec<FileResource> {
+    let mut resources = Vec::new();
+    let mut seen: HashMap<(Kind, String), usize> = HashMap::new();
+    for (collection, items) in collections {
+        let Some(kind) = kind(collection) else { continue };
+        let Some(items) = items.as_array() else {
+            let message = format!("must be a list: `{collection}:` and below it `- id: ...`");
+            findings.push(Finding { pointer: format!("/{collection}"), message, hint: String::new() });
+            continue;
+        };
+        for (index, item) in items.iter().enumerate() {
+            let pointer = format!("/{collection}/{index}");
+            check(kind, item, &pointer, plugins, findings);
+            let Some(id) = id(kind, item, &pointer, findings) else { continue };
+            let position = document.position(&pointer);
+            if let Some(line) = seen.insert((kind, id.clone()), position.line) {
+                findings.push(Finding {
+                    pointer: format!("{pointer}/id"),
+                    message: format!(
+                        "the id `{id}` is already used by the {} at line {line}",
+                        kind.singular()
+                    ),
+                    hint: "give each an id of its own".to_owned(),
+                });
+            }
+            let mut value = item.clone();
+            if let Some(object) = value.as_object_mut() {
+                object.insert("id".to_owned(), Value::String(id.clone()));
+            }
+            resources.push(FileResource { kind, id, value, pointer, position });
+        }
+    }
+    resources
+}
+
+/// The id as text, if there is one; a wrong one is a finding.
+fn id(kind: Kind, item: &Value, pointer: &str, findings: &mut Vec<Finding>) -> Option<String> {
+    let text = match item.get("id") {
+        Some(Value::String(text)) => text.clone(),
+        Some(number) => model::upstream::as_integer(number).map(|id| id.to_string()).unwrap_or_default(),
+        None if item.is_object() => {
+            let (message, hint) = (format!("this {} has no `id`", kind.singular()), "add `id: some-name`");
+            findings.push(Finding { pointer: pointer.to_owned(), message, hint: hint.to_owned() });
+            return None;
+        }
+        None => return None,
+    };
+    if !model::check::is_id(&text) {
+        findings.push(Finding {
+            pointer: format!("{pointer}/id"),
+            message: "must be 1 to 64 letters, digits, `-`, `_` or `.`".to_owned(),
+            hint: String::new(),
+        });
+        return None;
+    }
+    Some(text)
+}
+
+fn check(kind: Kind, item: &Value, pointer: &str, plugins: &[PluginInfo], findings: &mut Vec<Finding>) {
+    let below = |at: String| format!("{pointer}{at}");
+    if kind != Kind::App {
+        if let Err(error) = model::check::check(kind, item, plugins) {
+            let text = error.text.strip_prefix("invalid configuration: ").unwrap_or(&error.text);
+            let pointer = below(error.pointer.unwrap_or_default());
+            findings.push(Finding { pointer, message: text.to_owned(), hint: String::new() });
+        }
+        return;
+    }
+    let mut item = item.clone();
+    if let Some(id) = item.get_mut("id").filter(|id| id.is_i64()) {
+        *id = Value::String(id.to_string());
+    }
+    match typed::parse::<App>(&item, &[]) {
+        Ok(app) => {
+            for error in app.check() {
+                let (pointer, message) = (below(error.pointer), error.text);
+                findings.push(Finding { pointer, message, hint: String::new() });
+            }
+        }
+        Err(found) => {
+            findings.extend(
+                found.into_iter().map(|finding| Finding { pointer: below(finding.pointer), ..finding }),
+            );
+        }
+    }
+}

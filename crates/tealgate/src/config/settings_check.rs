@@ -1,0 +1,86 @@
+//! What types cannot say about the settings: ranges, and listeners that are in each other's way.
+
+use crate::config::resources;
+use crate::config::settings::Settings;
+use crate::config::typed::{self, Finding};
+use serde_json::Value;
+use std::net::{IpAddr, SocketAddr};
+
+/// Reads the settings and checks them; what is wrong is added to the findings.
+pub fn parse(value: &Value, findings: &mut Vec<Finding>) -> Option<Settings> {
+    match typed::parse::<Settings>(value, &resources::COLLECTIONS) {
+        Ok(settings) => {
+            check(&settings, findings);
+            Some(settings)
+        }
+        Err(found) => {
+            findings.extend(found);
+            None
+        }
+    }
+}
+
+/// Checks ranges and listeners; also used after command-line flags were laid over the file.
+pub fn check(settings: &Settings, findings: &mut Vec<Finding>) {
+    let mut wrong = |pointer: String, message: String, hint: &str| {
+        findings.push(Finding { pointer, message, hint: hint.to_owned() });
+    };
+    if settings.threads.is_some_and(|threads| !(1..=256).contains(&threads)) {
+        wrong("/threads".to_owned(), "must be 1 to 256".to_owned(), "leave it out for one thread per core");
+    }
+    for (field, message) in settings.limits.out_of_range() {
+        wrong(format!("/limits/{field}"), message.to_owned(), "");
+    }
+    if settings.dns.valid_ms == 0 {
+        wrong("/dns/valid_ms".to_owned(), "must be at least 1".to_owned(), "");
+    }
+    for (index, block) in settings.admin.allow.iter().enumerate() {
+        if !is_address_block(block) {
+            let message = format!("`{block}` is no address and no CIDR block");
+            wrong(format!("/admin/allow/{index}"), message, "write 10.0.0.1, 10.0.0.0/8 or ::1/128");
+        }
+    }
+    let listeners = listeners(settings);
+    for (index, (pointer, address)) in listeners.iter().enumerate() {
+        let before = listeners.iter().take(index).find(|(_, other)| collide(*address, *other));
+        if let Some((other, _)) = before {
+            let other = crate::config::pointer::to_field(other);
+            wrong(pointer.clone(), format!("{address} is already taken by `{other}`"), "choose another port");
+        }
+    }
+}
+
+/// All listening addresses with their places.
+fn listeners(settings: &Settings) -> Vec<(String, SocketAddr)> {
+    let many = settings.listen.0.len() > 1;
+    let gateway = settings.listen.0.iter().enumerate().map(|(index, address)| {
+        let pointer = if many { format!("/listen/{index}") } else { "/listen".to_owned() };
+        (pointer, *address)
+    });
+    let admin = [("/admin/listen", settings.admin.listen), ("/admin/tls_listen", settings.admin.tls_listen)];
+    let admin =
+        admin.into_iter().filter_map(|(pointer, listen)| Some((pointer.to_owned(), listen.address()?)));
+    gateway.chain(admin).collect()
+}
+
+/// Whether two listeners cannot both be bound. Port 0 is a free one each time.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let any = |address: SocketAddr| address.ip().is_unspecified();
+    let same_family = a.is_ipv4() == b.is_ipv4();
+    let both = (any(a) || any(b)) && (same_family || (any(a) && a.is_ipv6()) || (any(b) && b.is_ipv6()));
+    a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || both)
+}
+
+/// `10.0.0.1`, `10.0.0.0/8`, `::1`, `fe80::/10`.
+fn is_address_block(text: &str) -> bool {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    match length {
+        None => true,
+        Some(length) => length.parse::<u8>().is_ok_and(|length| length <= longest),
+    }
+}

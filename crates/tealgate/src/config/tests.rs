@@ -1,0 +1,135 @@
+use super::*;
+use model::resource::Kind;
+
+const GOOD: &str = "\
+listen: 127.0.0.1:9080
+admin: {listen: 127.0.0.1:9180, tls_listen: off}
+routes:
+  - id: shop
+    uri: /*
+    service_id: shop
+services:
+  - id: shop
+    upstream_id: shop-blue
+upstreams:
+  - id: 7
+    nodes: {\"127.0.0.1:1980\": 1}
+apps:
+  - id: shop
+    service_id: shop
+    target:
+      process:
+        command: [./shop, --port, \"{port}\"]
+#END
+";
+
+fn errors(text: &str) -> Vec<(usize, String, String)> {
+    let errors = parse("t.yaml", text, &[]).unwrap_err().0;
+    errors.into_iter().map(|error| (error.line, error.field, error.message)).collect()
+}
+
+#[test]
+fn a_whole_file_is_read() {
+    let loaded = parse("t.yaml", GOOD, &[]).unwrap();
+    let ids: Vec<_> = loaded.resources.iter().map(|resource| (resource.kind, resource.id.as_str())).collect();
+    assert_eq!(
+        ids,
+        [(Kind::Route, "shop"), (Kind::Service, "shop"), (Kind::Upstream, "7"), (Kind::App, "shop")]
+    );
+    assert_eq!(loaded.resources[2].value["id"], "7");
+    assert_eq!(loaded.settings.admin.tls_listen, listen::Listen::Off);
+}
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    let loaded = parse("t.yaml", "", &[]).unwrap();
+    assert_eq!(loaded.settings, Settings::default());
+    assert!(loaded.resources.is_empty());
+}
+
+#[test]
+fn every_error_is_told_at_once_with_its_line_and_field() {
+    let text = "\
+lisetn: 127.0.0.1:80
+threads: 0
+access_log: off
+limits:
+  idle_timeout: 5
+routes:
+  - id: a
+    uri: 5
+    service_id: nowhere
+  - id: a
+    uri: /b
+    upstream_id: 7
+  - uri: /c
+services: {}
+upstreams:
+  - id: 7
+    nodes: {\"127.0.0.1:1980\": 1}
+apps:
+  - id: shop
+    service_id: shop
+    target: {process: {comand: [x]}}
+";
+    let found = errors(text);
+    let places: Vec<_> = found.iter().map(|(line, field, _)| (*line, field.as_str())).collect();
+    for expected in [
+        (1, "lisetn"),
+        (5, "limits.idle_timeout"),
+        (8, "routes[0].uri"),
+        (9, "routes[0].service_id"),
+        (10, "routes[1].id"),
+        (13, "routes[2]"),
+        (14, "services"),
+        (20, "apps[0].service_id"),
+        (21, "apps[0].target.process.comand"),
+    ] {
+        assert!(places.contains(&expected), "{expected:?} is missing in {found:#?}");
+    }
+}
+
+#[test]
+fn ranges_and_listeners_are_checked() {
+    let found = errors("threads: 0\nlisten: [127.0.0.1:9180, 0.0.0.0:7443]\nadmin: {allow: [10.0.0.0/33]}\n");
+    let fields: Vec<_> = found.iter().map(|(_, field, _)| field.as_str()).collect();
+    assert_eq!(fields, ["threads", "admin.listen", "admin.tls_listen", "admin.allow[0]"]);
+}
+
+#[test]
+fn a_reference_that_leads_nowhere_suggests_the_nearest() {
+    let text = "services: [{id: shop}]\nroutes: [{id: r, uri: /, service_id: shpo}]\n";
+    let error = parse("t.yaml", text, &[]).unwrap_err().0.remove(0);
+    assert_eq!(
+        error.to_string(),
+        "t.yaml:2:26: routes[0].service_id: there is no service `shpo` in this file\n    did you mean `shop`?"
+    );
+}
+
+#[test]
+fn two_apps_cannot_move_the_same_service() {
+    let app = |id: &str| format!("  - {{id: {id}, service_id: s, target: {{process: {{command: [x]}}}}}}\n");
+    let text = format!("services: [{{id: s}}]\napps:\n{}{}", app("a"), app("b"));
+    assert_eq!(errors(&text)[0].1, "apps[1].service_id");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error_with_its_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = load(&directory.path().join("absent.yaml"), &[]).unwrap_err();
+    assert!(missing.to_string().contains("absent.yaml: cannot be read"), "{missing}");
+    let latin = directory.path().join("latin.yaml");
+    std::fs::write(&latin, b"a: \xe9").unwrap();
+    assert!(load(&latin, &[]).unwrap_err().to_string().contains("not valid UTF-8"));
+}
+
+#[test]
+fn relative_paths_are_relative_to_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.yaml");
+    std::fs::write(&path, "data_dir: data\naccess_log: /var/log/a.log\ntls_ca_file: ca.pem\n").unwrap();
+    let settings = load(&path, &[]).unwrap().settings;
+    assert_eq!(settings.data_dir, Some(directory.path().join("data")));
+    assert_eq!(settings.tls_ca_file, Some(directory.path().join("ca.pem")));
+    assert_eq!(settings.access_log, AccessLog::File("/var/log/a.log".into()));
+}

@@ -1,0 +1,200 @@
+//! JSON value → typed form, with all errors at once.
+//!
+//! serde stops at the first error. Here the part that is wrong is taken out and the rest is tried again, until
+//! nothing is wrong any more; each round takes something out, so it ends.
+
+use crate::config::pointer::{escape, of_path, tokens};
+use crate::config::suggest::nearest;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Most errors that are looked for in one value.
+const MAX_FINDINGS: usize = 200;
+
+/// One thing that is wrong with a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Where, as a JSON pointer into the value.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; may be empty.
+    pub hint: String,
+}
+
+/// Reads a value strictly. `also_known` are names that may stand at its top besides its fields.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse<T: DeserializeOwned>(value: &Value, also_known: &[&str]) -> Result<T, Vec<Finding>> {
+    let mut rest = value.clone();
+    let mut removed = Removed::default();
+    let mut findings: Vec<Finding> = Vec::new();
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, T>(&rest) {
+            Ok(parsed) if findings.is_empty() => return Ok(parsed),
+            Ok(_) => return Err(findings),
+            Err(error) => error,
+        };
+        let current = of_path(error.path());
+        let pointer = removed.to_original(&current);
+        let text = error.inner().to_string();
+        let names = quoted(&text);
+        if !removed.caused(&pointer, &text, &names) {
+            findings.push(finding(&pointer, &text, &names, also_known));
+        }
+        if findings.len() >= MAX_FINDINGS || !take_out(&mut rest, &current) {
+            return Err(findings);
+        }
+        removed.add(pointer);
+    }
+}
+
+fn finding(pointer: &str, text: &str, names: &[&str], also_known: &[&str]) -> Finding {
+    let at_top = tokens(pointer).count() <= 1;
+    let (message, hint) = match names.split_first() {
+        Some((wrong, known)) if text.starts_with("unknown") => {
+            let extra = also_known.iter().copied().filter(|_| at_top);
+            let known: Vec<&str> = known.iter().copied().chain(extra).collect();
+            let what = if text.starts_with("unknown variant") { "unknown value" } else { "unknown field" };
+            (format!("{what} `{wrong}`"), unknown_hint(wrong, &known))
+        }
+        _ => (without_place(text), String::new()),
+    };
+    Finding { pointer: pointer.to_owned(), message, hint }
+}
+
+fn unknown_hint(wrong: &str, known: &[&str]) -> String {
+    match nearest(wrong, known.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if known.is_empty() => "nothing may stand here".to_owned(),
+        None => format!("known here: {}", known.join(", ")),
+    }
+}
+
+/// serde_json ends some texts with a line and a column of a text that does not exist here.
+fn without_place(text: &str) -> String {
+    text.split(" at line ").next().unwrap_or(text).to_owned()
+}
+
+/// The texts between back-ticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// Takes the node at a pointer out of a value; false when it is the whole value or does not exist.
+fn take_out(value: &mut Value, pointer: &str) -> bool {
+    let Some((parent, _)) = pointer.rsplit_once('/') else { return false };
+    let Some(token) = tokens(pointer).last() else { return false };
+    match value.pointer_mut(parent) {
+        Some(Value::Object(map)) => map.shift_remove(&token).is_some(),
+        Some(Value::Array(items)) => match token.parse::<usize>() {
+            Ok(index) if index < items.len() => {
+                items.remove(index);
+                true
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// What was taken out, as pointers into the value as it was.
+#[derive(Default)]
+struct Removed(Vec<String>);
+
+impl Removed {
+    fn add(&mut self, pointer: String) {
+        self.0.push(pointer);
+    }
+
+    /// Whether an error is only there because something was taken out right below its place.
+    fn caused(&self, pointer: &str, text: &str, names: &[&str]) -> bool {
+        let mut below =
+            self.0.iter().filter_map(|removed| removed.rsplit_once('/')).filter(|(up, _)| *up == pointer);
+        if text.starts_with("unknown") {
+            return false;
+        }
+        match names.first().filter(|_| text.starts_with("missing field")) {
+            Some(name) => below.any(|(_, token)| token == escape(name)),
+            None => below.next().is_some(),
+        }
+    }
+
+    /// Items of an array move up when one before them is taken out; this undoes that.
+    fn to_original(&self, current: &str) -> String {
+        let mut original = String::new();
+        for token in tokens(current) {
+            let token = match token.parse::<usize>() {
+                Ok(index) => self.original_index(&original, index).to_string(),
+                Err(_) => escape(&token),
+            };
+            original.push('/');
+            original.push_str(&token);
+        }
+        original
+    }
+
+    fn original_index(&self, array: &str, current: usize) -> usize {
+        let siblings = self.0.iter().filter_map(|removed| removed.rsplit_once('/'));
+        let mut gone: Vec<usize> = siblings
+            .filter(|(parent, _)| *parent == array)
+            .filter_map(|(_, token)| token.parse().ok())
+            .collect();
+        gone.sort_unstable();
+        gone.into_iter().fold(current, |index, gone| if gone <= index { index + 1 } else { index })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::Settings;
+    use model::app::App;
+    use serde_json::json;
+
+    fn findings<T: DeserializeOwned + std::fmt::Debug>(value: &Value) -> Vec<(String, String, String)> {
+        let findings = parse::<T>(value, &["routes"]).unwrap_err();
+        findings.into_iter().map(|finding| (finding.pointer, finding.message, finding.hint)).collect()
+    }
+
+    #[test]
+    fn all_errors_are_found_at_once() {
+        let value = json!({"lisetn": "x", "threads": "four", "log": {"level": "loud"}, "dns": {"valid": 1}, "route": []});
+        let found = findings::<Settings>(&value);
+        let fields: Vec<_> = found.iter().map(|(pointer, ..)| pointer.as_str()).collect();
+        assert_eq!(fields, ["/lisetn", "/threads", "/log/level", "/dns/valid", "/route"]);
+        assert_eq!(found[0].2, "did you mean `listen`?");
+        assert_eq!(found[3].2, "did you mean `valid_ms`?");
+        assert_eq!(found[4].2, "did you mean `routes`?");
+    }
+
+    #[test]
+    fn the_index_of_an_item_is_the_one_in_the_file() {
+        let value = json!({"admin": {"allow": [1, "10.0.0.1", 2, 3]}});
+        let pointers: Vec<_> = findings::<Settings>(&value).into_iter().map(|found| found.0).collect();
+        assert_eq!(pointers, ["/admin/allow/0", "/admin/allow/2", "/admin/allow/3"]);
+    }
+
+    #[test]
+    fn a_missing_field_is_told_and_what_follows_is_still_read() {
+        let value =
+            json!({"service_id": "s", "target": {"process": {}}, "release": {"soak": {"duration": 1}}});
+        let found = findings::<App>(&value);
+        let told: Vec<_> =
+            found.iter().map(|(pointer, message, _)| (pointer.as_str(), message.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("/target/process", "missing field `command`"),
+                ("/release/soak/duration", "unknown field `duration`")
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_right_is_read() {
+        let settings: Settings = parse(&json!({"listen": ["127.0.0.1:1", "[::1]:2"]}), &[]).unwrap();
+        assert_eq!(settings.listen.0.len(), 2);
+    }
+}
