@@ -1,8 +1,14 @@
 //! Gates: checks that must pass before the next phase. A new gate is one file here and one variant in
 //! `model::policy::Check`.
 
+mod command;
+mod evidence;
+mod expectation;
+mod smoke;
+
 use async_trait::async_trait;
 use model::colour::Colour;
+use model::policy::Check;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -64,4 +70,20 @@ pub struct GateOutcome {
 pub trait GateRunner: Send + Sync {
     /// Runs it once, within its limit.
     async fn run(&self, context: &GateContext) -> GateOutcome;
+}
+
+/// The runner of a check; `None` for an approval, which a person gives.
+#[must_use]
+pub fn runner(check: &Check) -> Option<Box<dyn GateRunner>> {
+    match check {
+        Check::Smoke { requests, through_gate } => {
+            Some(Box::new(smoke::Smoke { requests: requests.clone(), through_gate: *through_gate }))
+        }
+        Check::Command { command, env, working_dir } => Some(Box::new(command::Command {
+            command: command.clone(),
+            env: env.clone(),
+            working_dir: working_dir.clone(),
+        })),
+        Check::Approval {} => None,
+    }
 }

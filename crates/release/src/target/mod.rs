@@ -3,6 +3,18 @@
 //! Every operation is observe / apply / revert and idempotent: calling it again, also from another process after a
 //! crash, leads to the same end.
 
+mod pidfd;
+mod probe;
+pub mod process;
+pub(crate) mod program;
+mod readiness;
+pub(crate) mod request;
+pub mod upstream;
+pub(crate) mod variables;
+
+pub(crate) use pidfd::Ending;
+pub(crate) use probe::authority;
+
 use async_trait::async_trait;
 use model::colour::Colour;
 use model::target::Target;
@@ -34,6 +46,17 @@ pub struct EnvironmentStatus {
     pub ready: bool,
     /// Why not, in words for a person; empty when ready.
     pub detail: String,
+}
+
+impl EnvironmentStatus {
+    /// Ready when there are instances and all of them are; else the detail names those that are not.
+    #[must_use]
+    pub fn of(instances: Vec<InstanceStatus>) -> EnvironmentStatus {
+        let unready = instances.iter().filter(|instance| instance.state != InstanceState::Ready);
+        let why: Vec<String> = unready.map(|instance| format!("{}: {}", instance.number, instance.detail)).collect();
+        let detail = if instances.is_empty() { "no instance runs".to_owned() } else { why.join("; ") };
+        EnvironmentStatus { ready: detail.is_empty(), instances, detail }
+    }
 }
 
 /// What is seen of one instance.
