@@ -1,0 +1,71 @@
+//! The answers of a recording upstream, right and wrong.
+
+use super::{Behaviour, Received, Shared, locked, record};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use std::io::{Error, ErrorKind};
+
+type Body = UnsyncBoxBody<Bytes, Error>;
+
+/// Bytes per frame of a body.
+const FRAME_BYTES: usize = 16 * 1_024;
+
+/// The answer to a request; an error closes the connection.
+pub(super) async fn to(
+    request: Request<Incoming>,
+    connection: u64,
+    shared: &Shared,
+) -> Result<Response<Body>, Error> {
+    if request.uri().path() == "/__ids" {
+        let lines: String = locked(&shared.ids).iter().map(|(id, count)| format!("{id} {count}\n")).collect();
+        return Ok(Response::new(body(lines.into(), None)));
+    }
+    let behaviour = *locked(&shared.behaviour);
+    let received = record(request, connection, shared).await;
+    if behaviour == Behaviour::Held {
+        shared.permits.acquire().await.map_err(Error::other)?.forget();
+    }
+    let id = if behaviour == Behaviour::Lie { "someone-else" } else { &received.id };
+    let whole = echo(id, &received);
+    let (status, cut) = match behaviour {
+        Behaviour::Hangup => return Err(hangup()),
+        Behaviour::Status(status) => (status, None),
+        Behaviour::CutAfter(bytes) => (StatusCode::OK, Some(bytes)),
+        Behaviour::Echo | Behaviour::Held | Behaviour::Lie => (StatusCode::OK, None),
+    };
+    let answer = Response::builder()
+        .status(status)
+        .header("content-length", whole.len())
+        .header("x-request-id", id)
+        .header("x-colour", &shared.name);
+    answer.body(body(whole, cut)).map_err(Error::other)
+}
+
+fn echo(id: &str, received: &Received) -> Bytes {
+    let query = received.target.split_once('?').map_or("", |(_, query)| query);
+    let size = query.split('&').find_map(|pair| pair.strip_prefix("size="));
+    let size = size.map_or(0, |size| size.parse().unwrap());
+    let line = format!("{id} {:08x}\n", received.body_crc32);
+    line.into_bytes().into_iter().chain((b'a'..=b'z').cycle().take(size)).collect()
+}
+
+/// A body in frames; with `cut`, an error after so many bytes.
+fn body(whole: Bytes, cut: Option<usize>) -> Body {
+    let shown = whole.slice(..cut.map_or(whole.len(), |cut| cut.min(whole.len())));
+    let data: Vec<_> =
+        shown.chunks(FRAME_BYTES).map(|frame| Ok(Frame::data(shown.slice_ref(frame)))).collect();
+    let end = stream::iter(cut).then(async |_| {
+        // hyper drops what it has not written yet when a body fails, and it writes when the body makes it wait.
+        tokio::task::yield_now().await;
+        Err(hangup())
+    });
+    StreamBody::new(stream::iter(data).chain(end)).boxed_unsync()
+}
+
+fn hangup() -> Error {
+    Error::new(ErrorKind::ConnectionAborted, "hangs up, as it was told to")
+}
