@@ -6,4 +6,8 @@
 
 pub mod clock;
 pub mod gate;
+pub mod journal;
+pub mod machine;
+pub mod plan;
+pub mod report;
 pub mod target;

@@ -1,0 +1,112 @@
+//! What a journal entry says.
+
+use crate::machine::{ActionRequest, ActionResult, Outcome, State};
+use crate::plan::{Plan, Refusal};
+use crate::report::Account;
+use crate::target::EnvironmentSpec;
+use model::policy::Step;
+use model::target::Target;
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened in a release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Someone wants a release. The first entry of every journal.
+    Requested(Request),
+    /// It was this release's turn, and this is how it will go.
+    Planned {
+        /// The plan; it never changes.
+        plan: Box<Plan>,
+    },
+    /// It was this release's turn, and it cannot begin.
+    Refused {
+        /// All reasons.
+        refusals: Vec<Refusal>,
+    },
+    /// It ended while it waited for its turn.
+    Withdrawn {
+        /// How.
+        outcome: Outcome,
+        /// Why.
+        why: String,
+    },
+    /// The machine went on.
+    Decided {
+        /// What changed, in words.
+        notes: Vec<String>,
+        /// What is to be done now: the intents, written before they are done.
+        intents: Vec<ActionRequest>,
+        /// The state from now on.
+        state: Box<State>,
+    },
+    /// An action ended.
+    Ended {
+        /// Its id.
+        id: String,
+        /// What came of it.
+        result: ActionResult,
+    },
+    /// A person or a newer release wants something of it.
+    Commanded(Command),
+    /// The counters of the gateways, exactly, at an important moment.
+    Counted {
+        /// What they say.
+        account: Box<Account>,
+    },
+    /// The new environment's last log lines, when the release went back.
+    Logged {
+        /// Newest last.
+        lines: Vec<String>,
+    },
+    /// Something that the report must name: a gateway that vanished, a damaged entry.
+    Noticed {
+        /// In words.
+        what: String,
+        /// Whether requests may have been lost without anyone counting them.
+        gap: bool,
+    },
+    /// The entry before was cut off in the middle, and does not count.
+    Dropped {
+        /// Its number.
+        seq: u64,
+    },
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The app.
+    pub app: String,
+    /// The version.
+    pub version: String,
+    /// A whole new target for it.
+    pub target: Option<Target>,
+    /// A stored environment to go back to.
+    pub environment: Option<EnvironmentSpec>,
+    /// Other steps than the policy's.
+    pub steps: Option<Vec<Step>>,
+    /// The release that this one takes back; it was committed.
+    pub takes_back: Option<String>,
+}
+
+/// What someone wants of a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Stop, and go back.
+    Abort {
+        /// Why.
+        reason: String,
+    },
+    /// Go on.
+    Promote {
+        /// What it is said about ([`crate::machine::WaitingFor::subject`]).
+        subject: String,
+    },
+    /// Make room for a newer release.
+    Supersede {
+        /// The newer release.
+        by: String,
+    },
+}

@@ -1,0 +1,142 @@
+//! What a journal adds up to.
+
+use super::{Chain, Command, Entry, Event, Request};
+use crate::machine::{Input, Outcome, State};
+use crate::plan::{Plan, Refusal};
+use crate::report::Account;
+use crate::target::EnvironmentSpec;
+
+/// A release, as its journal tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folded {
+    /// Its id.
+    pub release: String,
+    /// What was asked for.
+    pub request: Request,
+    /// Who asked.
+    pub requested_by: String,
+    /// When, milliseconds since the Unix epoch.
+    pub requested_at_ms: i64,
+    /// How it goes; `None` while it waits for its turn.
+    pub plan: Option<Plan>,
+    /// Where it is; `None` while it has no plan.
+    pub state: Option<State>,
+    /// What the machine has not yet been told.
+    pub inputs: Vec<Input>,
+    /// Why it could not begin.
+    pub refusals: Vec<Refusal>,
+    /// How it ended while it waited.
+    pub withdrawn: Option<(Outcome, String)>,
+    /// When its outcome was decided, milliseconds since the Unix epoch.
+    pub decided_at_ms: Option<i64>,
+    /// When it had nothing left to do, milliseconds since the Unix epoch.
+    pub ended_at_ms: Option<i64>,
+    /// The last counters.
+    pub account: Option<Account>,
+    /// What may have been lost without being counted, in words.
+    pub gaps: Vec<String>,
+}
+
+/// Adds a journal up. `None`: its first entry is not a request, so there is no release.
+#[must_use]
+pub fn fold(release: &str, chain: &Chain) -> Option<Folded> {
+    let (first, rest) = chain.entries.split_first()?;
+    let Event::Requested(request) = &first.event else { return None };
+    let mut folded = Folded {
+        release: release.to_owned(),
+        request: request.clone(),
+        requested_by: first.actor.clone(),
+        requested_at_ms: first.at_ms,
+        plan: None,
+        state: None,
+        inputs: Vec::new(),
+        refusals: Vec::new(),
+        withdrawn: None,
+        decided_at_ms: None,
+        ended_at_ms: None,
+        account: None,
+        gaps: Vec::new(),
+    };
+    rest.iter().for_each(|entry| folded.add(entry));
+    Some(folded)
+}
+
+impl Folded {
+    fn add(&mut self, entry: &Entry) {
+        match &entry.event {
+            Event::Planned { plan } => {
+                self.state = Some(State::new(entry.at_ms));
+                self.plan = Some((**plan).clone());
+            }
+            Event::Refused { refusals } => {
+                self.refusals.clone_from(refusals);
+                self.withdraw(entry, Outcome::Refused, "the plan was refused");
+            }
+            Event::Withdrawn { outcome, why } => self.withdraw(entry, *outcome, why),
+            Event::Decided { state, .. } => {
+                self.inputs.clear();
+                if state.outcome.is_some() {
+                    self.decided_at_ms.get_or_insert(entry.at_ms);
+                }
+                if state.phase == crate::machine::Phase::Ended {
+                    self.ended_at_ms.get_or_insert(entry.at_ms);
+                }
+                self.state = Some((**state).clone());
+            }
+            Event::Ended { id, result } => {
+                self.inputs.push(Input::Ended { id: id.clone(), result: result.clone() });
+            }
+            Event::Commanded(command) => self.inputs.push(input_of(command, &entry.actor)),
+            Event::Counted { account } => self.account = Some((**account).clone()),
+            Event::Noticed { what, gap: true } => self.gaps.push(what.clone()),
+            Event::Requested(_) | Event::Noticed { .. } | Event::Logged { .. } | Event::Dropped { .. } => {}
+        }
+    }
+
+    fn withdraw(&mut self, entry: &Entry, outcome: Outcome, why: &str) {
+        self.withdrawn.get_or_insert((outcome, why.to_owned()));
+        self.decided_at_ms.get_or_insert(entry.at_ms);
+        self.ended_at_ms.get_or_insert(entry.at_ms);
+    }
+
+    /// How it ended, if it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        let of_state = self.state.as_ref().and_then(|state| state.outcome);
+        of_state.or(self.withdrawn.as_ref().map(|(outcome, _)| *outcome))
+    }
+
+    /// Whether nothing is left to do for it.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.ended_at_ms.is_some()
+    }
+
+    /// Whether it waits for its turn.
+    #[must_use]
+    pub fn queued(&self) -> bool {
+        self.plan.is_none() && !self.ended()
+    }
+
+    /// Whether another release of the app must wait for it.
+    #[must_use]
+    pub fn in_flight(&self) -> bool {
+        !self.ended() && self.state.as_ref().is_some_and(State::in_flight)
+    }
+
+    /// The environment that it brought live, if it did.
+    #[must_use]
+    pub fn promoted_environment(&self) -> Option<&EnvironmentSpec> {
+        let lead = self.plan.as_ref()?.lead()?;
+        self.state.as_ref()?.committed().then_some(&lead.new)
+    }
+}
+
+fn input_of(command: &Command, actor: &str) -> Input {
+    let actor = actor.to_owned();
+    match command {
+        Command::Abort { reason } => Input::Abort { actor, reason: reason.clone() },
+        Command::Promote { subject } => Input::Promote { actor, subject: subject.clone() },
+        Command::Supersede { by } => Input::Supersede { by: by.clone() },
+    }
+}

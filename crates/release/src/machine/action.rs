@@ -1,0 +1,82 @@
+//! What the machine wants to be under way, and what came of it.
+
+use crate::gate::GateOutcome;
+use model::resource::Revision;
+use serde::{Deserialize, Serialize};
+
+/// Something to do outside. Doing it twice leads to the same end as doing it once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Action {
+    /// Start the new environment, or adopt what runs of it.
+    Provision,
+    /// Give the new version a share of the traffic, percent; 0 writes the upstreams and the preview only.
+    SetShare {
+        /// 0 to 100.
+        share: u8,
+        /// Write even if someone else changed what the release owns.
+        overwrite: bool,
+    },
+    /// Run a gate once.
+    RunGate {
+        /// Its place in the plan's list.
+        gate: usize,
+        /// 1 for the first time in this round.
+        attempt: u32,
+    },
+    /// Put back what the release owns, as it was before.
+    Restore,
+    /// Make the new colour the default and remove the split.
+    CleanUp {
+        /// Write even if someone else changed what the release owns.
+        overwrite: bool,
+    },
+    /// Stop the environment that was live.
+    StopOld,
+    /// Keep only some instances of the environment that was live.
+    ReduceOld {
+        /// How many.
+        instances: u16,
+    },
+    /// Stop the new environment that failed.
+    StopNew,
+}
+
+/// An action and its id: release, phase, counter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionRequest {
+    /// Unique within the release.
+    pub id: String,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What came of an action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum ActionResult {
+    /// It is done.
+    Done,
+    /// It was written, as this revision; every gateway has to run it before it counts.
+    Written {
+        /// The store's revision.
+        revision: Revision,
+        /// How what the release owns differed from what it last wrote, if it did.
+        overwrote: Option<String>,
+    },
+    /// What the release owns was changed by someone else; nothing was written.
+    Foreign {
+        /// The difference, for people.
+        diff: String,
+    },
+    /// A gate has spoken.
+    Gate {
+        /// Its words.
+        outcome: GateOutcome,
+    },
+    /// It could not be done.
+    Failed {
+        /// Why, and what to do.
+        why: String,
+    },
+}

@@ -1,0 +1,109 @@
+//! Why a release ends, in Argo Rollouts' words.
+
+use serde::{Deserialize, Serialize};
+
+/// How a release ended. Once there is one, it never changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The new version is live.
+    Promoted,
+    /// Taken back because the new version was not good, or could not be shown to be good.
+    RolledBack,
+    /// Taken back by a person.
+    Aborted,
+    /// Taken back for a newer release.
+    Superseded,
+    /// Never begun: the plan was refused.
+    Refused,
+}
+
+impl Outcome {
+    /// The word in the tree and in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Promoted => "promoted",
+            Outcome::RolledBack => "rolled back",
+            Outcome::Aborted => "aborted",
+            Outcome::Superseded => "superseded",
+            Outcome::Refused => "refused",
+        }
+    }
+}
+
+/// What made a release go back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum Cause {
+    /// The new environment could not be started.
+    #[error("the new environment could not be started: {why}")]
+    Provision {
+        /// The driver's words.
+        why: String,
+    },
+    /// The new environment did not become ready in time, or did not stay so.
+    #[error("the new environment is not ready: {detail}")]
+    NotReady {
+        /// What was seen last.
+        detail: String,
+    },
+    /// A gate said no.
+    #[error("gate {gate} failed: {summary}")]
+    Gate {
+        /// Which.
+        gate: String,
+        /// Its line.
+        summary: String,
+    },
+    /// The new version's user traffic exceeded a limit.
+    #[error("limits exceeded: {}", evidence.join("; "))]
+    Limits {
+        /// Which, and the counts.
+        evidence: Vec<String>,
+    },
+    /// It could not be found out whether the new version is good.
+    #[error("could not be judged: {what}")]
+    Inconclusive {
+        /// What is not known.
+        what: String,
+    },
+    /// A gateway did not run a change in time.
+    #[error("the gateways did not run the change in time: {detail}")]
+    NotApplied {
+        /// Which, and how far they are.
+        detail: String,
+    },
+    /// The change could not be written.
+    #[error("the traffic could not be moved: {why}")]
+    Switch {
+        /// The store's words.
+        why: String,
+    },
+    /// A person said stop.
+    #[error("aborted by {actor}: {reason}")]
+    Aborted {
+        /// Who.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+    /// A newer release took over.
+    #[error("superseded by {by}")]
+    Superseded {
+        /// The newer release.
+        by: String,
+    },
+}
+
+impl Cause {
+    /// The end that this leads to.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Cause::Aborted { .. } => Outcome::Aborted,
+            Cause::Superseded { .. } => Outcome::Superseded,
+            _ => Outcome::RolledBack,
+        }
+    }
+}

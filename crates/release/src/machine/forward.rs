@@ -1,0 +1,241 @@
+//! The way forward: provision, test, shift, soak. Everything here can still be undone.
+
+use super::{Action, Cause, Flow, Phase, RoundKind, Run, Spread, Stage, Traffic, WaitingFor};
+use crate::plan::PlannedStep;
+use model::policy::OnInconclusive;
+
+/// How long the new environment may be unready, once it was ready, before the release goes back, milliseconds.
+/// Long enough for one instance to be restarted, short enough that users do not suffer for a minute.
+const UNREADY_LIMIT_MS: u64 = 5_000;
+
+impl Run<'_> {
+    /// Whatever the phase waits for: a version that users reach and that is bad goes back now.
+    pub(super) fn watch_for_danger(&mut self) {
+        if !self.state.phase.can_turn_back() || self.state.phase == Phase::Provision {
+            return;
+        }
+        if let Traffic::Bad { evidence } = &self.seen.traffic
+            && self.plan.limits.is_some()
+            && self.state.share() > 0
+        {
+            self.turn_back(Cause::Limits { evidence: evidence.clone() });
+        } else if self.state.unready_ms.is_some_and(|ms| ms >= UNREADY_LIMIT_MS) {
+            let detail = self.readiness_detail();
+            self.turn_back(Cause::NotReady { detail });
+        }
+    }
+
+    pub(super) fn provision(&mut self) -> Flow {
+        let deadline_ms = self.plan.readiness_deadline_ms();
+        if self.state.stage_ms >= deadline_ms {
+            let detail = format!("{} after {deadline_ms} ms", self.readiness_detail());
+            return self.turn_back(Cause::NotReady { detail });
+        }
+        let remaining_ms = Some(deadline_ms - self.state.stage_ms);
+        if self.state.stage == Stage::Act {
+            return match self.state.pending {
+                None => self.begin(Action::Provision),
+                Some(_) => self.wait_for_action("starting the new environment", remaining_ms),
+            };
+        }
+        if self.is_ready() {
+            self.note("provision: the new environment is ready");
+            return self.enter(Phase::Test, Stage::Act);
+        }
+        let detail = self.readiness_detail();
+        self.wait(WaitingFor::Ready { detail }, remaining_ms)
+    }
+
+    pub(super) fn test(&mut self) -> Flow {
+        match self.state.stage {
+            Stage::Act => self.write_share(0),
+            Stage::Spread { .. } => {
+                if let Some(flow) = self.wait_for_gateways() {
+                    return flow;
+                }
+                self.start_round(RoundKind::BeforeShift)
+            }
+            _ => match self.run_round() {
+                Some(flow) => flow,
+                None => {
+                    self.note("test: passed");
+                    self.enter(Phase::Shift { step: 0 }, Stage::Act)
+                }
+            },
+        }
+    }
+
+    pub(super) fn shift(&mut self, step: usize) -> Flow {
+        let Some(planned) = self.plan.steps.get(step).copied() else {
+            return self.enter(Phase::Soak, Stage::Watch);
+        };
+        match self.state.stage {
+            Stage::Act => self.write_share(planned.share),
+            Stage::Spread { .. } => match self.wait_for_gateways() {
+                Some(flow) => flow,
+                None => self.begin_to_watch(planned.share),
+            },
+            Stage::Watch if self.state.watched_ms < planned.pause_ms => {
+                let of = format!("step {} %", planned.share);
+                self.wait(WaitingFor::Time { of }, Some(planned.pause_ms - self.state.watched_ms))
+            }
+            Stage::Watch => self.enter_stage(Stage::Settle),
+            Stage::Settle => match self.settle(self.soak_judges(step, planned)) {
+                Some(flow) => flow,
+                None => self.start_round(RoundKind::StepEnd(step)),
+            },
+            _ => match self.run_round() {
+                Some(flow) => flow,
+                None => self.after_step(step),
+            },
+        }
+    }
+
+    fn after_step(&mut self, step: usize) -> Flow {
+        if step + 1 < self.plan.steps.len() {
+            return self.enter(Phase::Shift { step: step + 1 }, Stage::Act);
+        }
+        self.note("shift: all user traffic is on the new version");
+        self.enter(Phase::Soak, Stage::Watch)
+    }
+
+    pub(super) fn soak(&mut self) -> Flow {
+        let duration_ms = self.plan.soak.duration_ms;
+        match self.state.stage {
+            Stage::Act => self.write_share(100),
+            Stage::Spread { .. } => match self.wait_for_gateways() {
+                Some(flow) => flow,
+                None => self.begin_to_watch(100),
+            },
+            Stage::Watch if self.state.watched_ms >= duration_ms => self.enter_stage(Stage::Settle),
+            Stage::Watch if self.soak_round_is_due() => {
+                self.state.soak_rounds = self.state.soak_rounds.saturating_add(1);
+                self.start_round(RoundKind::SoakInterval)
+            }
+            Stage::Watch => {
+                let of = "soak".to_owned();
+                self.wait(WaitingFor::Time { of }, Some(duration_ms - self.state.watched_ms))
+            }
+            Stage::Settle => match self.settle(false) {
+                Some(flow) => flow,
+                None => self.start_round(RoundKind::SoakEnd),
+            },
+            _ => {
+                let ended = self.state.round.as_ref().is_none_or(|round| round.kind == RoundKind::SoakEnd);
+                match self.run_round() {
+                    Some(flow) => flow,
+                    None if ended => self.decide_for_new(),
+                    None => self.enter_stage(Stage::Watch),
+                }
+            }
+        }
+    }
+
+    fn soak_round_is_due(&self) -> bool {
+        let due_ms = self.plan.soak.interval_ms.saturating_mul(u64::from(self.state.soak_rounds) + 1);
+        self.has_gates_for(RoundKind::SoakInterval) && self.state.watched_ms >= due_ms
+    }
+
+    /// A last step without a time of its own is judged by the soak that follows at the same share.
+    fn soak_judges(&self, step: usize, planned: PlannedStep) -> bool {
+        planned.pause_ms == 0 && step + 1 == self.plan.steps.len()
+    }
+
+    /// The counters must say that all is well. `None`: they do, or nobody asks.
+    fn settle(&mut self, excused: bool) -> Option<Flow> {
+        let Traffic::Unknown { reason } = &self.seen.traffic else {
+            self.state.hold = None;
+            return None;
+        };
+        if excused || self.plan.limits.is_none() {
+            return None;
+        }
+        match self.plan.on_inconclusive {
+            OnInconclusive::Proceed => {
+                self.note(format!("went on although nothing was proven: {reason}"));
+                None
+            }
+            OnInconclusive::Rollback => Some(self.turn_back(Cause::Inconclusive { what: reason.clone() })),
+            OnInconclusive::Hold => Some(self.hold(reason.clone())),
+        }
+    }
+
+    /// Waits for a clear verdict until the hold is over.
+    pub(super) fn hold(&mut self, what: String) -> Flow {
+        let limit_ms = self.plan.inconclusive_hold_ms;
+        let held = self.state.hold.get_or_insert(super::Hold { what: String::new(), ms: 0 });
+        held.what.clone_from(&what);
+        let remaining_ms = limit_ms.saturating_sub(held.ms);
+        if remaining_ms == 0 {
+            return self.turn_back(Cause::Inconclusive { what });
+        }
+        self.wait(WaitingFor::Verdict { what }, Some(remaining_ms))
+    }
+
+    /// A person said: go on without a verdict of the counters.
+    pub(super) fn settled_by_person(&mut self) {
+        self.state.hold = None;
+        match self.state.phase {
+            Phase::Shift { step } => self.start_round(RoundKind::StepEnd(step)),
+            _ => self.start_round(RoundKind::SoakEnd),
+        };
+    }
+
+    fn begin_to_watch(&mut self, share: u8) -> Flow {
+        self.note(format!("shift: {share} % of user traffic is on the new version"));
+        self.state.watched_ms = 0;
+        self.enter_stage(Stage::Watch)
+    }
+
+    /// Writes a share; more than nothing only to an environment that is ready.
+    fn write_share(&mut self, share: u8) -> Flow {
+        if self.state.pending.is_some() {
+            let limit_ms = self.plan.apply_timeout_ms;
+            if self.state.stage_ms >= limit_ms {
+                return self.turn_back(Cause::NotApplied { detail: "the store does not answer".to_owned() });
+            }
+            return self.wait_for_action("moving traffic", Some(limit_ms - self.state.stage_ms));
+        }
+        if !self.is_ready() {
+            let detail = self.readiness_detail();
+            let remaining_ms = UNREADY_LIMIT_MS.saturating_sub(self.state.unready_ms.unwrap_or(0));
+            return self.wait(WaitingFor::Ready { detail }, Some(remaining_ms));
+        }
+        self.begin(Action::SetShare { share, overwrite: false })
+    }
+
+    /// Waits until every gateway runs what was written, within the plan's limit. `None`: they do.
+    fn wait_for_gateways(&mut self) -> Option<Flow> {
+        let detail = self.lagging()?;
+        let remaining_ms = self.plan.apply_timeout_ms.saturating_sub(self.state.stage_ms);
+        if remaining_ms == 0 {
+            return Some(self.turn_back(Cause::NotApplied { detail }));
+        }
+        Some(self.wait(WaitingFor::Gateways { detail }, Some(remaining_ms)))
+    }
+
+    /// Why it cannot be said that every gateway runs what was written; `None`: they do.
+    pub(super) fn lagging(&self) -> Option<String> {
+        match &self.seen.spread {
+            Spread::Yes => None,
+            Spread::No { detail } => Some(detail.clone()),
+            Spread::CannotTell => Some("no gateway is alive".to_owned()),
+        }
+    }
+
+    pub(super) fn wait_for_action(&mut self, doing: &str, remaining_ms: Option<u64>) -> Flow {
+        self.wait(WaitingFor::Action { doing: doing.to_owned() }, remaining_ms)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.seen.new.as_ref().is_some_and(|new| new.ready)
+    }
+
+    fn readiness_detail(&self) -> String {
+        match &self.seen.new {
+            Some(new) if !new.detail.is_empty() => new.detail.clone(),
+            Some(_) => "not ready".to_owned(),
+            None => "nothing is seen of it".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What the machine is told: the world as it is seen now, and what was journaled since the last step.
+
+use super::action::ActionResult;
+use model::colour::Colour;
+use serde::{Deserialize, Serialize};
+
+/// One look at the world. What could not be found out is `None` or a variant that says so, never a guess.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Outcomes and commands that were journaled since the last step, in that order.
+    pub inputs: Vec<Input>,
+    /// The new environment; `None`: not seen yet.
+    pub new: Option<Readiness>,
+    /// Whether every live gateway runs the revision that [`super::Stage::Spread`] waits for.
+    pub spread: Spread,
+    /// The new version's user traffic against the plan's limits, since the last change of its share.
+    pub traffic: Traffic,
+    /// Requests still open on the old colour; `None`: not known.
+    pub old_open: Option<u64>,
+    /// Requests still open on the new colour; `None`: not known.
+    pub new_open: Option<u64>,
+    /// How what the release owns differs from what it last wrote; `None`: it does not.
+    pub foreign: Option<String>,
+    /// The colours that the service's default or split gives user traffic now; `None`: not known.
+    pub serving: Option<Vec<Colour>>,
+    /// A later release has taken the environment that this one only keeps.
+    pub taken: bool,
+}
+
+/// Whether an environment is ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// All wanted instances are.
+    pub ready: bool,
+    /// Why not.
+    pub detail: String,
+}
+
+/// Whether a change is in force everywhere. *Cannot tell* is not yes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "spread", rename_all = "snake_case")]
+pub enum Spread {
+    /// Every live gateway runs it.
+    Yes,
+    /// Some do not yet.
+    No {
+        /// Which, and what they run.
+        detail: String,
+    },
+    /// No live gateway is known.
+    #[default]
+    CannotTell,
+}
+
+/// The new version's user traffic against the limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "traffic", rename_all = "snake_case")]
+pub enum Traffic {
+    /// Enough of it, and within every limit.
+    Good,
+    /// A limit is exceeded.
+    Bad {
+        /// Which, and the counts.
+        evidence: Vec<String>,
+    },
+    /// Too little to say anything, or the counters cannot be read.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Traffic::Unknown { reason: "no counters were read yet".to_owned() }
+    }
+}
+
+/// Something that happened and was journaled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "snake_case")]
+pub enum Input {
+    /// An action ended.
+    Ended {
+        /// Its id.
+        id: String,
+        /// What came of it.
+        result: ActionResult,
+    },
+    /// A person stops the release.
+    Abort {
+        /// Who.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person says: go on.
+    Promote {
+        /// Who.
+        actor: String,
+        /// What it was said about ([`super::WaitingFor::subject`]); anything else that waits is not meant.
+        subject: String,
+    },
+    /// A newer release takes over.
+    Supersede {
+        /// Its id.
+        by: String,
+    },
+}

@@ -1,0 +1,149 @@
+//! Making a plan.
+
+use super::standing::{Standing, standing};
+use super::{Component, FORMAT, Plan, PlanInput, PlannedPreview, PlannedStep, Refusal, Wave};
+use super::{parity, routes, rules};
+use crate::target::EnvironmentSpec;
+use model::app::App;
+use model::colour::{Colour, upstream_id};
+use model::policy::{Limits, ReleasePolicy, Soak};
+use model::resource::{Kind, Resource};
+use model::upstream::id_text;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Decides a release, or says everything that speaks against it. Pure: the same input gives the same plan.
+///
+/// # Errors
+/// All reasons why the release cannot begin; never an empty list.
+pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Vec<Refusal>> {
+    let app = input.app;
+    let policy = &app.release;
+    let (steps, mut refusals) =
+        rules::steps(input.steps.unwrap_or(&policy.steps), policy.step_pause_ms);
+    refusals.extend(rules::version(input.version));
+    refusals.extend(rules::policy(policy));
+    let target = match (input.environment, input.target) {
+        (Some(environment), _) => &environment.target,
+        (None, Some(target)) => target,
+        (None, None) => &app.target,
+    };
+    refusals.extend(rules::target(target));
+    refusals.extend(shared_service(app, input.resources));
+    let Some(standing) = standing(app, input.resources) else {
+        refusals.push(Refusal::ServiceMissing { app: app.id.clone(), service: app.service_id.clone() });
+        return Err(refusals);
+    };
+    refusals.extend(split_conflicts(app, &standing));
+    let component = component(input, &standing);
+    refusals.extend(routes::bypasses(&app.service_id, &component.routes));
+    if refusals.is_empty() { Ok(assemble(input, component, steps, policy)) } else { Err(refusals) }
+}
+
+fn component(input: &PlanInput<'_>, standing: &Standing) -> Component {
+    let app = input.app;
+    let old = standing.live(app, input.resources, input.environments, input.base_dir);
+    let live = old.as_ref().map(|old| old.colour).or(input.last_live);
+    let colour = live.map_or(Colour::Blue, Colour::other);
+    let new = match input.environment {
+        // What still runs keeps its ids, so that going back to it adopts it instead of starting it anew.
+        Some(stored) if stored.colour == colour => stored.clone(),
+        Some(stored) => EnvironmentSpec { colour, release: input.release.to_owned(), ..stored.clone() },
+        None => EnvironmentSpec {
+            app: app.id.clone(),
+            colour,
+            version: input.version.to_owned(),
+            release: input.release.to_owned(),
+            target: input.target.unwrap_or(&app.target).clone(),
+            base_dir: input.base_dir.to_owned(),
+        },
+    };
+    Component {
+        app: app.id.clone(),
+        service: app.service_id.clone(),
+        origin: standing.origin(),
+        parity: parity::parity(old.as_ref(), &new),
+        new,
+        old,
+        before: standing.before(),
+        routes: routes::routes_of(&app.service_id, input.resources),
+        host: routes::host_of(&standing.service.value, &app.service_id, input.resources),
+    }
+}
+
+fn assemble(input: &PlanInput<'_>, component: Component, steps: Vec<PlannedStep>, policy: &ReleasePolicy) -> Plan {
+    let mut notes = Vec::new();
+    if component.routes.is_empty() {
+        notes.push(format!("no route names service {}: no request will reach the new version", component.service));
+    }
+    let protected = component.has_way_back();
+    if !protected {
+        notes.push("nothing is live yet: all traffic goes to the new version at once, without limits".to_owned());
+    }
+    if protected && !has_limits(&policy.limits) {
+        notes.push("no limits are set: only gates and people can take this release back".to_owned());
+    }
+    Plan {
+        format: FORMAT,
+        release: input.release.to_owned(),
+        made_at_ms: input.now_ms,
+        started_by: input.actor.to_owned(),
+        waves: vec![Wave { name: "local".to_owned(), apps: vec![component.app.clone()] }],
+        steps: if protected { steps } else { vec![PlannedStep { share: 100, pause_ms: 0 }] },
+        preview: policy.preview.clone().map(|rule| PlannedPreview { rule, token: input.token.clone() }),
+        gates: policy.gates.clone(),
+        soak: if protected { policy.soak.clone() } else { Soak { duration_ms: 0, ..policy.soak.clone() } },
+        limits: (protected && has_limits(&policy.limits)).then(|| policy.limits.clone()),
+        on_inconclusive: policy.on_inconclusive,
+        inconclusive_hold_ms: policy.inconclusive_hold_ms,
+        decommission: policy.decommission.clone(),
+        drain_timeout_ms: policy.drain_timeout_ms,
+        keep_failed_ms: policy.keep_failed_ms,
+        apply_timeout_ms: policy.apply_timeout_ms,
+        on_conflict: policy.on_conflict,
+        permissions: policy.permissions.clone(),
+        notes,
+        components: vec![component],
+    }
+}
+
+fn has_limits(limits: &Limits) -> bool {
+    limits.max_error_rate.is_some() || limits.max_p99_ms.is_some()
+}
+
+fn shared_service(app: &App, resources: &[Arc<Resource>]) -> Vec<Refusal> {
+    let others = resources.iter().filter(|resource| {
+        resource.kind == Kind::App
+            && resource.id != app.id
+            && resource.value.get("service_id").and_then(Value::as_str) == Some(app.service_id.as_str())
+    });
+    others
+        .map(|other| Refusal::ServiceShared { service: app.service_id.clone(), other: other.id.clone() })
+        .collect()
+}
+
+/// A split that is there before the release begins is someone else's, and so is an overlay of another app.
+fn split_conflicts(app: &App, standing: &Standing) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    if standing.owned.traffic_split.as_ref().is_some_and(|split| !is_empty_split(split)) {
+        refusals.push(Refusal::ForeignSplit { service: app.service_id.clone() });
+    }
+    if let Some((_, overlay)) = &standing.overlay
+        && overlay.app != app.id
+    {
+        refusals
+            .push(Refusal::OverlayOfOther { service: app.service_id.clone(), owner: overlay.app.clone() });
+    }
+    let default = standing.owned.upstream_id.as_ref().map(|id| id_text(Some(id)));
+    if standing.owned.upstream.is_some()
+        && default.is_some_and(|id| Colour::BOTH.iter().any(|colour| upstream_id(&app.id, *colour) == id))
+    {
+        let what = "the service has both upstream and upstream_id; remove the inline upstream";
+        refusals.push(Refusal::policy("service", what));
+    }
+    refusals
+}
+
+fn is_empty_split(split: &Value) -> bool {
+    split.get("rules").and_then(Value::as_array).is_none_or(Vec::is_empty)
+}

@@ -1,0 +1,159 @@
+//! Where an app stands: its service as it holds, and which environment serves.
+//!
+//! The service says who is live, not the journal: a person may have switched with `curl` since the last release.
+
+use super::{BeforeImage, OldSide};
+use crate::target::EnvironmentSpec;
+use model::app::App;
+use model::colour::{Colour, LABEL_VERSION, upstream_id};
+use model::overlay::{Overlay, Owned, effective};
+use model::resource::{Kind, Origin, Resource};
+use model::target::Target;
+use model::upstream::{Upstream, id_text, labels};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The version that is shown when no release brought what serves.
+const UNKNOWN_VERSION: &str = "unknown";
+
+/// An app's service as it holds now.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The stored service, without the overlay.
+    pub service: Arc<Resource>,
+    /// The overlay, if there is one, with its resource.
+    pub overlay: Option<(Arc<Resource>, Overlay)>,
+    /// The owned fields that hold: the service's, or the overlay's.
+    pub owned: Owned,
+}
+
+/// Finds where an app's service stands; `None` if the service does not exist.
+#[must_use]
+pub fn standing(app: &App, resources: &[Arc<Resource>]) -> Option<Standing> {
+    let find = |kind: Kind| {
+        resources.iter().find(|resource| resource.kind == kind && resource.id == app.service_id).cloned()
+    };
+    let service = find(Kind::Service)?;
+    let overlay = find(Kind::Overlay).and_then(|resource| {
+        let overlay: Overlay = serde_json::from_value(without_id(&resource.value)).ok()?;
+        Some((resource, overlay))
+    });
+    let owned = Owned::of(&effective(&service.value, overlay.as_ref().map(|(_, overlay)| overlay)));
+    Some(Standing { service, overlay, owned })
+}
+
+/// The store writes `id` (and the times) into every resource; an overlay's own fields are the rest.
+fn without_id(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Some(object) = value.as_object_mut() {
+        for key in ["id", "create_time", "update_time"] {
+            object.shift_remove(key);
+        }
+    }
+    value
+}
+
+impl Standing {
+    /// The before-image of what a release will own.
+    #[must_use]
+    pub fn before(&self) -> BeforeImage {
+        BeforeImage {
+            owned: self.owned.clone(),
+            overlay: self.overlay.as_ref().map(|(_, overlay)| overlay.clone()),
+        }
+    }
+
+    /// Whose the service is.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.service.origin
+    }
+
+    /// The colours that user traffic can reach: the default upstream and every weighted upstream with a weight.
+    #[must_use]
+    pub fn serving(&self, app: &App, resources: &[Arc<Resource>]) -> Vec<Colour> {
+        let mut ids: Vec<String> = self.owned.upstream_id.iter().map(|id| id_text(Some(id))).collect();
+        let rules = self.owned.traffic_split.as_ref().and_then(|split| split.get("rules"));
+        let weighted = rules.and_then(Value::as_array).into_iter().flatten().filter_map(|rule| {
+            let is_preview = rule.get("match").is_some();
+            rule.get("weighted_upstreams").and_then(Value::as_array).filter(|_| !is_preview)
+        });
+        for choice in weighted.flatten() {
+            let weight = choice.get("weight").and_then(Value::as_i64).unwrap_or(1);
+            if weight > 0 && choice.get("upstream_id").is_some() {
+                ids.push(id_text(choice.get("upstream_id")));
+            }
+        }
+        let by_id = |colour: &Colour| ids.contains(&upstream_id(&app.id, *colour));
+        let by_address = self.colour_by_address(app, resources);
+        Colour::BOTH.into_iter().filter(|colour| by_id(colour) || by_address == Some(*colour)).collect()
+    }
+
+    /// The colour that the default upstream is.
+    fn live_colour(&self, app: &App, resources: &[Arc<Resource>]) -> Option<Colour> {
+        let id = self.owned.upstream_id.as_ref().map(|id| id_text(Some(id)));
+        let by_id = id.and_then(|id| Colour::BOTH.into_iter().find(|colour| upstream_id(&app.id, *colour) == id));
+        by_id.or_else(|| self.colour_by_address(app, resources))
+    }
+
+    /// An upstream target tells its colours by their addresses, before any release has named them.
+    fn colour_by_address(&self, app: &App, resources: &[Arc<Resource>]) -> Option<Colour> {
+        let Target::Upstream(target) = &app.target else { return None };
+        let default = match (&self.owned.upstream, &self.owned.upstream_id) {
+            (Some(inline), _) => inline.clone(),
+            (None, Some(id)) => upstream_value(resources, &id_text(Some(id)))?,
+            (None, None) => return None,
+        };
+        let nodes = addresses(&default);
+        let same = |value: &Value| !nodes.is_empty() && addresses(value) == nodes;
+        match (same(&target.blue), same(&target.green)) {
+            (true, false) => Some(Colour::Blue),
+            (false, true) => Some(Colour::Green),
+            _ => None,
+        }
+    }
+
+    /// The side that is live now.
+    #[must_use]
+    pub fn live(
+        &self,
+        app: &App,
+        resources: &[Arc<Resource>],
+        environments: &BTreeMap<Colour, EnvironmentSpec>,
+        base_dir: &str,
+    ) -> Option<OldSide> {
+        let colour = self.live_colour(app, resources)?;
+        if let Some(environment) = environments.get(&colour) {
+            let version = environment.version.clone();
+            return Some(OldSide { colour, version, environment: Some(environment.clone()) });
+        }
+        let labelled = upstream_value(resources, &upstream_id(&app.id, colour))
+            .and_then(|upstream| labels(&upstream).remove(LABEL_VERSION));
+        let version = labelled.unwrap_or_else(|| UNKNOWN_VERSION.to_owned());
+        // Addresses that someone else runs need no release to be known; processes of unknown origin are not ours.
+        let environment = matches!(app.target, Target::Upstream(_)).then(|| EnvironmentSpec {
+            app: app.id.clone(),
+            colour,
+            version: version.clone(),
+            release: String::new(),
+            target: app.target.clone(),
+            base_dir: base_dir.to_owned(),
+        });
+        Some(OldSide { colour, version, environment })
+    }
+}
+
+fn upstream_value(resources: &[Arc<Resource>], id: &str) -> Option<Value> {
+    let found = resources.iter().find(|resource| resource.kind == Kind::Upstream && resource.id == id)?;
+    Some((*found.value).clone())
+}
+
+fn addresses(upstream: &Value) -> Vec<(String, Option<u16>)> {
+    let upstream = Upstream::from_value(upstream, false);
+    let standard = upstream.scheme.standard_port();
+    let mut nodes: Vec<_> =
+        upstream.nodes.into_iter().map(|node| (node.host, Some(node.port.unwrap_or(standard)))).collect();
+    nodes.sort();
+    nodes
+}

@@ -1,0 +1,190 @@
+//! A data directory, a driver on it, and questions to what it runs. Nothing of it outlives a test.
+
+use crate::app::reexecuted;
+use model::colour::Colour;
+use model::target::{Probe, ProcessTarget, Readiness, Restart, Target};
+use release::clock;
+use release::target::process::ProcessDriver;
+use release::target::{EnvironmentDriver, EnvironmentSpec, EnvironmentStatus};
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Longest that a test waits for something that must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct World {
+    pub(crate) directory: TempDir,
+    pub(crate) driver: ProcessDriver,
+}
+
+impl World {
+    pub(crate) fn new() -> World {
+        let directory = tempfile::tempdir().unwrap();
+        let driver = driver(directory.path());
+        World { directory, driver }
+    }
+
+    /// A later Tealgate on the same data directory; the earlier one is gone.
+    pub(crate) fn restart(&mut self) {
+        self.driver = driver(self.directory.path());
+    }
+
+    /// Starts it and waits until it is ready.
+    pub(crate) async fn up(&self, spec: &EnvironmentSpec) -> EnvironmentStatus {
+        self.driver.provision(spec).await.unwrap();
+        self.until(spec, |status| status.ready).await
+    }
+
+    pub(crate) async fn until(
+        &self,
+        spec: &EnvironmentSpec,
+        seen: impl Fn(&EnvironmentStatus) -> bool,
+    ) -> EnvironmentStatus {
+        let mut last = EnvironmentStatus::default();
+        let waited = tokio::time::timeout(PATIENCE, async {
+            loop {
+                last = self.driver.observe(spec).await;
+                if seen(&last) {
+                    return;
+                }
+                clock::pause(Duration::from_millis(5)).await;
+            }
+        });
+        if waited.await.is_err() {
+            panic!("did not come: {last:#?}; log: {:#?}", self.driver.last_log_lines(spec, 20).await);
+        }
+        last
+    }
+
+    pub(crate) fn record_path(&self, colour: Colour, number: u16) -> PathBuf {
+        self.directory.path().join(format!("environments/shop/{colour}/{number}.json"))
+    }
+
+    pub(crate) fn change_record(&self, colour: Colour, number: u16, change: impl FnOnce(&mut Value)) {
+        let path = self.record_path(colour, number);
+        let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        change(&mut record);
+        std::fs::write(path, record.to_string()).unwrap();
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for colour in Colour::BOTH {
+            for number in 0..8 {
+                let Ok(bytes) = std::fs::read(self.record_path(colour, number)) else { continue };
+                let record: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+                let instance = record["instance"].as_str().unwrap_or_default().to_owned();
+                let pid = record["process"]["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+                // Only what carries the instance's id: a test may have written a stranger's pid.
+                if let Some(pid) = pid.filter(|pid| environ(*pid).contains(&instance)) {
+                    let _ = kill_process_group(as_pid(pid), Signal::KILL);
+                }
+            }
+        }
+    }
+}
+
+fn driver(data_dir: &Path) -> ProcessDriver {
+    ProcessDriver::new(data_dir.to_owned(), reexecuted("launcher"))
+}
+
+/// One instance of the app of these tests, blue, version `v1`, asked over HTTP, quick in everything.
+pub(crate) fn spec() -> EnvironmentSpec {
+    let mut command = reexecuted("serve");
+    command.extend(["{address}", "{port}", "{version}-{colour}-{instance}"].map(str::to_owned));
+    EnvironmentSpec {
+        app: "shop".to_owned(),
+        colour: Colour::Blue,
+        version: "v1".to_owned(),
+        release: "r1".to_owned(),
+        target: Target::Process(ProcessTarget {
+            command,
+            env: Default::default(),
+            working_dir: None,
+            instances: 1,
+            address: "127.0.0.1".to_owned(),
+            ports: None,
+            readiness: Readiness {
+                probe: Probe::Http { path: "/ready".to_owned(), statuses: vec![200] },
+                interval_ms: 10,
+                ..Readiness::default()
+            },
+            restart: Restart { backoff_min_ms: 5, backoff_max_ms: 40 },
+            stop_timeout_ms: 10_000,
+            upstream: None,
+        }),
+        base_dir: "/".to_owned(),
+    }
+}
+
+pub(crate) fn target(spec: &mut EnvironmentSpec) -> &mut ProcessTarget {
+    match &mut spec.target {
+        Target::Process(target) => target,
+        Target::Upstream(_) => panic!("the spec of these tests is a process"),
+    }
+}
+
+/// The spec with another program: a shell script.
+pub(crate) fn script(text: &str) -> EnvironmentSpec {
+    let mut spec = spec();
+    target(&mut spec).command = ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
+    target(&mut spec).readiness.probe = Probe::Tcp {};
+    spec
+}
+
+/// The app with SIGTERM ignored, which a program inherits.
+pub(crate) fn deaf_to_sigterm() -> EnvironmentSpec {
+    let mut spec = spec();
+    let command = &mut target(&mut spec).command;
+    let shell = ["/bin/sh", "-c", "trap '' TERM; exec \"$@\"", "sh"].map(str::to_owned);
+    command.splice(0..0, shell);
+    spec
+}
+
+pub(crate) fn pid(status: &EnvironmentStatus, number: usize) -> u32 {
+    status.instances[number].pid.unwrap()
+}
+
+/// GET on an instance; the body.
+pub(crate) async fn get(status: &EnvironmentStatus, number: usize, path: &str) -> String {
+    let instance = &status.instances[number];
+    let mut stream = tokio::net::TcpStream::connect((instance.host.as_str(), instance.port)).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: app\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    // An app that exits cuts the connection.
+    let _ = stream.read_to_string(&mut answer).await;
+    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+}
+
+/// Whether a process runs; a zombie does not.
+pub(crate) fn runs(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+pub(crate) async fn until_gone(pid: u32) {
+    let gone = tokio::time::timeout(PATIENCE, async {
+        while runs(pid) {
+            clock::pause(Duration::from_millis(5)).await;
+        }
+    });
+    gone.await.unwrap_or_else(|_| panic!("process {pid} still runs"));
+}
+
+pub(crate) fn environ(pid: u32) -> String {
+    std::fs::read(format!("/proc/{pid}/environ")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+pub(crate) fn kill(pid: u32) {
+    rustix::process::kill_process(as_pid(pid), Signal::KILL).unwrap();
+}
+
+pub(crate) fn as_pid(pid: u32) -> Pid {
+    Pid::from_raw(i32::try_from(pid).unwrap()).unwrap()
+}
