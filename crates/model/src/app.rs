@@ -4,10 +4,12 @@ mod check;
 
 pub use check::MAX_DURATION_MS;
 
+use crate::field::{FieldError, parse};
 use crate::policy::ReleasePolicy;
 use crate::target::Target;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A service plus the target that it runs on. Stored as [`crate::resource::Kind::App`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,8 +27,23 @@ pub struct App {
     pub release: ReleasePolicy,
 }
 
+impl App {
+    /// Reads an app as the store holds it, that is with the times that the store's writers put into every value.
+    ///
+    /// # Errors
+    /// The first field that does not fit.
+    pub fn from_value(value: &Value) -> Result<App, FieldError> {
+        let mut value = value.clone();
+        if let Some(object) = value.as_object_mut() {
+            object.shift_remove("create_time");
+            object.shift_remove("update_time");
+        }
+        parse(value)
+    }
+}
+
 /// The JSON schema of an app (2020-12), generated from the types and their documentation.
 #[must_use]
-pub fn app_schema() -> serde_json::Value {
+pub fn app_schema() -> Value {
     schemars::schema_for!(App).to_value()
 }

@@ -15,7 +15,7 @@ pub use upstream::check_upstream;
 use crate::app::App;
 use crate::cidr::Cidr;
 use crate::expr::{Expr, ExprError};
-use crate::field::{FieldError, parse};
+use crate::field::FieldError;
 use crate::overlay::Overlay;
 use crate::plugin::PluginInfo;
 use crate::resource::Kind;
@@ -77,7 +77,10 @@ pub fn check_in(
             check_upstream(value)
         }
         Kind::App => check_app(value),
-        Kind::Overlay => parse::<Overlay>(value.clone()).map(drop).map_err(from_field),
+        Kind::Overlay => match Overlay::from_value(value) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(at("", format!("invalid configuration: {error}"))),
+        },
     }
 }
 
@@ -190,7 +193,7 @@ fn refuse_lua(value: &Value) -> Result<(), CheckError> {
 }
 
 fn check_app(value: &Value) -> Result<(), CheckError> {
-    let app: App = parse(value.clone()).map_err(from_field)?;
+    let app = App::from_value(value).map_err(from_field)?;
     app.check().into_iter().next().map_or(Ok(()), |error| Err(from_field(error)))
 }
 

@@ -1,6 +1,6 @@
 //! The `vars` expressions of APISIX (lua-resty-expr; APISIX §2.3): the parsed form.
 //!
-//! [`parse`] reads JSON with the error texts of lua-resty-expr, [`eval`] compiles and evaluates. The variables
+//! `parse` reads JSON with the error texts of lua-resty-expr, [`eval`] compiles and evaluates. The variables
 //! themselves belong to whoever evaluates: this module knows no request.
 
 mod compare;
@@ -83,7 +83,7 @@ impl Expr {
     /// # Errors
     /// With the text of lua-resty-expr: `rule should be wrapped inside brackets`, `rule too short`,
     /// `invalid expression`, `invalid operator '='`, `bad 'not' expression`, `missing argument rule`,
-    /// `invalid ip address`. Lists nested deeper than [`parse::MAX_DEPTH`] are an `invalid expression`, too.
+    /// `invalid ip address`. Lists nested deeper than 64 levels are an `invalid expression`, too.
     pub fn parse(vars: &Value) -> Result<Expr, ExprError> {
         parse::parse(vars)
     }

@@ -92,6 +92,14 @@ mod tests {
     }
 
     #[test]
+    fn the_value_of_a_variable_is_not_shown() {
+        let error =
+            app(json!({"process": {"command": ["x"], "env": {"KEY": ["hush"]}}}), json!({})).unwrap_err();
+        assert_eq!(error.pointer, "/target/process/env/KEY");
+        assert!(!error.text.contains("hush") && error.text.contains("from_file"), "{}", error.text);
+    }
+
+    #[test]
     fn slashes_in_keys_are_escaped() {
         let mut pointer = String::new();
         push_segment(&mut pointer, "a/b~c");

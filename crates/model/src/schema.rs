@@ -5,9 +5,8 @@
 //! table, a default is filled in while the walk goes on. Where Lua's order of keys is undefined, ours is the
 //! schema's.
 //!
-//! [`compile`](self::compile) turns a schema into rules once, [`walk`](self::walk) applies them. The schemas
-//! themselves are written down in [`upstream`](self::upstream), [`route`](self::route), [`service`](self::service)
-//! and [`api7`](self::api7).
+//! `compile` turns a schema into rules once, `walk` applies them. The schemas themselves are written down in
+//! `upstream`, `route`, `service` and `api7`.
 
 mod api7;
 mod compile;

@@ -294,6 +294,10 @@ fn the_api7_dialect_has_paths_and_names() {
 fn apps_are_checked_by_their_type_and_rules() {
     let app = json!({"id": "shop", "service_id": "shop", "target": {"process": {"command": ["shop"]}}});
     check(Kind::App, &app, &[]).unwrap();
+    let mut stored = app.clone();
+    stored["create_time"] = json!(1);
+    stored["update_time"] = json!(2);
+    check(Kind::App, &stored, &[]).unwrap();
     let mut wrong = app.clone();
     wrong["target"]["process"]["instances"] = json!(0);
     let (text, pointer) = refusal(Kind::App, wrong);
