@@ -1,0 +1,45 @@
+//! The shapes of API7's answers: `{"value": ..., "warning_msg"?}` and flat lists (APISIX §1.9).
+
+use crate::api7::{route_form, upstreams};
+use crate::resources::Progress;
+use crate::resources::view::Shown;
+use crate::resources::write::Written;
+use crate::wire::reply;
+use axum::http::StatusCode;
+use axum::response::Response;
+use model::resource::Kind;
+use serde_json::{Value, json};
+
+/// A resource as this dialect shows it.
+pub(crate) fn flat(shown: &Shown) -> Value {
+    match shown.kind {
+        Kind::Route => route_form::shown(&shown.value),
+        Kind::Upstream => upstreams::shown(&shown.value),
+        _ => shown.value.clone(),
+    }
+}
+
+/// Of a GET of one.
+pub(crate) fn one(shown: &Shown) -> Response {
+    reply::json(StatusCode::OK, &json!({"value": flat(shown)}))
+}
+
+/// Of a GET of all.
+pub(crate) fn list(page: &[Value], total: usize) -> Response {
+    reply::json(StatusCode::OK, &json!({"list": page, "total": total}))
+}
+
+/// Of a write.
+pub(crate) fn written(written: &Written, warnings: &[String]) -> Response {
+    let status = if written.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let mut body = json!({"value": flat(&written.shown)});
+    if !warnings.is_empty() {
+        body["warning_msg"] = warnings.join("; ").into();
+    }
+    written.progress.mark(reply::json(status, &body))
+}
+
+/// Of a DELETE.
+pub(crate) fn removed(progress: Progress) -> Response {
+    progress.mark(reply::json(StatusCode::OK, &json!({})))
+}

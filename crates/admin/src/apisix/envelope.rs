@@ -1,0 +1,46 @@
+//! The shapes of APISIX's answers, version 3 (APISIX §1.3).
+
+use crate::resources::Progress;
+use crate::resources::view::Shown;
+use crate::resources::write::Written;
+use crate::wire::reply;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+fn key(shown: &Shown) -> String {
+    format!("/apisix/{}/{}", shown.kind.collection(), shown.id)
+}
+
+fn with_indexes(shown: &Shown) -> Value {
+    json!({
+        "key": key(shown),
+        "value": shown.value,
+        "createdIndex": shown.created,
+        "modifiedIndex": shown.modified,
+    })
+}
+
+/// Of a GET of one.
+pub(crate) fn one(shown: &Shown) -> Response {
+    reply::json(StatusCode::OK, &with_indexes(shown))
+}
+
+/// Of a GET of all.
+pub(crate) fn list(page: &[Shown], total: usize) -> Response {
+    let list: Vec<Value> = page.iter().map(with_indexes).collect();
+    reply::json(StatusCode::OK, &json!({"list": list, "total": total}))
+}
+
+/// Of a write; without the indexes, as in APISIX.
+pub(crate) fn written(written: &Written) -> Response {
+    let status = if written.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let body = json!({"key": key(&written.shown), "value": written.shown.value});
+    written.progress.mark(reply::json(status, &body))
+}
+
+/// Of a DELETE; the number is a text, as in APISIX.
+pub(crate) fn removed(key: &str, progress: Progress) -> Response {
+    let body = json!({"deleted": "1", "key": key});
+    progress.mark(reply::json(StatusCode::OK, &body))
+}

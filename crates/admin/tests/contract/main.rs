@@ -1,0 +1,17 @@
+//! The Admin API over real sockets against a memory store: every status, envelope and text that it promises.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod access;
+mod api7;
+mod applied;
+mod deletes;
+mod lists;
+mod malformed;
+mod observe;
+mod origins;
+mod patches;
+mod plugins_and_schemas;
+mod support;
+mod ttl;
+mod walkthrough;
+mod writes;

@@ -1,0 +1,41 @@
+//! The plugins that the tests configure. What the gateway really runs is the crate `plugins`, which this crate does
+//! not depend on; the shape of `traffic-split` is that of the contract (APISIX §2.1).
+
+use model::plugin::PluginInfo;
+use model::resource::Kind;
+use model::traffic_split::TrafficSplit;
+use serde_json::{Value, json};
+
+pub(crate) const ALL: &[PluginInfo] = &[
+    PluginInfo { name: "mocking", priority: 10_900, schema: mocking, check: anything },
+    PluginInfo { name: "cors", priority: 4_000, schema: cors, check: anything },
+    PluginInfo { name: "traffic-split", priority: 966, schema: traffic_split, check: expressions },
+];
+
+fn traffic_split() -> Value {
+    let choice = json!({"type": "object", "properties": {
+        "upstream_id": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+        "upstream": model::schema::of(Kind::Upstream),
+        "weight": {"type": "integer", "minimum": 0, "default": 1},
+    }});
+    json!({"type": "object", "properties": {"rules": {"type": "array", "items": {"type": "object", "properties": {
+        "match": {"type": "array", "items": {"type": "object"}},
+        "weighted_upstreams": {"type": "array", "items": choice, "minItems": 1, "maxItems": 20},
+    }}}}})
+}
+
+fn expressions(conf: &Value) -> Result<(), String> {
+    TrafficSplit::from_value(conf).map(drop).map_err(|error| error.to_string())
+}
+
+fn cors() -> Value {
+    json!({"type": "object", "properties": {"max_age": {"type": "integer", "default": 5}}})
+}
+
+fn mocking() -> Value {
+    json!({"type": "object", "properties": {"response_status": {"type": "integer", "minimum": 100}}})
+}
+
+fn anything(_: &Value) -> Result<(), String> {
+    Ok(())
+}
