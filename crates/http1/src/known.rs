@@ -108,7 +108,12 @@ impl Known {
             (19, b'p', b'n') => Self::ProxyAuthorization,
             _ => return Self::Other,
         };
-        if name.eq_ignore_ascii_case(candidate.name().as_bytes()) { candidate } else { Self::Other }
+        let mut letters = name.iter().zip(candidate.name().as_bytes());
+        if letters.all(|(letter, lower)| letter.to_ascii_lowercase() == *lower) {
+            candidate
+        } else {
+            Self::Other
+        }
     }
 
     /// The fields that concern one connection only, whether or not `Connection` names them (RFC 9110 section 7.6.1,

@@ -11,7 +11,7 @@ pub(crate) struct Body {
     pub(crate) consumed: usize,
 }
 
-/// Decodes a body that may have bytes of the next message behind it; `Truncated` if it does not end.
+/// Decodes a body that may have bytes of the next message behind it, after which the peer closes.
 pub(crate) fn decode(framing: Framing, input: &[u8], limits: &Limits) -> Result<Body, BodyError> {
     let mut decoder = BodyDecoder::new(framing, limits);
     let mut content = Vec::new();
@@ -23,7 +23,10 @@ pub(crate) fn decode(framing: Framing, input: &[u8], limits: &Limits) -> Result<
         }
         at += step.consumed();
         match step {
-            Step::Need { .. } => decoder.eof()?,
+            Step::Need { .. } => {
+                decoder.eof()?;
+                break;
+            }
             Step::Data { .. } => {}
             Step::End { .. } => break,
         }

@@ -4,7 +4,7 @@
 //! be read, or would be another.
 
 use http_body_util::{BodyExt, Full};
-use http1::{Form, Framing, Known, Limits, Parsed, RequestHead, target, write};
+use http1::{Form, Framing, Known, Limits, Parsed, RequestHead, ResponseHead, target, write};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
@@ -135,6 +135,39 @@ fn is_uri_query(query: &str) -> bool {
     !query.contains(['"', '<', '>', '`', '\\', '^', '{', '|', '}'])
 }
 
+/// One response as a client's application sees it.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    status: u16,
+    fields: Vec<(String, Vec<u8>)>,
+    content: Vec<u8>,
+}
+
+/// What hyper's client reads as the answer to a GET.
+fn answer_by_hyper(bytes: &[u8]) -> Option<Answer> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let (client, mut server) = tokio::io::duplex(1 << 20);
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(client)).await.unwrap();
+        let request = hyper::Request::get("/").header("host", "a").body(Full::new(Bytes::new())).unwrap();
+        let exchange = async {
+            let (head, body) = sender.send_request(request).await.ok()?.into_parts();
+            let content = body.collect().await.ok()?.to_bytes().to_vec();
+            let fields =
+                head.headers.iter().map(|(name, value)| (name.as_str().into(), value.as_bytes().into()));
+            Some(Answer { status: head.status.as_u16(), fields: sorted(fields.collect()), content })
+        };
+        let upstream = async {
+            let mut request = [0; 1024];
+            assert!(server.read(&mut request).await.unwrap() > 0);
+            server.write_all(bytes).await.unwrap();
+            server.shutdown().await.unwrap();
+        };
+        tokio::join!(exchange, upstream, connection).0
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
@@ -159,6 +192,33 @@ proptest! {
             prop_assert_eq!(&first.content, &accepted.content, "{}", bytes.escape_ascii());
             prop_assert_eq!(&seen[1..], [next()], "{}", bytes.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_response_that_we_send_on_is_the_same_to_hyper(input in generate::broken(generate::response(), 2)) {
+        let limits = Limits::default();
+        let mut head = ResponseHead::default();
+        let Ok(Parsed::Complete { consumed }) = head.parse(&input, &limits) else { return Ok(()) };
+        prop_assume!(!head.is_interim() && head.status() != 101);
+        let Ok(body) = decode(head.framing("GET"), &input[consumed..], &limits) else { return Ok(()) };
+        let mut out = Vec::new();
+        let mut fields = Vec::new();
+        write::status_line(&mut out, head.status(), head.reason());
+        for header in head.headers() {
+            if !head.is_hop_by_hop(&header) && header.known != Known::ContentLength {
+                write::header(&mut out, header.name, header.value);
+                fields.push((header.name.to_ascii_lowercase(), header.value.to_vec()));
+            }
+        }
+        let has_content = head.framing("GET") != Framing::None;
+        if has_content {
+            write::content_length(&mut out, body.content.len() as u64);
+            fields.push(("content-length".into(), body.content.len().to_string().into_bytes()));
+        }
+        write::end(&mut out);
+        out.extend_from_slice(&body.content);
+        let expected = Answer { status: head.status(), fields: sorted(fields), content: body.content };
+        prop_assert_eq!(answer_by_hyper(&out), Some(expected), "{}", out.escape_ascii());
     }
 }
 
