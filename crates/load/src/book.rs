@@ -28,6 +28,7 @@ pub(crate) struct Times {
 #[derive(Debug)]
 pub(crate) struct Book {
     run: String,
+    started_ms: i64,
     max_requests: usize,
     tally: Tally,
     failures: Vec<Failure>,
@@ -37,9 +38,10 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    pub(crate) fn new(run: String, max_requests: usize) -> Self {
+    pub(crate) fn new(run: String, started_ms: i64, max_requests: usize) -> Self {
         Book {
             run,
+            started_ms,
             max_requests,
             tally: Tally::default(),
             failures: Vec::new(),
@@ -59,7 +61,8 @@ impl Book {
         if number >= self.max_requests {
             return None;
         }
-        self.requests.push(Sent { outcome: Outcome::Open, idempotent: idempotent(number) });
+        let (outcome, idempotent) = (Outcome::Open, idempotent(number));
+        self.requests.push(Sent { outcome, idempotent, failed: false, sent_ms: 0, ended_ms: 0 });
         self.tally.sent += 1;
         Some(number)
     }
@@ -87,7 +90,12 @@ impl Book {
             }
         };
         if let Some(request) = self.requests.get_mut(number) {
+            let since_start =
+                |at_ms: i64| at_ms.saturating_sub(self.started_ms).clamp(0, u32::MAX.into()) as u32;
             request.outcome = outcome;
+            request.failed = failure.is_some();
+            request.sent_ms = since_start(times.sent_ms);
+            request.ended_ms = since_start(times.ended_ms);
         }
         if let Some((kind, answerer, what)) = failure {
             let (id, Times { sent_ms, ended_ms, .. }) = (self.id(number), times);
@@ -113,6 +121,7 @@ impl Book {
             tally: self.tally,
             failures: self.failures,
             failures_total: self.failures_total,
+            started_ms: self.started_ms,
             behind,
             answerers: self.answerers,
             requests: self.requests,

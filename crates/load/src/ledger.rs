@@ -125,6 +125,11 @@ pub(crate) struct Sent {
     pub(crate) outcome: Outcome,
     /// Its method is idempotent: a gateway may send it again.
     pub(crate) idempotent: bool,
+    /// It was lost, or its answer was an error.
+    pub(crate) failed: bool,
+    /// When it was sent and when it ended, milliseconds since the start of the run.
+    pub(crate) sent_ms: u32,
+    pub(crate) ended_ms: u32,
 }
 
 /// The account of a finished run.
@@ -139,6 +144,8 @@ pub struct Ledger {
     pub failures: Vec<Failure>,
     /// All failures, kept or not.
     pub failures_total: u64,
+    /// When the run began, milliseconds since the Unix epoch.
+    pub started_ms: i64,
     /// Of an open loop: requests that were due before the end and were not sent, because no connection was free.
     pub behind: u64,
     /// Answerers by their place.
@@ -150,13 +157,16 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Failures that were sent or ended outside a window (milliseconds since the Unix epoch, both ends included), as
-    /// far as they were kept; `None` if some were not kept, because then it cannot be said.
+    /// How many requests failed (lost, or a user saw an error) wholly outside a window: they ended before it began, or
+    /// were sent after its end. Both ends in milliseconds since the Unix epoch. Exact, however many failed.
     #[must_use]
-    pub fn failures_outside(&self, from_ms: i64, to_ms: i64) -> Option<Vec<&Failure>> {
-        let all_kept = self.failures_total == self.failures.len() as u64;
-        let outside = |failure: &&Failure| failure.ended_ms < from_ms || failure.sent_ms > to_ms;
-        all_kept.then(|| self.failures.iter().filter(outside).collect())
+    pub fn failures_outside(&self, from_ms: i64, to_ms: i64) -> u64 {
+        let since_start = |offset_ms: u32| self.started_ms.saturating_add(i64::from(offset_ms));
+        let outside = |request: &&Sent| {
+            request.failed
+                && (since_start(request.ended_ms) < from_ms || since_start(request.sent_ms) > to_ms)
+        };
+        self.requests.iter().filter(outside).count() as u64
     }
 
     /// Who answered a request, by its number; `None` if it was lost.

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 /// Default limit of one request, from sending to the last byte of its answer.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Default bound on the requests of one run (the ledger remembers each in 3 bytes).
+/// Default bound on the requests of one run (the ledger remembers each in 12 bytes).
 pub const DEFAULT_MAX_REQUESTS: usize = 10_000_000;
 /// Greatest number of connections.
 pub const MAX_CONNECTIONS: usize = 10_000;
@@ -105,7 +105,7 @@ impl Load {
         let (stop, stopping) = watch::channel(false);
         let connections = self.connections;
         let schedule = Schedule::new(self.pace, clock::now());
-        let book = Book::new(run, self.max_requests);
+        let book = Book::new(run, clock::wall_ms(), self.max_requests);
         let job = Arc::new(Job::new(self, schedule, book, stopping));
         let mut workers = JoinSet::new();
         for _ in 0..connections {
@@ -159,7 +159,7 @@ impl Handle {
         let behind = due.saturating_sub(self.job.book().tally().sent);
         // A worker that panicked leaves its request open, and the account counts that as lost.
         while self.workers.join_next().await.is_some() {}
-        let empty = Book::new(String::new(), 0);
+        let empty = Book::new(String::new(), 0, 0);
         std::mem::replace(&mut *self.job.book(), empty).close(clock::wall_ms(), behind)
     }
 }

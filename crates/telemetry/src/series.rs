@@ -64,6 +64,14 @@ pub struct SeriesCounts {
     pub counts: Counts,
 }
 
+/// The sum over the series of a snapshot whose key is wanted.
+#[must_use]
+pub fn sum_of(snapshot: &[SeriesCounts], wanted: impl Fn(&SeriesKey) -> bool) -> Counts {
+    let mut sum = Counts::default();
+    snapshot.iter().filter(|series| wanted(&series.key)).for_each(|series| sum.merge(&series.counts));
+    sum
+}
+
 /// A live series: one cell per request thread.
 #[derive(Debug)]
 pub struct Series {

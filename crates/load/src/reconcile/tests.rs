@@ -7,7 +7,7 @@ const TIMES: Times = Times { sent_ms: 0, ended_ms: 0, took_us: 1 };
 
 /// A ledger of requests: whether each is idempotent, and who answered it.
 fn ledger(requests: &[(bool, Option<&str>)]) -> Ledger {
-    let mut book = Book::new("run".to_owned(), 1_000);
+    let mut book = Book::new("run".to_owned(), 0, 1_000);
     for &(idempotent, answerer) in requests {
         let number = book.begin(|_| idempotent).unwrap();
         let ending = match answerer {

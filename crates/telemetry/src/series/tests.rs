@@ -1,4 +1,4 @@
-use super::{MAX_EPOCHS, MAX_UNUSED_SERIES, RETIRED_ROUTE, Registry, SeriesKey};
+use super::{MAX_EPOCHS, MAX_UNUSED_SERIES, RETIRED_ROUTE, Registry, SeriesKey, sum_of};
 use crate::cell::Ended;
 use crate::counts::Counts;
 use model::record::{Answerer, Ending, Lane};
@@ -31,9 +31,7 @@ fn count_one(registry: &Registry, key: &SeriesKey) {
 }
 
 fn total(registry: &Registry) -> Counts {
-    let mut sum = Counts::default();
-    registry.snapshot().iter().for_each(|series| sum.merge(&series.counts));
-    sum
+    sum_of(&registry.snapshot(), |_| true)
 }
 
 #[test]
@@ -115,4 +113,15 @@ fn routes_that_are_gone_are_added_up_when_there_are_too_many() {
     assert!(retired.counts.received >= MAX_UNUSED_SERIES as u64 - 2);
     assert!(snapshot.iter().any(|series| series.key == key("held", 7)));
     assert_eq!(total(&registry).received, MAX_UNUSED_SERIES as u64 + 1);
+}
+
+#[test]
+fn a_sum_takes_only_what_is_wanted() {
+    let registry = Registry::new(1);
+    let green = SeriesKey { answerer: Answerer::Green, ..key("r", 2) };
+    [&key("r", 1), &key("s", 1), &green, &green].into_iter().for_each(|key| count_one(&registry, key));
+    let snapshot = registry.snapshot();
+    assert_eq!(sum_of(&snapshot, |key| key.answerer == Answerer::Green).received, 2);
+    assert_eq!(sum_of(&snapshot, |key| key.epoch == 1).received, 2);
+    assert_eq!(sum_of(&snapshot, |_| false), Counts::default());
 }
