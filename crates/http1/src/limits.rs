@@ -17,7 +17,8 @@ pub struct Limits {
     pub headers: usize,
     /// Request target in bytes; default 8 KiB. Beyond it: 414.
     pub target_bytes: usize,
-    /// Trailer section in bytes, without the empty line that ends it; default 8 KiB. Beyond it: 431.
+    /// Trailer section in bytes, without the empty line that ends it; default 8 KiB, at most
+    /// [`MAX_HEAD_BYTES`]. Beyond it: 431.
     pub trailer_bytes: usize,
     /// One chunk-size line with its extensions, without CRLF, in bytes; default 1 KiB. Beyond it: 400.
     pub chunk_line_bytes: usize,

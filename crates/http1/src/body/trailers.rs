@@ -3,7 +3,7 @@
 use crate::field_error::FieldError;
 use crate::fields::Fields;
 use crate::known::Known;
-use crate::limits::{Limits, MAX_HEADERS};
+use crate::limits::{Limits, MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::{diagnose, syntax};
 
 /// Fields that must not come as trailers: they frame, route, authenticate, modify the request or say how to read the
@@ -64,7 +64,7 @@ impl Trailers {
             section: Vec::new(),
             line_start: true,
             // The empty line that ends the section does not count.
-            max_bytes: limits.trailer_bytes.saturating_add(2),
+            max_bytes: limits.trailer_bytes.min(MAX_HEAD_BYTES) + 2,
             max_fields: limits.header_slots(),
             fields: Fields::default(),
         }
