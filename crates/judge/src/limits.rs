@@ -1,12 +1,12 @@
 //! Absolute limits: error rate and p99 of the new version's user traffic, by counts alone.
 //!
-//! Exact counts over a fixed window with a least number of requests, not a moving average: an average that is weighted by
-//! rate can hide a total outage in a burst. A limit is broken when it is exceeded, not when it is met.
+//! Exact counts over a fixed window with a least number of requests, not a moving average: an average that is
+//! weighted by rate can hide a total outage in a burst. A limit is broken when it is exceeded, not when it is met.
 //!
-//! With fewer requests than [`Limits::min_requests`] the verdict is inconclusive, with one exception: when every single
-//! request failed and at least [`ENOUGH_TO_FAIL_ALL`] came, the verdict is a failure. A version that
-//! answers nothing right must not go on failing users until the sample is large. Nothing less fires early, however
-//! sure it may look: with one success among them the rest of the sample could still hold the limit.
+//! With fewer requests than [`Limits::min_requests`] the verdict is inconclusive, with one exception: when every
+//! single request failed and at least [`ENOUGH_TO_FAIL_ALL`] came, the verdict is a failure. A version that answers
+//! nothing right must not go on failing users until the sample is large. Nothing less fires early, however sure it
+//! may look: with one success among them the rest of the sample could still hold the limit.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,9 @@
 //! What an upstream answers so that the client can check every byte.
 //!
-//! To a request with the id `ID` (header [`ID_HEADER`]) whose body has the CRC-32 `C` (0 without a body), and with `size=N` in
-//! its query, the body of the answer is the line `ID C` (8 hex digits, newline) and then N bytes of the alphabet, over and
-//! over. So an answer that belongs to another request, an upload that was damaged, and a download that is short, long or
-//! mixed up all show.
+//! To a request with the id `ID` (header [`ID_HEADER`]) whose body has the CRC-32 `C` (0 without a body), and with
+//! `size=N` in its query, the body of the answer is the line `ID C` (8 hex digits, newline) and then N bytes of the
+//! alphabet, over and over. So an answer that belongs to another request, an upload that was damaged, and a
+//! download that is short, long or mixed up all show.
 
 use bytes::Bytes;
 use crc32fast::Hasher;

@@ -1,7 +1,7 @@
 //! The account of a run: every request that was sent, and what became of it.
 //!
-//! `sent = answered + lost (+ open, while it runs)`. *Answered* means a whole answer, and for a 2xx one that passed its
-//! check; an answer with another status is whole too, but a user saw an error. *Lost* is everything else.
+//! `sent = answered + lost (+ open, while it runs)`. *Answered* means a whole answer, and for a 2xx one that passed
+//! its check; an answer with another status is whole too, but a user saw an error. *Lost* is everything else.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,7 +25,8 @@ pub struct Tally {
     pub lost: u64,
     /// Of these, whole 2xx answers with the wrong content.
     pub wrong: u64,
-    /// Times to the end of whole answers, by who answered. Of an open loop: from the moment at which the request was due.
+    /// Times to the end of whole answers, by who answered. Of an open loop: from the moment at which the request
+    /// was due.
     pub latency: BTreeMap<String, Sketch>,
 }
 
@@ -157,8 +158,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// How many requests failed (lost, or a user saw an error) wholly outside a window: they ended before it began, or
-    /// were sent after its end. Both ends in milliseconds since the Unix epoch. Exact, however many failed.
+    /// How many requests failed (lost, or a user saw an error) wholly outside a window: they ended before it began,
+    /// or were sent after its end. Both ends in milliseconds since the Unix epoch. Exact, however many failed.
     #[must_use]
     pub fn failures_outside(&self, from_ms: i64, to_ms: i64) -> u64 {
         let since_start = |offset_ms: u32| self.started_ms.saturating_add(i64::from(offset_ms));

@@ -1,8 +1,8 @@
 //! When requests are sent, as arithmetic: no clock here.
 //!
-//! *Closed loop*: each connection sends its next request when it has the answer to the last. *Open loop*: requests are due
-//! at fixed moments, whoever is slow, and a time counts from the moment at which the request was due, not from when a
-//! connection was free for it. Otherwise a server that stalls would be asked less, and its stall would count as
+//! *Closed loop*: each connection sends its next request when it has the answer to the last. *Open loop*: requests
+//! are due at fixed moments, whoever is slow, and a time counts from the moment at which the request was due, not from
+//! when a connection was free for it. Otherwise a server that stalls would be asked less, and its stall would count as
 //! one slow request (Gil Tene: "coordinated omission").
 
 use std::time::{Duration, Instant};

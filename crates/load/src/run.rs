@@ -87,7 +87,8 @@ impl Load {
         }
     }
 
-    /// An open loop of small GETs of `/`. More connections than are ever busy cost nothing; fewer make it fall behind.
+    /// An open loop of small GETs of `/`. More connections than are ever busy cost nothing; fewer make it fall
+    /// behind.
     #[must_use]
     pub fn open_loop(target: SocketAddr, host: &str, connections: usize, per_second: f64) -> Self {
         Load { pace: Pace::Open { per_second }, ..Self::closed_loop(target, host, connections) }

@@ -1,4 +1,5 @@
-//! The ledger catches what goes wrong: each test runs the client against a server, right or wrong, and reads the account.
+//! The ledger catches what goes wrong: each test runs the client against a server, right or wrong, and reads the
+//! account.
 
 #![allow(clippy::unwrap_used, reason = "tests only: a surprise must stop the test")]
 

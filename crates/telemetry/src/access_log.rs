@@ -70,8 +70,8 @@ pub struct AccessLog {
 }
 
 impl AccessLog {
-    /// Opens the file for appending (created with mode 0640, less the umask) and starts the writer. Dropped lines and
-    /// write errors are counted in `totals`.
+    /// Opens the file for appending (created with mode 0640, less the umask) and starts the writer. Dropped lines
+    /// and write errors are counted in `totals`.
     ///
     /// # Errors
     /// If the file cannot be opened or no thread can be started.
@@ -151,8 +151,8 @@ impl LogBuffer {
         }
     }
 
-    /// Hands over what is there, without waiting: to be called on a coarse tick. If the writer is behind, the lines are
-    /// dropped and counted.
+    /// Hands over what is there, without waiting: to be called on a coarse tick. If the writer is behind, the lines
+    /// are dropped and counted.
     pub fn flush(&mut self) {
         if self.bytes.is_empty() {
             return;

@@ -3,8 +3,8 @@
 //! A cell has one writer, its thread. So a count is a plain load, add and store, without a locked instruction, on a
 //! cache line that no other thread writes. Readers may come at any time from anywhere.
 //!
-//! What is open is not stored: it is what was received and has not ended. A reader loads the endings first and
-//! the beginnings last (acquire against the writer's release), so it never sees an ending without its beginning, and
+//! What is open is not stored: it is what was received and has not ended. A reader loads the endings first and the
+//! beginnings last (acquire against the writer's release), so it never sees an ending without its beginning, and
 //! `received = whole + cut_short + client_left + drained + open` holds in every snapshot by construction.
 
 use crate::counts::Counts;
@@ -52,7 +52,8 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A request was claimed for this series. Each call is followed by exactly one [`Cell::end`], by the same thread.
+    /// A request was claimed for this series. Each call is followed by exactly one [`Cell::end`], by the same
+    /// thread.
     pub fn begin(&self) {
         add(&self.received, 1, Ordering::Relaxed);
     }

@@ -50,8 +50,8 @@ impl Counts {
         since
     }
 
-    /// Requests that can be judged: answered whole, or cut short. Those that the client left, that a drain closed or
-    /// that are still open say neither good nor bad, and must not dilute an error rate.
+    /// Requests that can be judged: answered whole, or cut short. Those that the client left, that a drain closed
+    /// or that are still open say neither good nor bad, and must not dilute an error rate.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.whole_total().saturating_add(self.cut_short)

@@ -1,7 +1,7 @@
 //! One line of the access log: a request record as JSON, written by hand into a buffer that is already there.
 //!
-//! No allocation and no formatting machinery: this runs once per request on its thread. Headers are never logged, and
-//! query values with the name of a secret are masked ([`crate::masking`]).
+//! No allocation and no formatting machinery: this runs once per request on its thread. Headers are never logged,
+//! and query values with the name of a secret are masked ([`crate::masking`]).
 
 use crate::masking::{MASK, is_secret};
 use model::record::RequestRecord;

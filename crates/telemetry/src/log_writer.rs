@@ -1,7 +1,7 @@
 //! The thread that writes the access log: takes full buffers, appends them to the file, sends them home empty.
 //!
-//! It is the only place where the access log waits for a disk. An error loses the lines of one buffer, is counted, and
-//! is logged at most once a minute; the next buffer is tried again.
+//! It is the only place where the access log waits for a disk. An error loses the lines of one buffer, is counted,
+//! and is logged at most once a minute; the next buffer is tried again.
 
 use crate::access_log::{BUFFER_BYTES, Message, Orders};
 use crate::clock;

@@ -1,8 +1,8 @@
 //! Secrets in query strings: whose value the access log must not show.
 //!
-//! A name is compared in the form that applications see: percent-decoded, in lower case, letters and digits only (so
-//! `API-Key`, `api%5Fkey` and `apikey` are one). Masking too much costs a log reader a look; masking too little costs
-//! a secret.
+//! A name is compared in the form that applications see: percent-decoded, in lower case, letters and digits only
+//! (so `API-Key`, `api%5Fkey` and `apikey` are one). Masking too much costs a log reader a look; masking too little
+//! costs a secret.
 
 /// What is written in place of a secret value.
 pub(crate) const MASK: &str = "***";

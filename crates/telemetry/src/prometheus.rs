@@ -2,9 +2,9 @@
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 //!
 //! Epochs are added up: a label whose values never end does not belong here. The number of label sets is bounded by
-//! [`MAX_LABEL_SETS`]; what is beyond goes, in the order of the keys, to one set per answerer and lane with the route
-//! [`OVERFLOW`], and `tealgate_series_overflow` says how many. Durations come from the sketches, so a value within 3.125 %
-//! of a bound may be counted on its other side, and `_sum` is exact only to 3.125 %.
+//! [`MAX_LABEL_SETS`]; what is beyond goes, in the order of the keys, to one set per answerer and lane with the
+//! route [`OVERFLOW`], and `tealgate_series_overflow` says how many. Durations come from the sketches, so a value
+//! within 3.125 % of a bound may be counted on its other side, and `_sum` is exact only to 3.125 %.
 
 use crate::counts::Counts;
 use crate::process::ProcessInfo;

@@ -12,14 +12,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Epochs of one route, answerer and lane that are kept apart. Further ones become one series of epoch 0, oldest first.
+/// Epochs of one route, answerer and lane that are kept apart. Further ones become one series of epoch 0, oldest
+/// first.
 pub const MAX_EPOCHS: usize = 64;
-/// From this number of series on, those of routes that no table holds any more are added up under [`RETIRED_ROUTE`].
+/// From this number of series on, those of routes that no table holds any more are added up under
+/// [`RETIRED_ROUTE`].
 pub const MAX_UNUSED_SERIES: usize = 16_384;
 /// The route of all that was counted for routes that are long gone; no id of a route can look like this.
 pub const RETIRED_ROUTE: &str = "(retired)";
 
-/// What a series counts. The order of the fields matters: epochs of the same route, answerer and lane are neighbours.
+/// What a series counts. The order of the fields matters: epochs of the same route, answerer and lane are
+/// neighbours.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SeriesKey {
     /// Route id; empty for requests that no route matched.
@@ -201,8 +204,8 @@ impl Shelves {
         self.sweep_at = MAX_UNUSED_SERIES.max(self.live.len() * 2);
     }
 
-    /// Adds a series to a sum if nobody else holds it; then no one can count there any more. What is still open in it (a
-    /// request that was dropped without an end) stays open in the sum.
+    /// Adds a series to a sum if nobody else holds it; then no one can count there any more. What is still open in
+    /// it (a request that was dropped without an end) stays open in the sum.
     fn retire(&mut self, key: &SeriesKey, sum: SeriesKey) {
         let Some(series) = self.live.remove(key) else { return };
         match Arc::try_unwrap(series) {

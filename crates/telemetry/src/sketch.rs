@@ -1,7 +1,7 @@
 //! Latency sketch: how many values fell into each of 464 fixed buckets; sketches add and subtract exactly.
 //!
-//! The buckets are log-linear, the idea of `HdrHistogram` (Gil Tene): each power of two is cut into 16 equal parts, so
-//! a bucket is never wider than 1/16 of its lower edge. A bucket is reported by its middle, hence
+//! The buckets are log-linear, the idea of `HdrHistogram` (Gil Tene): each power of two is cut into 16 equal parts,
+//! so a bucket is never wider than 1/16 of its lower edge. A bucket is reported by its middle, hence
 //! **the relative error of a value read back is at most 1/32 (3.125 %)**. Values below 32 µs are exact; values of
 //! 2³² µs (about 71 minutes) and more are counted in the last bucket, where the bound does not hold.
 //!

@@ -1,7 +1,7 @@
 //! Totals of the process that belong to no series: connections, heads, bytes, and what the access log dropped.
 //!
-//! `requests_received` is counted where a head was parsed, apart from the series, so that the two can be compared: a
-//! request that reached no series would show.
+//! `requests_received` is counted where a head was parsed, apart from the series, so that the two can be compared:
+//! a request that reached no series would show.
 
 use crate::cell::add;
 use crate::clock;

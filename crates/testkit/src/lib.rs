@@ -1,7 +1,7 @@
 //! What tests stand on: upstreams that record and misbehave on demand, raw sockets, a manual clock. Dev only.
 //!
-//! It depends on none of the other crates, so that what it counts and checks is independent of what is tested. A mistake
-//! here should stop the test, so it may unwrap.
+//! It depends on none of the other crates, so that what it counts and checks is independent of what is tested. A
+//! mistake here should stop the test, so it may unwrap.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,

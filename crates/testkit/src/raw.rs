@@ -19,7 +19,8 @@ impl RawClient {
         RawClient { stream, unread: Vec::new() }
     }
 
-    /// Sends bytes on a connection of their own, closes the sending side, and reads what comes until the peer closes.
+    /// Sends bytes on a connection of their own, closes the sending side, and reads what comes until the peer
+    /// closes.
     pub async fn exchange(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
         let mut client = Self::connect(address).await;
         client.send(bytes).await;

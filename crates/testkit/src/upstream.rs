@@ -1,9 +1,9 @@
 //! A recording upstream: a real HTTP/1.1 server (hyper) that says its name, keeps what it received, and misbehaves
 //! when told to.
 //!
-//! Its answer proves which request it belongs to. To a request with the id `ID` (header `X-Request-Id`) whose body has
-//! the CRC-32 `C`, and with `size=N` in its query, the body is the line `ID C` (8 hex digits, newline) followed by N bytes of
-//! the alphabet, over and over. The header `X-Colour` carries the name. `GET /__ids` answers one line
+//! Its answer proves which request it belongs to. To a request with the id `ID` (header `X-Request-Id`) whose body
+//! has the CRC-32 `C`, and with `size=N` in its query, the body is the line `ID C` (8 hex digits, newline) followed
+//! by N bytes of the alphabet, over and over. The header `X-Colour` carries the name. `GET /__ids` answers one line
 //! `ID COUNT` per id received.
 
 mod answer;

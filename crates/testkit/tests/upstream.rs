@@ -5,7 +5,8 @@ use testkit::raw::RawClient;
 use testkit::upstream::{Behaviour, Upstream};
 
 const GET: &str = "GET /x?size=30 HTTP/1.1\r\nHost: h\r\nX-Request-Id: run-1\r\nConnection: close\r\n\r\n";
-const POST: &str = "POST /p HTTP/1.1\r\nHost: h\r\nX-Request-Id: run-2\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+const POST: &str = "POST /p HTTP/1.1\r\nHost: h\r\nX-Request-Id: run-2\r\nContent-Length: 5\r\n\
+    Connection: close\r\n\r\nhello";
 
 #[tokio::test]
 async fn an_answer_names_the_request_and_the_upstream() {

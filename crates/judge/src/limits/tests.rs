@@ -152,7 +152,8 @@ proptest! {
         let judged = limits.max_error_rate.is_some() || limits.max_p99_ms.is_some();
         if judged && passes(&evaluate(&observed(requests, failed, p99), &limits)) {
             prop_assert!(requests >= limits.min_requests.max(1));
-            prop_assert!(limits.max_error_rate.is_none_or(|limit| failed.min(requests) as f64 <= limit * requests as f64 + 1e-9));
+            let rate = failed.min(requests) as f64 / requests as f64;
+            prop_assert!(limits.max_error_rate.is_none_or(|limit| rate <= limit));
             prop_assert!(limits.max_p99_ms.is_none_or(|limit| p99 <= limit as f64));
         }
     }

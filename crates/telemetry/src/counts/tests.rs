@@ -38,6 +38,10 @@ fn event() -> impl Strategy<Value = Option<Ended>> {
     ))
 }
 
+fn events() -> impl Strategy<Value = Vec<Option<Ended>>> {
+    prop::collection::vec(event(), 0..100)
+}
+
 /// Plays events that can happen (an end needs a request that is open).
 fn play(cell: &Cell, events: &[Option<Ended>]) {
     for event in events {
@@ -51,7 +55,7 @@ fn play(cell: &Cell, events: &[Option<Ended>]) {
 
 proptest! {
     #[test]
-    fn received_is_what_ended_and_what_is_open_in_any_order(events in prop::collection::vec(event(), 0..100)) {
+    fn received_is_what_ended_and_what_is_open_in_any_order(events in events()) {
         let cell = Cell::default();
         for event in &events {
             play(&cell, std::slice::from_ref(event));
@@ -62,7 +66,7 @@ proptest! {
     }
 
     #[test]
-    fn merging_keeps_the_balance(a in prop::collection::vec(event(), 0..50), b in prop::collection::vec(event(), 0..50)) {
+    fn merging_keeps_the_balance(a in events(), b in events()) {
         let cells = [Cell::default(), Cell::default()];
         play(&cells[0], &a);
         play(&cells[1], &b);
@@ -73,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn a_baseline_and_what_came_since_make_the_whole(a in prop::collection::vec(event(), 0..50), b in prop::collection::vec(event(), 0..50)) {
+    fn a_baseline_and_what_came_since_make_the_whole(a in events(), b in events()) {
         let cell = Cell::default();
         play(&cell, &a);
         let baseline = cell.snapshot();

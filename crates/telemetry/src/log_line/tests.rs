@@ -111,7 +111,9 @@ fn a_secret_that_is_cut_is_still_masked() {
 
 proptest! {
     #[test]
-    fn any_text_stays_one_line_of_json_that_reads_back(path in any::<String>(), query in "[^=]*", host in any::<String>()) {
+    fn any_text_stays_one_line_of_json_that_reads_back(
+        path in any::<String>(), query in "[^=]*", host in any::<String>()
+    ) {
         let record = RequestRecord { path: &path, query: &query, host: &host, ..record() };
         let line = line(&record);
         prop_assert_eq!(line.matches('\n').count(), 1);
