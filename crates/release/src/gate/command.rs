@@ -63,7 +63,8 @@ impl GateRunner for Command {
 }
 
 fn with_context(mut variables: Variables, context: &GateContext) -> Variables {
-    let addresses: Vec<String> = context.instances.iter().map(|(host, port)| authority(host, *port)).collect();
+    let addresses: Vec<String> =
+        context.instances.iter().map(|(host, port)| authority(host, *port)).collect();
     if !variables.reveal().contains_key("PATH")
         && let Ok(path) = std::env::var("PATH")
     {

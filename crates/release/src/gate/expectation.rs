@@ -56,16 +56,16 @@ fn body_differences(answer: &Answer, expect: &Expectation) -> Vec<String> {
     }
     match serde_json::from_slice::<Value>(&answer.body) {
         Err(error) => found.push(format!("the body is no JSON: {error}")),
-        Ok(body) => found.extend(expect.json.iter().filter_map(|(pointer, expected)| {
-            match body.pointer(pointer) {
+        Ok(body) => {
+            found.extend(expect.json.iter().filter_map(|(pointer, expected)| match body.pointer(pointer) {
                 None => Some(format!("nothing stands at {pointer}")),
                 Some(value) if same(value, expected) => None,
                 Some(value) => {
                     let (value, expected) = (quote(&value.to_string()), quote(&expected.to_string()));
                     Some(format!("{pointer} is {value} instead of {expected}"))
                 }
-            }
-        })),
+            }))
+        }
     }
     found
 }
@@ -131,7 +131,10 @@ mod tests {
 
     #[test]
     fn the_body_must_contain_the_text() {
-        assert!(differences(&answer(200, "a version 2!"), &expect(json!({"body_contains": "version 2"}))).is_empty());
+        assert!(
+            differences(&answer(200, "a version 2!"), &expect(json!({"body_contains": "version 2"})))
+                .is_empty()
+        );
         let found = differences(&answer(200, &"x".repeat(100)), &expect(json!({"body_contains": "v2"})));
         assert_eq!(found, [format!("the body does not contain \"v2\"; it is {:?}...", "x".repeat(80))]);
     }

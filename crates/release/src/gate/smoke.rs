@@ -53,7 +53,10 @@ impl GateRunner for Smoke {
         for way in &ways {
             for request in &self.requests {
                 let Some(left) = time_left(context, began) else {
-                    evidence.note(Verdict::Inconclusive, &format!("{}: not asked: out of time", line(way, request)));
+                    evidence.note(
+                        Verdict::Inconclusive,
+                        &format!("{}: not asked: out of time", line(way, request)),
+                    );
                     continue;
                 };
                 asked += 1;
@@ -134,12 +137,17 @@ async fn ask(way: &Way<'_>, request: &SmokeRequest, limit: Duration) -> (Verdict
 fn judge(answer: &Answer, request: &SmokeRequest, took_ms: u128) -> (Verdict, String) {
     let found = differences(answer, &request.expect);
     let said = format!("{} in {took_ms} ms", answer.status.as_u16());
-    if found.is_empty() { (Verdict::Pass, said) } else { (Verdict::Fail, format!("{said}: {}", found.join("; "))) }
+    if found.is_empty() {
+        (Verdict::Pass, said)
+    } else {
+        (Verdict::Fail, format!("{said}: {}", found.join("; ")))
+    }
 }
 
 fn http_request(way: &Way<'_>, request: &SmokeRequest) -> Result<Request<Full<Bytes>>, http::Error> {
     let mut builder = Request::builder().method(request.method.as_str()).uri(&request.path);
-    let sets = |name: &header::HeaderName| request.headers.keys().any(|key| key.eq_ignore_ascii_case(name.as_str()));
+    let sets =
+        |name: &header::HeaderName| request.headers.keys().any(|key| key.eq_ignore_ascii_case(name.as_str()));
     let defaults = [
         (header::HOST, way.authority.as_str()),
         (header::USER_AGENT, "tealgate-smoke"),

@@ -53,7 +53,8 @@ impl EnvironmentStatus {
     #[must_use]
     pub fn of(instances: Vec<InstanceStatus>) -> EnvironmentStatus {
         let unready = instances.iter().filter(|instance| instance.state != InstanceState::Ready);
-        let why: Vec<String> = unready.map(|instance| format!("{}: {}", instance.number, instance.detail)).collect();
+        let why: Vec<String> =
+            unready.map(|instance| format!("{}: {}", instance.number, instance.detail)).collect();
         let detail = if instances.is_empty() { "no instance runs".to_owned() } else { why.join("; ") };
         EnvironmentStatus { ready: detail.is_empty(), instances, detail }
     }

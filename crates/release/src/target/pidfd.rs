@@ -4,7 +4,9 @@
 //! this module must not do is decide *whether* a pid is the right process: that is [`super::process::session`]'s.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use tokio::io::Interest;
@@ -35,7 +37,10 @@ impl Pidfd {
     pub(crate) fn open(pid: u32) -> io::Result<Pidfd> {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
         let fd = pidfd_open(pid, PidfdFlags::empty())?;
-        #[allow(deprecated, reason = "the new constructor is unsafe; an OwnedFd keeps what it asks of the caller")]
+        #[allow(
+            deprecated,
+            reason = "the new constructor is unsafe; an OwnedFd keeps what it asks of the caller"
+        )]
         let fd = AsyncFd::with_interest(fd, Interest::READABLE)?;
         Ok(Pidfd { fd })
     }

@@ -117,7 +117,9 @@ impl Group {
         }
         if self.leader.has_exited() {
             self.leader.reap();
-        } else if let (Ok(leader), Ok(runtime)) = (Pidfd::open(self.pid), tokio::runtime::Handle::try_current()) {
+        } else if let (Ok(leader), Ok(runtime)) =
+            (Pidfd::open(self.pid), tokio::runtime::Handle::try_current())
+        {
             runtime.spawn(async move {
                 leader.exited().await;
                 leader.reap();
@@ -180,7 +182,11 @@ impl Output {
     pub(crate) fn into_text(mut self) -> String {
         self.cut_tail();
         let head = String::from_utf8_lossy(&self.head).into_owned();
-        let gap = if self.left_out == 0 { String::new() } else { format!("\n[{} bytes left out]\n", self.left_out) };
+        let gap = if self.left_out == 0 {
+            String::new()
+        } else {
+            format!("\n[{} bytes left out]\n", self.left_out)
+        };
         head + &gap + &String::from_utf8_lossy(&self.tail)
     }
 }
@@ -286,10 +292,12 @@ mod tests {
     async fn a_program_that_is_not_there_is_named() {
         let lost = Program { command: vec!["no-such-program-here".to_owned()], ..shell("") };
         match lost.run(LONG).await {
-            Outcome::NotRun(why) => assert!(why.contains("no-such-program-here is not in Tealgate's PATH"), "{why}"),
+            Outcome::NotRun(why) => {
+                assert!(why.contains("no-such-program-here is not in Tealgate's PATH"), "{why}")
+            }
             other => panic!("{other:?}"),
         }
-        assert!(find("./etc/hostname", Path::new("/")).unwrap_err().contains("no executable file"));
+        assert!(find("./etc/passwd", Path::new("/")).unwrap_err().contains("no executable file"));
         assert!(find("./etc/nothing", Path::new("/")).unwrap_err().contains("cannot be found"));
     }
 }

@@ -44,7 +44,8 @@ pub(crate) fn faults(readiness: &Readiness) -> Vec<String> {
     }
     if !(1..=readiness.of.max(1)).contains(&readiness.successes) {
         let (successes, of) = (readiness.successes, readiness.of);
-        faults.push(format!("readiness.successes is {successes}; it must be 1 to readiness.of, which is {of}"));
+        faults
+            .push(format!("readiness.successes is {successes}; it must be 1 to readiness.of, which is {of}"));
     }
     for (name, value) in [("interval_ms", readiness.interval_ms), ("timeout_ms", readiness.timeout_ms)] {
         if value == 0 {

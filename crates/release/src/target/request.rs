@@ -51,7 +51,11 @@ pub(crate) async fn send(
     request: Request<Full<Bytes>>,
 ) -> Result<Answer, RequestError> {
     let stream = connect(host, port).await?;
-    exchange(stream, request).await.map_err(|source| RequestError::Http { host: host.to_owned(), port, source })
+    exchange(stream, request).await.map_err(|source| RequestError::Http {
+        host: host.to_owned(),
+        port,
+        source,
+    })
 }
 
 async fn exchange(stream: TcpStream, request: Request<Full<Bytes>>) -> hyper::Result<Answer> {
@@ -71,7 +75,8 @@ async fn exchange(stream: TcpStream, request: Request<Full<Bytes>>) -> hyper::Re
 
 async fn read(response: http::Response<hyper::body::Incoming>) -> hyper::Result<Answer> {
     let (head, mut incoming) = response.into_parts();
-    let mut answer = Answer { status: head.status, headers: head.headers, body: Vec::new(), truncated: false };
+    let mut answer =
+        Answer { status: head.status, headers: head.headers, body: Vec::new(), truncated: false };
     while let Some(frame) = incoming.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         let room = BODY_MAX - answer.body.len();

@@ -6,7 +6,9 @@
 use super::probe::{self, Question};
 use super::readiness::{self, Window};
 use super::variables::Variables;
-use super::{EnvironmentDriver, EnvironmentSpec, EnvironmentStatus, InstanceState, InstanceStatus, TargetError};
+use super::{
+    EnvironmentDriver, EnvironmentSpec, EnvironmentStatus, InstanceState, InstanceStatus, TargetError,
+};
 use crate::clock;
 use async_trait::async_trait;
 use model::colour::Colour;
@@ -28,8 +30,11 @@ const FORGET_AFTER: Duration = Duration::from_secs(60);
 /// but never sooner than the interval of the readiness rule.
 #[derive(Debug, Default)]
 pub struct UpstreamDriver {
-    seen: Mutex<HashMap<(String, Colour), Arc<tokio::sync::Mutex<Seen>>>>,
+    seen: Mutex<AllSeen>,
 }
+
+/// By app and colour. The inner lock is held while nodes are asked.
+type AllSeen = HashMap<(String, Colour), Arc<tokio::sync::Mutex<Seen>>>;
 
 /// What was seen of one environment.
 #[derive(Debug)]
@@ -53,7 +58,7 @@ impl UpstreamDriver {
         UpstreamDriver::default()
     }
 
-    fn all_seen(&self) -> MutexGuard<'_, HashMap<(String, Colour), Arc<tokio::sync::Mutex<Seen>>>> {
+    fn all_seen(&self) -> MutexGuard<'_, AllSeen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -143,7 +148,11 @@ fn faults(spec: &EnvironmentSpec, target: &UpstreamTarget) -> Vec<String> {
         faults.push(format!("{}.nodes has no node with a weight above 0", spec.colour));
     }
     if nodes.len() > NODES_MAX {
-        faults.push(format!("{}.nodes has {} nodes; at most {NODES_MAX} can be asked", spec.colour, nodes.len()));
+        faults.push(format!(
+            "{}.nodes has {} nodes; at most {NODES_MAX} can be asked",
+            spec.colour,
+            nodes.len()
+        ));
     }
     if let Some(node) = nodes.first() {
         faults.extend(expanded(&target.readiness.probe, spec, &node.status).err());

@@ -42,7 +42,8 @@ impl Variables {
             let value = match value {
                 EnvValue::Text(text) => expand(text).map_err(|error| format!("env.{name}: {error}"))?,
                 EnvValue::Reference(reference) => {
-                    let secret = secret(reference, base_dir).map_err(|error| format!("env.{name}: {error}"))?;
+                    let secret =
+                        secret(reference, base_dir).map_err(|error| format!("env.{name}: {error}"))?;
                     variables.secrets.push(secret.clone());
                     secret
                 }
@@ -94,7 +95,9 @@ pub(crate) fn mask<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -
 fn secret(reference: &SecretReference, base_dir: &Path) -> Result<String, String> {
     match reference {
         SecretReference::FromEnv(name) => std::env::var(name).map_err(|error| match error {
-            std::env::VarError::NotPresent => format!("Tealgate's environment has no variable {name}; set it"),
+            std::env::VarError::NotPresent => {
+                format!("Tealgate's environment has no variable {name}; set it")
+            }
             std::env::VarError::NotUnicode(_) => format!("the variable {name} is not UTF-8"),
         }),
         SecretReference::FromFile(name) => {
@@ -144,7 +147,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let unset = EnvValue::Reference(SecretReference::FromEnv("TEALGATE_NO_SUCH_VARIABLE".to_owned()));
         let error = resolve(&[("KEY", unset)], directory.path()).unwrap_err();
-        assert_eq!(error, "env.KEY: Tealgate's environment has no variable TEALGATE_NO_SUCH_VARIABLE; set it");
+        assert_eq!(
+            error,
+            "env.KEY: Tealgate's environment has no variable TEALGATE_NO_SUCH_VARIABLE; set it"
+        );
         let error = resolve(&[("KEY", file("nowhere"))], directory.path()).unwrap_err();
         assert!(error.starts_with("env.KEY: cannot read the secret file"), "{error}");
         let error = resolve(&[("A=B", file("nowhere"))], directory.path()).unwrap_err();

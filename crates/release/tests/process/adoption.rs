@@ -126,12 +126,7 @@ async fn what_a_dead_leader_left_behind_while_nobody_watched_is_ended() {
     let spec = script("sleep 1000 & echo child $!; wait");
     world.driver.provision(&spec).await.unwrap();
     let before = world.until(&spec, |status| status.instances[0].pid.is_some()).await;
-    let child = loop {
-        if let [line] = world.driver.last_log_lines(&spec, 1).await.as_slice() {
-            break line.strip_prefix("child ").unwrap().parse().unwrap();
-        }
-        tokio::task::yield_now().await;
-    };
+    let child = world.logged(&spec, "child ").await.parse().unwrap();
     world.restart();
     kill(pid(&before, 0));
     until_gone(pid(&before, 0)).await;

@@ -25,8 +25,8 @@ async fn each_fault_is_named_with_its_field() {
     assert!(text.starts_with("shop blue: command: the program /no/such/program cannot be found"), "{text}");
     let text = faults_of(|target| target.command[0] = "no-such-program".to_owned()).await;
     assert!(text.contains("no-such-program is not in Tealgate's PATH"), "{text}");
-    let text = faults_of(|target| target.command[0] = "/etc/hostname".to_owned()).await;
-    assert!(text.contains("/etc/hostname is no executable file"), "{text}");
+    let text = faults_of(|target| target.command[0] = "/etc/passwd".to_owned()).await;
+    assert!(text.contains("/etc/passwd is no executable file"), "{text}");
     let text = faults_of(|target| target.command.clear()).await;
     assert!(text.contains("command is empty"), "{text}");
     let text = faults_of(|target| target.command.push("{prot}".to_owned())).await;
@@ -72,7 +72,9 @@ async fn all_faults_are_said_at_once() {
         target.env.insert("A".to_owned(), EnvValue::Text("{b}".to_owned()));
     })
     .await;
-    for fault in ["instances is 0", "address: \"nowhere\"", "no-such-program", "env.A: unknown placeholder {b}"] {
+    for fault in
+        ["instances is 0", "address: \"nowhere\"", "no-such-program", "env.A: unknown placeholder {b}"]
+    {
         assert!(text.contains(fault), "{fault} is not in {text}");
     }
 }
@@ -104,8 +106,14 @@ async fn a_spec_that_cannot_work_starts_nothing() {
 #[tokio::test]
 async fn a_data_directory_that_cannot_be_written_is_said_and_nothing_runs() {
     let world = World::new();
-    std::fs::write(world.directory.path().join("environments"), "a file, not a directory").unwrap();
+    std::fs::write(world.directory.path().join("logs"), "a file, not a directory").unwrap();
     world.driver.provision(&spec()).await.unwrap();
-    let status = world.until(&spec(), |status| status.detail.contains("cannot write the instance's record")).await;
+    let status = world.until(&spec(), |status| status.detail.contains("cannot open the log")).await;
     assert_eq!((status.ready, status.instances[0].pid), (false, None));
+    world.driver.stop(&spec()).await.unwrap();
+
+    let world = World::new();
+    std::fs::write(world.directory.path().join("environments"), "a file, not a directory").unwrap();
+    let error = world.driver.provision(&spec()).await.unwrap_err();
+    assert_eq!(error.to_string(), "shop blue: cannot adopt an instance");
 }

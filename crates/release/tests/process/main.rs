@@ -1,5 +1,10 @@
 //! Target `process` with real processes: this test's own binary, started again as launcher and as app.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests: a surprise must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests: a surprise must stop the test"
+)]
 
 mod adoption;
 mod app;

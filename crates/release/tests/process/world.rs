@@ -4,9 +4,9 @@ use crate::app::reexecuted;
 use model::colour::Colour;
 use model::target::{Probe, ProcessTarget, Readiness, Restart, Target};
 use release::clock;
-use release::target::process::ProcessDriver;
+use release::target::process::{INSTANCE_ID, ProcessDriver};
 use release::target::{EnvironmentDriver, EnvironmentSpec, EnvironmentStatus};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,6 +60,21 @@ impl World {
         last
     }
 
+    /// Waits until the instance has logged a line that begins like this; its rest. (This test's own binary and the
+    /// shell log lines, too.)
+    pub(crate) async fn logged(&self, spec: &EnvironmentSpec, beginning: &str) -> String {
+        let logged = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let lines = self.driver.last_log_lines(spec, 100).await;
+                if let Some(rest) = lines.iter().find_map(|line| line.strip_prefix(beginning)) {
+                    return rest.to_owned();
+                }
+                clock::pause(Duration::from_millis(5)).await;
+            }
+        });
+        logged.await.unwrap_or_else(|_| panic!("no line begins with {beginning:?}"))
+    }
+
     pub(crate) fn record_path(&self, colour: Colour, number: u16) -> PathBuf {
         self.directory.path().join(format!("environments/shop/{colour}/{number}.json"))
     }
@@ -78,11 +93,10 @@ impl Drop for World {
             for number in 0..8 {
                 let Ok(bytes) = std::fs::read(self.record_path(colour, number)) else { continue };
                 let record: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-                let instance = record["instance"].as_str().unwrap_or_default().to_owned();
-                let pid = record["process"]["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-                // Only what carries the instance's id: a test may have written a stranger's pid.
-                if let Some(pid) = pid.filter(|pid| environ(*pid).contains(&instance)) {
-                    let _ = kill_process_group(as_pid(pid), Signal::KILL);
+                // By the id, not the pid: it may not be recorded yet, and a test may have written a stranger's.
+                let id = record["instance"].as_str().map(|id| format!("{INSTANCE_ID}={id}"));
+                for pid in id.map(|id| carrying(&id)).unwrap_or_default() {
+                    let _ = kill_process(as_pid(pid), Signal::KILL);
                 }
             }
         }
@@ -177,12 +191,19 @@ pub(crate) async fn until_gone(pid: u32) {
     gone.await.unwrap_or_else(|_| panic!("process {pid} still runs"));
 }
 
-pub(crate) fn environ(pid: u32) -> String {
-    std::fs::read(format!("/proc/{pid}/environ")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+/// The processes that were started with this in their environment.
+fn carrying(variable: &str) -> Vec<u32> {
+    let pids = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let carries = |pid: &u32| {
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())
+    };
+    pids.filter(carries).collect()
 }
 
 pub(crate) fn kill(pid: u32) {
-    rustix::process::kill_process(as_pid(pid), Signal::KILL).unwrap();
+    kill_process(as_pid(pid), Signal::KILL).unwrap();
 }
 
 pub(crate) fn as_pid(pid: u32) -> Pid {

@@ -21,8 +21,9 @@ pub(super) fn faults(spec: &EnvironmentSpec, target: &ProcessTarget) -> Vec<Stri
     // Placeholders may make a difference between instances: {instance} in a directory, for example.
     for number in 0..target.instances.clamp(1, INSTANCES_MAX) {
         let resolver = Resolver::new(spec, target, number, 65_535);
-        let found = [resolver.resolve().err(), resolver.variables().err()];
-        let found: Vec<String> = found.into_iter().flatten().filter(|fault| !faults.contains(fault)).collect();
+        let found = [resolver.resolve().err(), resolver.probe().err(), resolver.variables().err()];
+        let found: Vec<String> =
+            found.into_iter().flatten().filter(|fault| !faults.contains(fault)).collect();
         if !found.is_empty() {
             faults.extend(found);
             break;
@@ -46,7 +47,9 @@ fn numbers(target: &ProcessTarget) -> Vec<String> {
     }
     if let Some([first, last]) = target.ports {
         if first == 0 || first > last {
-            faults.push(format!("ports is [{first}, {last}]; give the first and the last port, the first not 0"));
+            faults.push(format!(
+                "ports is [{first}, {last}]; give the first and the last port, the first not 0"
+            ));
         } else if last - first < instances.saturating_sub(1) {
             let count = last - first + 1;
             faults.push(format!("ports [{first}, {last}] has {count} ports for {instances} instances"));

@@ -84,7 +84,10 @@ impl Environment {
         self.stop_from(&blueprint.spec, 0).await?;
         *self.running() = None;
         for number in blueprint.records.numbers() {
-            let record = blueprint.records.read(number).map_err(|error| cannot(&blueprint.spec, "read a record", error))?;
+            let record = blueprint
+                .records
+                .read(number)
+                .map_err(|error| cannot(&blueprint.spec, "read a record", error))?;
             if record.is_some_and(|record| record.version == blueprint.spec.version) {
                 self.end_recorded(&blueprint, number).await?;
             }
@@ -118,7 +121,11 @@ impl Environment {
             let mut running = self.running();
             let fits = |running: &Running| running.blueprint.spec.target == blueprint.spec.target;
             let same = |running: &Running| running.blueprint.digest == blueprint.digest;
-            if running.as_ref().is_some_and(|running| same(running) && fits(running)) { None } else { running.take() }
+            if running.as_ref().is_some_and(|running| same(running) && fits(running)) {
+                None
+            } else {
+                running.take()
+            }
         };
         let Some(stale) = stale else { return Ok(()) };
         if stale.blueprint.digest != blueprint.digest {
@@ -173,20 +180,22 @@ impl Environment {
     fn supervise(&self, blueprint: &Arc<Blueprint>, number: u16, begin: Begin) {
         let instance = Instance::supervise(Arc::clone(blueprint), number, begin);
         let mut running = self.running();
-        let running = running.get_or_insert_with(|| Running {
-            blueprint: Arc::clone(blueprint),
-            instances: BTreeMap::new(),
-        });
+        let running = running
+            .get_or_insert_with(|| Running { blueprint: Arc::clone(blueprint), instances: BTreeMap::new() });
         running.instances.insert(number, instance);
     }
 
     async fn end_recorded(&self, blueprint: &Blueprint, number: u16) -> Result<(), TargetError> {
         let spec = &blueprint.spec;
-        let Some(record) = blueprint.records.read(number).map_err(|error| cannot(spec, "read a record", error))?
+        let Some(record) =
+            blueprint.records.read(number).map_err(|error| cannot(spec, "read a record", error))?
         else {
             return Ok(());
         };
-        match claim(&blueprint.records, number).await.map_err(|error| cannot(spec, "adopt an instance", error))? {
+        match claim(&blueprint.records, number)
+            .await
+            .map_err(|error| cannot(spec, "adopt an instance", error))?
+        {
             Claim::Live(live) => self.end(blueprint, number, *live).await,
             Claim::Gone(_) => {
                 let removed = blueprint.records.remove(number, &record.instance);
@@ -222,7 +231,8 @@ fn recorded(spec: &EnvironmentSpec, records: &Records) -> EnvironmentStatus {
         .filter(|(_, record)| record.version == spec.version)
         .map(|(number, record)| {
             let alive = runs(&record);
-            let host = super::blueprint::process_target(spec).ok().and_then(|target| target.address.parse().ok());
+            let host =
+                super::blueprint::process_target(spec).ok().and_then(|target| target.address.parse().ok());
             InstanceStatus {
                 number,
                 host: host.map(super::resolved::reached_at).map(|host| host.to_string()).unwrap_or_default(),

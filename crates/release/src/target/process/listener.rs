@@ -17,7 +17,12 @@ pub(super) struct OwnerCheck {
 
 impl OwnerCheck {
     /// Says why an answer on `address:port` must not be believed, if so.
-    pub(super) async fn check(&mut self, session: &mut Session, address: IpAddr, port: u16) -> Result<(), String> {
+    pub(super) async fn check(
+        &mut self,
+        session: &mut Session,
+        address: IpAddr,
+        port: u16,
+    ) -> Result<(), String> {
         let listening = tokio::task::spawn_blocking(move || listening_inodes(address, port)).await;
         let listening = listening
             .map_err(io::Error::other)

@@ -80,7 +80,8 @@ impl LogFile {
         let mut bytes = Vec::new();
         file.take(TAIL).read_to_end(&mut bytes)?;
         // The first line is probably only its end.
-        let begin = if from == 0 { 0 } else { bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
+        let begin =
+            if from == 0 { 0 } else { bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
         Ok(bytes.split_off(begin))
     }
 }

@@ -59,7 +59,12 @@ impl ProcessDriver {
     /// [`launch::launch`].
     #[must_use]
     pub fn new(data_dir: PathBuf, launcher: Vec<String>) -> Self {
-        ProcessDriver { data_dir, launcher: launcher.into(), ports: Arc::default(), environments: Mutex::default() }
+        ProcessDriver {
+            data_dir,
+            launcher: launcher.into(),
+            ports: Arc::default(),
+            environments: Mutex::default(),
+        }
     }
 
     fn environment(&self, spec: &EnvironmentSpec) -> Arc<Environment> {

@@ -76,7 +76,8 @@ impl Records {
             Err(error) => return Err(error),
         }
         let format = serde_json::from_str::<serde_json::Value>(&text).ok();
-        let format = format.as_ref().and_then(|value| value.get("format")).and_then(serde_json::Value::as_u64);
+        let format =
+            format.as_ref().and_then(|value| value.get("format")).and_then(serde_json::Value::as_u64);
         if let Some(newer) = format.filter(|format| *format > u64::from(FORMAT)) {
             let what = format!("{} has format {newer}, written by a newer Tealgate", path.display());
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));

@@ -17,8 +17,6 @@ pub(super) struct Resolved {
     pub(super) arguments: Vec<String>,
     /// Where it runs.
     pub(super) working_dir: PathBuf,
-    /// The readiness question.
-    pub(super) probe: Probe,
 }
 
 /// The values that placeholders stand for, and what they are replaced in.
@@ -35,7 +33,7 @@ impl<'a> Resolver<'a> {
         Resolver { spec, target, number, port }
     }
 
-    /// The instance without its environment variables.
+    /// The program, without its environment variables.
     ///
     /// # Errors
     /// Names the field and what is wrong with it.
@@ -45,8 +43,9 @@ impl<'a> Resolver<'a> {
         if arguments.is_empty() {
             return Err("command is empty; it needs a program".to_owned());
         }
-        let program = program::find(&arguments.remove(0), &base_dir).map_err(|why| format!("command: {why}"))?;
-        Ok(Resolved { program, arguments, working_dir: self.working_dir()?, probe: self.probe()? })
+        let program =
+            program::find(&arguments.remove(0), &base_dir).map_err(|why| format!("command: {why}"))?;
+        Ok(Resolved { program, arguments, working_dir: self.working_dir()? })
     }
 
     /// The directory of the configuration file, else `/`.
@@ -86,7 +85,9 @@ impl<'a> Resolver<'a> {
             Probe::Http { path, statuses } => {
                 let path = self.expand("readiness.probe.http.path", path)?;
                 if !path.starts_with('/') || path.parse::<http::Uri>().is_err() {
-                    return Err(format!("readiness.probe.http.path: {path:?} is no path; it begins with \"/\""));
+                    return Err(format!(
+                        "readiness.probe.http.path: {path:?} is no path; it begins with \"/\""
+                    ));
                 }
                 Probe::Http { path, statuses: statuses.clone() }
             }
@@ -129,7 +130,9 @@ impl<'a> Resolver<'a> {
 /// When it is no IP address.
 pub(super) fn listen_address(target: &ProcessTarget) -> Result<IpAddr, String> {
     let address = &target.address;
-    address.parse().map_err(|_| format!("address: {address:?} is no IP address; \"127.0.0.1\" is the default"))
+    address
+        .parse()
+        .map_err(|_| format!("address: {address:?} is no IP address; \"127.0.0.1\" is the default"))
 }
 
 /// The address at which an instance is reached: one that listens everywhere is reached over loopback.

@@ -69,10 +69,13 @@ impl Session {
         }
         let leader = match Pidfd::open(mark.pid) {
             Ok(leader) => Arc::new(leader),
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => return Ok(None),
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
-        let same = proc_fs::stat(mark.pid).is_some_and(|stat| stat.runs() && stat.start_time == mark.start_time);
+        let same =
+            proc_fs::stat(mark.pid).is_some_and(|stat| stat.runs() && stat.start_time == mark.start_time);
         let named = proc_fs::environ_value(mark.pid, INSTANCE_ID);
         if !same || named.is_some_and(|other| other != instance) {
             return Ok(None);
@@ -181,7 +184,8 @@ impl Session {
 
     /// The processes of the session that run now.
     async fn members(&mut self) -> io::Result<Vec<Member>> {
-        let (mark, instance, seen) = (self.mark.clone(), self.instance.clone(), std::mem::take(&mut self.seen));
+        let (mark, instance, seen) =
+            (self.mark.clone(), self.instance.clone(), std::mem::take(&mut self.seen));
         self.seen = blocking(move || list_members(&mark, &instance, &seen)).await?;
         Ok(self.seen.clone())
     }
@@ -198,7 +202,9 @@ fn list_members(mark: &Mark, instance: &str, seen: &[Member]) -> Vec<Member> {
         leader.is_some() || in_session.iter().any(|(pid, stat)| seen.contains(&(*pid, stat.start_time)));
     let members = in_session
         .into_iter()
-        .filter(|(pid, _)| still_ours || proc_fs::environ_value(*pid, INSTANCE_ID).as_deref() == Some(instance))
+        .filter(|(pid, _)| {
+            still_ours || proc_fs::environ_value(*pid, INSTANCE_ID).as_deref() == Some(instance)
+        })
         .map(|(pid, stat)| (pid, stat.start_time));
     // The leader is one before it has made its session, too.
     leader.filter(Stat::runs).map(|stat| (mark.pid, stat.start_time)).into_iter().chain(members).collect()
@@ -241,7 +247,9 @@ pub(super) async fn sweep(instance: &str) -> io::Result<()> {
             }
         }
     });
-    swept.await.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "a left-over process does not die of SIGKILL"))?
+    swept
+        .await
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "a left-over process does not die of SIGKILL"))?
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
