@@ -19,6 +19,7 @@ mod apisix;
 mod clock;
 mod observe;
 mod private_file;
+mod release_api;
 mod resources;
 mod router;
 mod wire;

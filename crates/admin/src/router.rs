@@ -1,6 +1,7 @@
 //! Which handler a path belongs to, and what every response carries.
 
 use crate::access::{self, Guard};
+use crate::release_api::{self, refusal::Refusal};
 use crate::state::{AdminState, Dialect};
 use crate::wire::reply;
 use crate::{api7, apisix, observe};
@@ -8,7 +9,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 /// What every response carries, as in APISIX: who answers, and that browsers may call from anywhere (they still need
@@ -32,6 +33,7 @@ pub fn router(state: AdminState, dialect: Dialect) -> Router {
             .route("/api/schema/core", get(api7::dashboard::core_schemas)),
     };
     guarded
+        .merge(release_api::router())
         .route_layer(middleware::from_fn_with_state(guard, access::check))
         .route("/status", get(observe::status))
         .route("/status/ready", get(observe::ready))
@@ -47,9 +49,13 @@ fn below_prefix(handler: axum::routing::MethodRouter<AdminState>) -> Router<Admi
     Router::new().route(apisix::PREFIX, handler.clone()).route("/apisix/admin/{*path}", handler)
 }
 
-/// A bare 404, also for a known path with another method, as in APISIX.
-async fn nothing_here() -> Response {
-    reply::empty(StatusCode::NOT_FOUND)
+/// A bare 404, also for a known path with another method, as in APISIX; the release API says more.
+async fn nothing_here(request: Request) -> Response {
+    if !request.uri().path().starts_with(release_api::PREFIX) {
+        return reply::empty(StatusCode::NOT_FOUND);
+    }
+    let what = format!("there is no {} {}", request.method(), request.uri().path());
+    Refusal::new(StatusCode::NOT_FOUND, what, "docs/admin-api.md lists the endpoints").into_response()
 }
 
 /// Answers CORS preflights, which carry no key; marks every response.

@@ -4,6 +4,7 @@
 mod credentials;
 
 use crate::keys::Actor;
+use crate::release_api::{self, refusal::Refusal};
 use crate::state::{AdminState, Dialect};
 use crate::wire::problem::Problem;
 use axum::extract::{Request, State};
@@ -30,6 +31,9 @@ pub(crate) async fn check(State(guard): State<Guard>, mut request: Request, next
         Ok(actor) => {
             request.extensions_mut().insert(actor);
             next.run(request).await
+        }
+        Err(problem) if request.uri().path().starts_with(release_api::PREFIX) => {
+            Refusal::from(problem).into_response()
         }
         Err(problem) => problem.into_response(),
     }

@@ -97,6 +97,10 @@ fn desired(order: &Order, current: Option<&Shown>, now_s: i64) -> Result<Value, 
     if let Change::Whole(value) = &order.change {
         let mut value = value.clone();
         set_id(&mut value);
+        if order.kind == Kind::App {
+            // The format of apps is ours and has no times.
+            return Ok(value);
+        }
         times::stamp_whole(&mut value, current.map(|current| &current.value), now_s);
         return Ok(value);
     }

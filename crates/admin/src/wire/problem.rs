@@ -72,7 +72,8 @@ impl Problem {
         Problem::Invalid(text.into())
     }
 
-    fn status(&self) -> StatusCode {
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Problem::NotAllowed { .. } => StatusCode::FORBIDDEN,
             Problem::Unauthorized(_) => StatusCode::UNAUTHORIZED,

@@ -4,6 +4,7 @@
 mod access;
 mod api7;
 mod applied;
+mod apps;
 mod deletes;
 mod lists;
 mod malformed;
