@@ -6,7 +6,6 @@
 
 mod balance;
 mod buffer;
-mod cidr;
 mod claim;
 mod client;
 mod clock;

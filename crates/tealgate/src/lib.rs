@@ -6,10 +6,16 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod data_dir;
 pub mod error;
 pub mod exit;
 pub mod logging;
+pub mod running;
 pub mod sample_app;
+pub mod serve;
+pub mod serve;
+pub mod terminal;

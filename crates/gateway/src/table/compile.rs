@@ -3,9 +3,9 @@
 use super::route::Sources;
 use super::{Choice, Goal, Route, RouteDefault, Rule, Split, Table, Target};
 use crate::balance::wheel::Wheel;
-use crate::cidr::Cidr;
 use crate::router::{Entry, Router};
 use foldhash::HashMap;
+use model::cidr::Cidr;
 use model::expr::eval::Matcher;
 use model::overlay::{self, Overlay};
 use model::record::{Answerer, Lane};

@@ -1,7 +1,7 @@
 //! A compiled route: its conditions, its split, its counters.
 
 use super::{Goal, Split, Target};
-use crate::cidr::Cidr;
+use model::cidr::Cidr;
 use model::expr::eval::Matcher;
 use model::resource::Revision;
 use model::upstream::Timeouts;

@@ -4,10 +4,12 @@ pub mod check;
 pub mod output;
 
 use crate::cli::{Cli, Command, FIRST_STEPS};
-use crate::error::Outcome;
+use crate::error::{Failure, Outcome};
 use crate::exit::Exit;
 use clap::CommandFactory as _;
 use output::Output;
+use release::target::process::launch;
+use std::ffi::OsString;
 
 /// Runs the command and prints why it failed, if it did.
 #[must_use]
@@ -39,6 +41,13 @@ fn dispatch(cli: Cli, output: Output) -> Outcome {
             Ok(Exit::Done)
         }
         Some(Command::SampleApp(arguments)) => crate::sample_app::run(arguments),
-        Some(_) => todo!(),
+        Some(Command::Launch { arguments }) => launch(&arguments, output),
     }
+}
+
+/// Becomes the program, or says why not and exits as a shell would.
+fn launch(arguments: &[OsString], output: Output) -> Outcome {
+    let error = launch::launch(arguments);
+    output.talk(&Failure::internal(error).text());
+    std::process::exit(launch::EXIT_NOT_STARTED.into())
 }

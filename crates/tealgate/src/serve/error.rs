@@ -1,0 +1,76 @@
+//! Why a server could not be started, and what to do.
+
+use crate::config::apply::ApplyError;
+use crate::config::error::ConfigErrors;
+use crate::error::Failure;
+use crate::exit::Exit;
+use admin::certificate::CertificateError;
+use admin::keys::KeysError;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use store::StoreError;
+
+/// Why a server could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration file is wrong.
+    #[error("{0}")]
+    Config(#[from] ConfigErrors),
+    /// The configuration file conflicts with what is in the store.
+    #[error("configuration file cannot be taken over")]
+    Apply(#[from] ApplyError),
+    /// The data directory.
+    #[error("data directory {} cannot be used", path.display())]
+    Store {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: StoreError,
+    },
+    /// The admin keys.
+    #[error("admin keys cannot be used")]
+    Keys(#[from] KeysError),
+    /// The certificate of the Admin API.
+    #[error("certificate of the Admin API cannot be used")]
+    Certificate(#[from] CertificateError),
+    /// The access log.
+    #[error("access log cannot be written")]
+    AccessLog(#[from] telemetry::access_log::StartError),
+    /// The gateway.
+    #[error("gateway cannot be started")]
+    Gateway(#[from] gateway::StartError),
+    /// The Admin API's address.
+    #[error("Admin API cannot listen on {address}")]
+    AdminListen {
+        /// Which.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Failure {
+        let (exit, hint) = match &error {
+            ServeError::Config(_) | ServeError::Apply(_) => (Exit::Usage, "nothing was started or changed"),
+            ServeError::Store { source: StoreError::Locked { .. }, .. } => {
+                (Exit::Refused, "stop the other process, or choose another directory with --data-dir")
+            }
+            ServeError::Store { .. } => (Exit::Internal, "choose another directory with --data-dir, or mend this one"),
+            ServeError::Keys(_) => (Exit::Usage, "see --admin-key-file; a removed admin-keys.json is made anew"),
+            ServeError::Certificate(_) => (Exit::Usage, "a removed pair of files is made anew"),
+            ServeError::AccessLog(_) => (Exit::Usage, "choose another file with --access-log, or `off`"),
+            ServeError::Gateway(gateway::StartError::Listen { .. }) => {
+                (Exit::Usage, "choose another address with --listen, or stop who uses it")
+            }
+            ServeError::Gateway(_) => (Exit::Internal, ""),
+            ServeError::AdminListen { .. } => {
+                (Exit::Usage, "choose another address with --admin or --admin-tls, or `off`")
+            }
+        };
+        Failure::new(exit, error, hint)
+    }
+}

@@ -1,0 +1,28 @@
+//! The configuration file's settings as the gateway takes them.
+
+use crate::config::settings::{Settings, UpstreamTlsVerify};
+use std::num::NonZero;
+
+/// What the gateway is started with.
+pub(super) fn of(settings: &Settings) -> gateway::Settings {
+    let limits = &settings.limits;
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    gateway::Settings {
+        listen: settings.listen.0.clone(),
+        threads: settings.threads.map_or_else(cores, usize::from),
+        head: limits.of_heads(),
+        max_body_bytes: limits.body_bytes,
+        max_connections: limits.connections,
+        idle_timeout_ms: limits.idle_timeout_ms,
+        head_timeout_ms: limits.head_timeout_ms,
+        body_timeout_ms: limits.body_timeout_ms,
+        write_timeout_ms: limits.write_timeout_ms,
+        total_timeout_ms: limits.total_timeout_ms,
+        stream_idle_timeout_ms: limits.stream_idle_timeout_ms,
+        drain_timeout_ms: settings.drain_timeout_ms,
+        dns_valid_ms: settings.dns.valid_ms,
+        always_verify_upstreams: settings.upstream_tls_verify == UpstreamTlsVerify::Always,
+        tls_ca_file: settings.tls_ca_file.clone(),
+        replay_bytes: limits.replay_bytes,
+    }
+}

@@ -1,0 +1,120 @@
+//! What this process tells the others through the store: the revision that its gateway runs, and its counters.
+
+use crate::clock;
+use gateway::Gateway;
+use model::record::Answerer;
+use model::resource::Revision;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Report, Store};
+use telemetry::series::SeriesCounts;
+use tokio::sync::watch;
+
+/// How often the counters are reported while they change.
+const COUNTERS_EVERY: Duration = Duration::from_millis(100);
+/// How often a sign of life is given while nothing changes: this many of the intervals above.
+const HEARTBEAT_INTERVALS: u32 = 20;
+
+/// This process, as it reports itself.
+pub(super) struct Instance {
+    store: Arc<dyn Store>,
+    id: String,
+    role: &'static str,
+    gateway: Option<Arc<Gateway>>,
+    applied: watch::Sender<Option<Revision>>,
+    started_at_ms: i64,
+}
+
+impl Instance {
+    /// A new instance; nothing is reported yet.
+    pub(super) fn new(store: Arc<dyn Store>, role: &'static str, gateway: Option<Arc<Gateway>>) -> Arc<Instance> {
+        let started_at_ms = clock::now_ms();
+        let id = format!("{role}-{}-{started_at_ms}", std::process::id());
+        Arc::new(Instance { store, id, role, gateway, applied: watch::channel(None).0, started_at_ms })
+    }
+
+    /// Its id, unique per start of a process.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Forgets what earlier processes of this role on the same data directory said. They are dead: this one holds
+    /// the lock.
+    pub(super) async fn forget_the_dead(&self) {
+        let Ok(reports) = self.store.reports().await else { return };
+        for report in reports.iter().filter(|report| report.role == self.role || self.role == "all") {
+            if let Err(error) = self.store.forget(&report.instance).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "old report stays");
+            }
+        }
+    }
+
+    /// Says that every thread runs a revision.
+    pub(super) async fn applied(&self, revision: Revision) {
+        self.applied.send_replace(Some(revision));
+        self.report(self.counters()).await;
+    }
+
+    /// The revision that every thread runs.
+    pub(super) fn watch_applied(&self) -> watch::Receiver<Option<Revision>> {
+        self.applied.subscribe()
+    }
+
+    /// Reports the counters whenever they changed, and a sign of life now and then, for ever.
+    pub(super) async fn report_forever(&self) {
+        let mut last = Vec::new();
+        let mut quiet = 0;
+        loop {
+            clock::pause(COUNTERS_EVERY).await;
+            let counters = self.counters();
+            quiet += 1;
+            if counters != last || quiet >= HEARTBEAT_INTERVALS {
+                quiet = 0;
+                self.report(counters.clone()).await;
+                last = counters;
+            }
+        }
+    }
+
+    /// Takes this instance off the list of the living.
+    pub(super) async fn leave(&self) {
+        if let Err(error) = self.store.forget(&self.id).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the report of this instance stays");
+        }
+    }
+
+    /// The counters that releases need: those of colours, and what the gate answered on the same routes.
+    fn counters(&self) -> Vec<SeriesCounts> {
+        let Some(gateway) = &self.gateway else { return Vec::new() };
+        let mut counters = gateway.series().snapshot();
+        counters.retain(|series| {
+            series.counts.received > 0 && (!series.key.app.is_empty() || series.key.answerer == Answerer::Gate)
+        });
+        counters
+    }
+
+    async fn report(&self, counters: Vec<SeriesCounts>) {
+        let report = Report {
+            instance: self.id.clone(),
+            role: self.role.to_owned(),
+            applied: *self.applied.borrow(),
+            at_ms: clock::now_ms(),
+            detail: self.detail(&counters),
+        };
+        if let Err(error) = self.store.report(report).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot report to the store");
+        }
+    }
+
+    fn detail(&self, counters: &[SeriesCounts]) -> Value {
+        let listen: Vec<String> = self.gateway.iter().flat_map(|gateway| gateway.listening()).map(ToString::to_string).collect();
+        json!({
+            "pid": std::process::id(),
+            "started_at_ms": self.started_at_ms,
+            "listen": listen,
+            "totals": self.gateway.as_ref().map(|gateway| gateway.totals().snapshot()),
+            "series": counters,
+        })
+    }
+}

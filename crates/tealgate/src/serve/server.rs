@@ -1,0 +1,288 @@
+//! A running server: its parts, built in the order in which they need each other, and taken down in reverse.
+
+use super::follow::follow;
+use super::instance::Instance;
+use super::error::ServeError;
+use super::options::{KeySource, Options};
+use super::reload::{self, FileWatch};
+use super::signals::{Asked, Signals};
+use super::gateway_settings;
+use crate::cli::serve::Role;
+use crate::config::settings::AccessLog;
+use admin::keys::{FILE_NAME as KEYS_FILE, Keys};
+use admin::{AdminState, Dialect, Readiness, certificate, server as admin_server, ttl};
+use gateway::Gateway;
+use model::cidr::Cidr;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{DirectoryLock, SqliteStore, Store};
+use telemetry::process::ProcessInfo;
+use telemetry::prometheus;
+use telemetry::totals::Totals;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How long connections that are idle may still send a request once the server drains.
+const IDLE_GRACE: Duration = Duration::from_secs(1);
+
+/// A running server.
+pub struct Server {
+    store: Arc<dyn Store>,
+    gateway: Option<Arc<Gateway>>,
+    instance: Arc<Instance>,
+    log: Option<Arc<telemetry::access_log::AccessLog>>,
+    config: Option<PathBuf>,
+    file_watch: Option<FileWatch>,
+    keys_file: Option<PathBuf>,
+    admin: Option<SocketAddr>,
+    admin_tls: Option<SocketAddr>,
+    readiness: watch::Sender<Readiness>,
+    shutdown: watch::Sender<bool>,
+    shutdown_timeout: Duration,
+    tasks: JoinSet<()>,
+    _lock: DirectoryLock,
+}
+
+impl Server {
+    /// Starts everything. When this returns, the gateway runs what the store says.
+    ///
+    /// # Errors
+    /// When a part cannot be started; what was started before it is stopped again.
+    pub async fn start(options: Options) -> Result<Server, ServeError> {
+        let store_error = |source| ServeError::Store { path: options.data_dir.clone(), source };
+        let lock = store::lock(&options.data_dir, options.role.name()).map_err(store_error)?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&options.data_dir).map_err(store_error)?);
+        if let (Some(loaded), true) = (&options.loaded, options.role != Role::Gateway) {
+            reload::apply(&*store, loaded).await?;
+        }
+        let (gateway, log) = start_gateway(&options)?;
+        let instance = Instance::new(Arc::clone(&store), options.role.name(), gateway.clone());
+        instance.forget_the_dead().await;
+        let keys = keys(&options)?;
+        let (readiness, ready) = watch::channel(Readiness::NotReady("starting".to_owned()));
+        let mut server = Server {
+            store,
+            gateway,
+            instance,
+            log,
+            file_watch: watch_file(&options),
+            config: options.config.clone().filter(|_| options.role != Role::Gateway),
+            keys_file: (options.keys == KeySource::DataDir).then(|| options.data_dir.join(KEYS_FILE)),
+            admin: None,
+            admin_tls: None,
+            readiness,
+            shutdown: watch::channel(false).0,
+            shutdown_timeout: Duration::from_millis(options.settings.shutdown_timeout_ms),
+            tasks: JoinSet::new(),
+            _lock: lock,
+        };
+        server.follow_store().await;
+        server.serve_admin(&options, Arc::new(keys), ready).await?;
+        server.readiness.send_replace(Readiness::Ready);
+        Ok(server)
+    }
+
+    /// Lets the gateway follow the store, and waits until it runs what the store says now.
+    async fn follow_store(&mut self) {
+        if let Some(gateway) = &self.gateway {
+            self.tasks.spawn(follow(Arc::clone(&self.store), Arc::clone(gateway), Arc::clone(&self.instance)));
+            let mut applied = self.instance.watch_applied();
+            // Ends only when the gateway has ended; `obey` will then say so.
+            let _ = applied.wait_for(Option::is_some).await;
+        }
+        let instance = Arc::clone(&self.instance);
+        self.tasks.spawn(async move { instance.report_forever().await });
+        let store = Arc::clone(&self.store);
+        self.tasks.spawn(async move { ttl::sweep_forever(&*store).await });
+    }
+
+    async fn serve_admin(
+        &mut self,
+        options: &Options,
+        keys: Arc<Keys>,
+        ready: watch::Receiver<Readiness>,
+    ) -> Result<(), ServeError> {
+        let mut state = AdminState::new(Arc::clone(&self.store), plugins::ALL, keys);
+        state.allow_admin = options.settings.admin.allow.iter().filter_map(|block| Cidr::parse(block)).collect();
+        state.role = options.role.name();
+        state.readiness = ready;
+        state.metrics = self.metrics();
+        if let Some(address) = options.settings.admin.listen.address() {
+            let (listener, address) = bind(address).await?;
+            let router = admin::router(state.clone(), Dialect::Apisix);
+            self.tasks.spawn(admin_server::serve(listener, router, self.shutdown_asked()));
+            self.admin = Some(address);
+        }
+        if let Some(address) = options.settings.admin.tls_listen.address() {
+            let (listener, address) = bind(address).await?;
+            let tls = certificate::load_or_create(&options.data_dir)?;
+            let router = admin::router(state, Dialect::Api7);
+            self.tasks.spawn(admin_server::serve_tls(listener, router, tls, self.shutdown_asked()));
+            self.admin_tls = Some(address);
+        }
+        Ok(())
+    }
+
+    fn shutdown_asked(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut asked = self.shutdown.subscribe();
+        async move {
+            let _ = asked.wait_for(|asked| *asked).await;
+        }
+    }
+
+    fn metrics(&self) -> admin::state::RenderMetrics {
+        let gateway = self.gateway.clone();
+        Arc::new(move || {
+            let series = gateway.as_ref().map(|gateway| gateway.series().snapshot()).unwrap_or_default();
+            let totals = gateway.as_ref().map(|gateway| gateway.totals().snapshot()).unwrap_or_default();
+            let build = prometheus::BuildInfo { version: env!("CARGO_PKG_VERSION"), revision: "" };
+            prometheus::render(&series, &totals, &ProcessInfo::observe(), build)
+        })
+    }
+
+    /// The store that everything goes through.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Where the gateway listens; empty without one.
+    #[must_use]
+    pub fn listening(&self) -> &[SocketAddr] {
+        self.gateway.as_ref().map_or(&[], |gateway| gateway.listening())
+    }
+
+    /// Where the Admin API listens.
+    #[must_use]
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// What a person at the terminal wants to know first.
+    #[must_use]
+    pub fn banner(&self) -> String {
+        let mut lines = vec![format!("tealgate {} is up ({})", env!("CARGO_PKG_VERSION"), self.instance.id())];
+        lines.extend(self.listening().iter().map(|address| format!("  gateway    http://{address}")));
+        lines.extend(self.admin.map(|address| format!("  Admin API  http://{address}/apisix/admin/")));
+        lines.extend(self.admin_tls.map(|address| format!("             https://{address}/apisix/admin/ (API7's dialect)")));
+        lines.extend(self.keys_file.iter().map(|path| format!("  admin key  in {}", path.display())));
+        lines.join("\n")
+    }
+
+    /// Obeys signals and watches the configuration file until it is asked to end.
+    pub(super) async fn obey(&self, signals: &mut Signals) {
+        loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Stop => return,
+                    Asked::Reload => self.reload().await,
+                    Asked::Reopen => self.reopen_logs(),
+                },
+                () = changed(self.file_watch.as_ref()) => self.reload().await,
+            }
+        }
+    }
+
+    async fn reload(&self) {
+        match &self.config {
+            Some(path) => reload::reload(path, &*self.store).await,
+            None => tracing::info!("there is no configuration file to read again"),
+        }
+    }
+
+    fn reopen_logs(&self) {
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
+    }
+
+    /// Ends as a person expects it: unready, no new connections, open requests finished within the time. A second
+    /// signal ends at once.
+    pub(super) async fn stop(mut self, signals: &mut Signals) {
+        self.readiness.send_replace(Readiness::NotReady("shutting down".to_owned()));
+        if let Some(gateway) = &self.gateway {
+            tracing::info!("draining; once more to end at once");
+            let drained = drain(gateway, self.shutdown_timeout);
+            tokio::select! {
+                whole = drained => if !whole {
+                    tracing::warn!("requests were still open when the time for the shutdown was over");
+                },
+                _ = signals.next() => tracing::warn!("ended at once; open requests were cut"),
+            }
+        }
+        self.end().await;
+    }
+
+    /// Ends without waiting for open requests.
+    pub async fn end(&mut self) {
+        self.shutdown.send_replace(true);
+        self.instance.leave().await;
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Drains the gateway; whether everything ended within the time.
+async fn drain(gateway: &Gateway, within: Duration) -> bool {
+    let idle = async {
+        // Clients that are about to send get an answer with `Connection: close`; the others are closed after that.
+        crate::clock::pause(IDLE_GRACE.min(within)).await;
+        gateway.close_idle();
+        std::future::pending().await
+    };
+    let drained = async {
+        tokio::select! {
+            () = gateway.drain() => {}
+            () = idle => {}
+        }
+    };
+    tokio::time::timeout(within, drained).await.is_ok()
+}
+
+/// Tells when the file was changed; never without one.
+async fn changed(file: Option<&FileWatch>) {
+    match file {
+        Some(file) => file.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn watch_file(options: &Options) -> Option<FileWatch> {
+    let path = options.config.as_deref().filter(|_| options.role != Role::Gateway)?;
+    FileWatch::new(path)
+        .inspect_err(|error| tracing::warn!(%error, "changes of the configuration file are not noticed; send SIGHUP"))
+        .ok()
+}
+
+type Started = (Option<Arc<Gateway>>, Option<Arc<telemetry::access_log::AccessLog>>);
+
+fn start_gateway(options: &Options) -> Result<Started, ServeError> {
+    if options.role == Role::Controller {
+        return Ok((None, None));
+    }
+    let settings = gateway_settings::of(&options.settings);
+    let totals = Arc::new(Totals::new(settings.threads));
+    let log = match &options.settings.access_log {
+        AccessLog::Off => None,
+        AccessLog::File(path) => Some(Arc::new(telemetry::access_log::AccessLog::start(path, Arc::clone(&totals))?)),
+    };
+    let gateway = Gateway::start(settings, log.as_deref(), totals)?;
+    Ok((Some(Arc::new(gateway)), log))
+}
+
+fn keys(options: &Options) -> Result<Keys, ServeError> {
+    Ok(match &options.keys {
+        KeySource::Key(key) => Keys::single(key)?,
+        KeySource::File(path) => Keys::from_file(path)?,
+        KeySource::DataDir => Keys::load_or_create(&options.data_dir)?.0,
+    })
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source| ServeError::AdminListen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
