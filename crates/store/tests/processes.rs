@@ -16,11 +16,26 @@ const DIRECTORY: &str = "STORE_PROCESSES_DIRECTORY";
 const STEPS: u64 = 50;
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Starts `test` once more, in a process of its own.
-fn other(test: &str, dir: &Path) -> Child {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture"]).env(DIRECTORY, dir);
-    command.spawn().unwrap()
+/// A process that does not outlive its test.
+struct Other(Child);
+
+impl Other {
+    /// Starts `test` once more, in a process of its own.
+    fn start(test: &str, dir: &Path) -> Other {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        Other(command.args([test, "--exact", "--nocapture"]).env(DIRECTORY, dir).spawn().unwrap())
+    }
+
+    fn succeeded(&mut self) -> bool {
+        self.0.wait().unwrap().success()
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn put(n: u64) -> Write {
@@ -57,7 +72,7 @@ async fn a_commit_is_applied_in_another_process_without_waiting_for_the_fallback
     let store = SqliteStore::open(dir.path()).unwrap();
     let mut reports = store.watch_reports();
     let name = "a_commit_is_applied_in_another_process_without_waiting_for_the_fallback";
-    let mut other = other(name, dir.path());
+    let mut other = Other::start(name, dir.path());
     let stepping = async {
         reports.wait_for(|changes| *changes > 0).await.unwrap();
         for n in 1..=STEPS {
@@ -67,7 +82,7 @@ async fn a_commit_is_applied_in_another_process_without_waiting_for_the_fallback
         }
     };
     tokio::time::timeout(LIMIT, stepping).await.unwrap();
-    assert!(other.wait().unwrap().success());
+    assert!(other.succeeded());
 }
 
 #[test]
@@ -86,7 +101,7 @@ fn a_role_is_taken_by_one_process_and_free_after_its_end() {
     }
     let dir = tempfile::tempdir().unwrap();
     let _gateway = lock(dir.path(), "gateway").unwrap();
-    let mut other = other("a_role_is_taken_by_one_process_and_free_after_its_end", dir.path());
-    assert!(other.wait().unwrap().success());
+    let mut other = Other::start("a_role_is_taken_by_one_process_and_free_after_its_end", dir.path());
+    assert!(other.succeeded());
     lock(dir.path(), "controller").unwrap();
 }

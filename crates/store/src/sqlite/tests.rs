@@ -10,10 +10,18 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::time::Duration;
 
 const NEVER: Duration = Duration::from_secs(3_600);
+/// Longer than any test that passes waits.
+const LIMIT: Duration = Duration::from_secs(10);
 
 fn put(id: &str, n: u64) -> Write {
     let (kind, origin) = (Kind::Route, Origin::Api);
     Write::Put { kind, id: Some(id.to_owned()), value: json!({"n": n}), origin, expect: Expect::Any }
+}
+
+/// Waits until a watch has something new, which must come.
+async fn told(watch: &mut watch::Receiver<u64>) -> u64 {
+    tokio::time::timeout(LIMIT, watch.changed()).await.unwrap().unwrap();
+    *watch.borrow_and_update()
 }
 
 fn report(instance: &str, applied: u64) -> Report {
@@ -61,17 +69,16 @@ async fn what_one_commits_the_other_is_told_by_the_bell() {
         (gateway.watch(), gateway.watch_journals(), controller.watch_reports());
 
     let committed = controller.commit(vec![put("a", 1)], None).await.unwrap();
-    revisions.changed().await.unwrap();
-    assert_eq!(*revisions.borrow(), 1);
+    assert_eq!(told(&mut revisions).await, 1);
     assert_eq!(gateway.get(Kind::Route, "a").await.unwrap(), committed.resources[0]);
 
     gateway.report(report("i", 1)).await.unwrap();
-    reports.changed().await.unwrap();
+    assert_eq!(told(&mut reports).await, 1);
     assert_eq!(controller.reports().await.unwrap(), [report("i", 1)]);
 
     let fence = controller.acquire("l", "c", 5, 0).await.unwrap().unwrap().fence;
     controller.append("r", "l", fence, JournalEntry { seq: 1, body: "{}".to_owned() }).await.unwrap();
-    journals.changed().await.unwrap();
+    assert_eq!(told(&mut journals).await, 1);
     assert_eq!(gateway.releases().await.unwrap(), ["r"]);
 }
 
@@ -85,8 +92,7 @@ async fn a_bell_that_nobody_hears_is_made_up_for() {
     let controller = SqliteStore::open(dir.path()).unwrap();
     let mut revisions = gateway.watch();
     controller.commit(vec![put("a", 1)], None).await.unwrap();
-    revisions.changed().await.unwrap();
-    assert_eq!(*revisions.borrow(), 1);
+    assert_eq!(told(&mut revisions).await, 1);
 }
 
 #[tokio::test]
@@ -102,8 +108,7 @@ async fn a_revision_is_told_only_after_it_can_be_read_from_the_file() {
     });
     let path = dir.path().join("state.db");
     while *revisions.borrow() < 20 {
-        revisions.changed().await.unwrap();
-        let told = *revisions.borrow_and_update();
+        let told = told(&mut revisions).await;
         let (durable, _) = state::counters(&format::reopen(&path).unwrap(), &path).unwrap();
         assert!(durable >= told);
     }

@@ -11,8 +11,12 @@ mod watching;
 use model::resource::{Kind, Origin};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use store::{Expect, MemoryStore, SqliteStore, Store, Write};
 use tempfile::TempDir;
+
+/// Longer than any test that passes.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A store under test, and what must outlive it.
 struct Subject {
@@ -47,7 +51,8 @@ macro_rules! on_every_store {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
                     let subject = super::Subject::$subject();
-                    super::$area::$test(&subject.store).await;
+                    let test = super::$area::$test(&subject.store);
+                    tokio::time::timeout(super::LIMIT, test).await.unwrap();
                 }
             )*)*
         }
