@@ -85,6 +85,26 @@ async fn a_commit_is_applied_in_another_process_without_waiting_for_the_fallback
     assert!(other.succeeded());
 }
 
+#[tokio::test]
+async fn a_process_that_leaves_does_not_take_the_log_of_the_others_with_it() {
+    if let Some(dir) = std::env::var_os(DIRECTORY) {
+        drop(SqliteStore::open(Path::new(&dir)).unwrap());
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    store.commit(vec![put(1)], None).await.unwrap();
+    // A second store in this process must not loosen the first one's hold on the file.
+    let second = SqliteStore::open(dir.path()).unwrap();
+    let name = "a_process_that_leaves_does_not_take_the_log_of_the_others_with_it";
+    assert!(Other::start(name, dir.path()).succeeded());
+    assert!(dir.path().join("state.db-wal").exists());
+    store.commit(vec![put(2)], None).await.unwrap();
+    drop((store, second));
+    let reopened = SqliteStore::open(dir.path()).unwrap();
+    assert_eq!(reopened.snapshot().await.unwrap().revision, 2);
+}
+
 #[test]
 fn a_role_is_taken_by_one_process_and_free_after_its_end() {
     if let Some(dir) = std::env::var_os(DIRECTORY) {

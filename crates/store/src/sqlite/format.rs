@@ -6,7 +6,10 @@
 
 use super::fault::{At, damaged};
 use crate::{Result, StoreError, directory};
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,9 +40,15 @@ impl Layout<'_> {
 
 /// Opens `path`, makes it if it is not there, migrates it if it is older. `alone` says that nobody else has it open.
 pub(super) fn open(path: &Path, layout: Layout<'_>, alone: bool) -> Result<Connection> {
-    // sqlite would make it readable for all; its other files take over the mode of this one.
-    let bytes = directory::open_private(path)?.metadata().map_or(0, |metadata| metadata.len());
+    let bytes = make(path)?;
     let mut connection = connect(path)?;
+    if connection.is_readonly(MAIN_DB).at(path, "open it")? {
+        return Err(directory::trouble(
+            path,
+            "write to it",
+            std::io::Error::from(ErrorKind::PermissionDenied),
+        ));
+    }
     let found = identify(&connection, path, layout.format())?;
     if layout.durable && bytes <= CHECKED_BYTES {
         check(&connection, path)?;
@@ -63,6 +72,23 @@ pub(super) fn reopen(path: &Path) -> Result<Connection> {
     let connection = connect(path)?;
     connection.execute_batch("PRAGMA query_only = ON").at(path, "open it")?;
     Ok(connection)
+}
+
+/// Makes an empty file if there is none, and answers the size of the file.
+///
+/// sqlite would make it readable for all (its other files take over the mode of this one). A file that is there is not
+/// even opened: closing any descriptor of it would drop the locks that this process holds on it through sqlite, another
+/// process would think itself alone, and throw the log away.
+fn make(path: &Path) -> Result<u64> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(0),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let metadata =
+                std::fs::metadata(path).map_err(|error| directory::trouble(path, "open it", error))?;
+            Ok(metadata.len())
+        }
+        Err(error) => Err(directory::trouble(path, "create it", error)),
+    }
 }
 
 fn connect(path: &Path) -> Result<Connection> {

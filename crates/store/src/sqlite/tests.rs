@@ -223,7 +223,7 @@ fn a_directory_or_file_that_is_not_writable_is_named() {
     std::fs::set_permissions(&state, PermissionsExt::from_mode(0o444)).unwrap();
     let error = open_as_nobody(dir.path()).unwrap_err();
     assert!(
-        matches!(&error, StoreError::Backend { path, action: "open it", .. } if Path::new(path) == state)
+        matches!(&error, StoreError::Backend { path, action: "write to it", .. } if Path::new(path) == state)
     );
 }
 
