@@ -6,7 +6,8 @@ use crate::private_file;
 use model::policy::Role;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use subtle::ConstantTimeEq;
 
@@ -17,6 +18,8 @@ pub const FILE_NAME: &str = "admin-keys.json";
 const WEAK_BELOW_CHARS: usize = 16;
 /// Longest key that is accepted, characters.
 const LONGEST_KEY_CHARS: usize = 256;
+/// A key file is smaller than this, bytes.
+const LARGEST_FILE_BYTES: u64 = 1 << 20;
 /// Format number of the key file.
 const FORMAT: u32 = 1;
 
@@ -112,7 +115,12 @@ impl Keys {
     /// # Errors
     /// When it cannot be read, or what it says cannot be used.
     pub fn from_file(path: &Path) -> Result<Keys, KeysError> {
-        let text = std::fs::read_to_string(path).map_err(|source| file_error(path, "read", source))?;
+        let read = |source| file_error(path, "read", source);
+        let mut text = String::new();
+        let size = File::open(path).map_err(read)?.take(LARGEST_FILE_BYTES).read_to_string(&mut text);
+        if size.map_err(read)? as u64 == LARGEST_FILE_BYTES {
+            return Err(read(io::Error::from(io::ErrorKind::FileTooLarge)));
+        }
         if private_file::is_open_to_others(path).unwrap_or(false) {
             tracing::warn!(path = %path.display(), "others can read the admin keys; run chmod 600 on the file");
         }

@@ -86,3 +86,11 @@ fn unusable_key_files_are_refused_with_the_reason() {
         assert!(error.contains(reason), "{content}: {error}");
     }
 }
+
+#[test]
+fn a_file_that_is_too_large_to_be_a_key_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys");
+    std::fs::write(&path, vec![b' '; 2 << 20]).unwrap();
+    assert!(matches!(Keys::from_file(&path), Err(KeysError::File { .. })));
+}

@@ -21,7 +21,7 @@ pub const MOST_CONNECTIONS: usize = 512;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// A TLS handshake must be done within this.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest request head, bytes.
+/// Largest request head, bytes; hyper may read a little more before it looks.
 const LARGEST_HEAD_BYTES: usize = 64 * 1024;
 /// Most header fields.
 const MOST_HEADERS: usize = 100;

@@ -6,6 +6,7 @@ mod api7;
 mod applied;
 mod apps;
 mod deletes;
+mod limits;
 mod lists;
 mod malformed;
 mod observe;
