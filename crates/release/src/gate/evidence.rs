@@ -1,6 +1,7 @@
 //! What a gate saw, line by line: bounded, and with no secret in it.
 
 use super::{GateOutcome, Verdict};
+use crate::target::text::shown;
 use crate::target::variables::mask;
 
 /// Most lines.
@@ -39,8 +40,12 @@ impl Evidence {
             self.left_out += 1;
             return;
         }
-        let masked = mask(line, self.secrets.iter().map(String::as_str));
-        self.lines.push(masked.chars().take(LINE_MAX).collect());
+        self.lines.push(shown(&self.masked(line), LINE_MAX));
+    }
+
+    /// A text without the secrets; to be called before a text is cut.
+    pub(super) fn masked(&self, text: &str) -> String {
+        mask(text, self.secrets.iter().map(String::as_str))
     }
 
     /// How many notes were failures.
@@ -63,8 +68,8 @@ impl Evidence {
             (0, _) => Verdict::Inconclusive,
             _ => Verdict::Fail,
         };
-        let summary = mask(summary, self.secrets.iter().map(String::as_str));
-        GateOutcome { verdict, summary: summary.chars().take(LINE_MAX).collect(), evidence: self.lines }
+        let summary = shown(&self.masked(summary), LINE_MAX);
+        GateOutcome { verdict, summary, evidence: self.lines }
     }
 }
 

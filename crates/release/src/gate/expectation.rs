@@ -8,8 +8,13 @@ use serde_json::Value;
 /// Longest value that is quoted, characters.
 const QUOTE_MAX: usize = 80;
 
-/// All that differs from the expectation, in words; empty: the answer is right.
-pub(super) fn differences(answer: &Answer, expect: &Expectation) -> Vec<String> {
+/// All that differs from the expectation, in words; empty: the answer is right. `mask` takes the secrets out of what is
+/// quoted, before it is cut.
+pub(super) fn differences(
+    answer: &Answer,
+    expect: &Expectation,
+    mask: &dyn Fn(&str) -> String,
+) -> Vec<String> {
     let mut found = Vec::new();
     let status = answer.status.as_u16();
     if expect.statuses.is_empty() && !answer.status.is_success() {
@@ -17,12 +22,19 @@ pub(super) fn differences(answer: &Answer, expect: &Expectation) -> Vec<String> 
     } else if !expect.statuses.is_empty() && !expect.statuses.contains(&status) {
         found.push(format!("status {status} instead of {:?}", expect.statuses));
     }
-    found.extend(expect.headers.iter().filter_map(|(name, value)| header_difference(answer, name, value)));
-    found.extend(body_differences(answer, expect));
+    found.extend(
+        expect.headers.iter().filter_map(|(name, value)| header_difference(answer, name, value, mask)),
+    );
+    found.extend(body_differences(answer, expect, mask));
     found
 }
 
-fn header_difference(answer: &Answer, name: &str, expected: &str) -> Option<String> {
+fn header_difference(
+    answer: &Answer,
+    name: &str,
+    expected: &str,
+    mask: &dyn Fn(&str) -> String,
+) -> Option<String> {
     let mut values = answer.headers.get_all(name).iter().peekable();
     if values.peek().is_none() {
         return Some(format!("no header {name}"));
@@ -34,10 +46,14 @@ fn header_difference(answer: &Answer, name: &str, expected: &str) -> Option<Stri
     if is_secret_header(name) {
         return Some(format!("header {name} differs"));
     }
-    Some(format!("header {name} is {} instead of {}", quote(&found.join(", ")), quote(expected)))
+    Some(format!(
+        "header {name} is {} instead of {}",
+        quote(&mask(&found.join(", "))),
+        quote(&mask(expected))
+    ))
 }
 
-fn body_differences(answer: &Answer, expect: &Expectation) -> Vec<String> {
+fn body_differences(answer: &Answer, expect: &Expectation, mask: &dyn Fn(&str) -> String) -> Vec<String> {
     if expect.body_contains.is_none() && expect.json.is_empty() {
         return Vec::new();
     }
@@ -49,7 +65,11 @@ fn body_differences(answer: &Answer, expect: &Expectation) -> Vec<String> {
         && !String::from_utf8_lossy(&answer.body).contains(text)
     {
         let body = String::from_utf8_lossy(&answer.body);
-        found.push(format!("the body does not contain {}; it is {}", quote(text), quote(&body)));
+        found.push(format!(
+            "the body does not contain {}; it is {}",
+            quote(&mask(text)),
+            quote(&mask(&body))
+        ));
     }
     if expect.json.is_empty() {
         return found;
@@ -61,7 +81,8 @@ fn body_differences(answer: &Answer, expect: &Expectation) -> Vec<String> {
                 None => Some(format!("nothing stands at {pointer}")),
                 Some(value) if same(value, expected) => None,
                 Some(value) => {
-                    let (value, expected) = (quote(&value.to_string()), quote(&expected.to_string()));
+                    let (value, expected) =
+                        (quote(&mask(&value.to_string())), quote(&mask(&expected.to_string())));
                     Some(format!("{pointer} is {value} instead of {expected}"))
                 }
             }))
@@ -98,6 +119,10 @@ mod tests {
             body: body.as_bytes().to_vec(),
             truncated: false,
         }
+    }
+
+    fn differences(answer: &Answer, expect: &Expectation) -> Vec<String> {
+        super::differences(answer, expect, &|text| text.replace("s3cret", "***"))
     }
 
     fn expect(value: Value) -> Expectation {
@@ -137,6 +162,16 @@ mod tests {
         );
         let found = differences(&answer(200, &"x".repeat(100)), &expect(json!({"body_contains": "v2"})));
         assert_eq!(found, [format!("the body does not contain \"v2\"; it is {:?}...", "x".repeat(80))]);
+    }
+
+    #[test]
+    fn a_secret_that_is_cut_in_two_is_masked_all_the_same() {
+        let body = format!("{}s3cret", "x".repeat(76));
+        let found = differences(&answer(200, &body), &expect(json!({"body_contains": "v2"})));
+        assert_eq!(
+            found,
+            [format!("the body does not contain \"v2\"; it is {:?}", format!("{}***", "x".repeat(76)))]
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::expectation::differences;
 use super::{GateContext, GateOutcome, GateRunner, Verdict};
 use crate::clock;
 use crate::target::authority;
-use crate::target::request::{Answer, send};
+use crate::target::request::send;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, header};
@@ -60,7 +60,7 @@ impl GateRunner for Smoke {
                     continue;
                 };
                 asked += 1;
-                let (verdict, said) = ask(way, request, left.min(REQUEST_LIMIT)).await;
+                let (verdict, said) = ask(way, request, left.min(REQUEST_LIMIT), &evidence).await;
                 evidence.note(verdict, &format!("{}: {said}", line(way, request)));
             }
         }
@@ -119,7 +119,12 @@ fn time_left(context: &GateContext, began: Instant) -> Option<Duration> {
     Duration::from_millis(context.timeout_ms).checked_sub(took).filter(|left| !left.is_zero())
 }
 
-async fn ask(way: &Way<'_>, request: &SmokeRequest, limit: Duration) -> (Verdict, String) {
+async fn ask(
+    way: &Way<'_>,
+    request: &SmokeRequest,
+    limit: Duration,
+    evidence: &Evidence,
+) -> (Verdict, String) {
     let http_request = match http_request(way, request) {
         Ok(http_request) => http_request,
         Err(error) => return (Verdict::Inconclusive, format!("is no proper request: {error}")),
@@ -130,13 +135,15 @@ async fn ask(way: &Way<'_>, request: &SmokeRequest, limit: Duration) -> (Verdict
     match answer {
         Err(_) => (Verdict::Fail, format!("no answer within {} ms", limit.as_millis())),
         Ok(Err(error)) => (Verdict::Fail, error.to_string()),
-        Ok(Ok(answer)) => judge(&answer, request, took),
+        Ok(Ok(answer)) => {
+            let found = differences(&answer, &request.expect, &|text| evidence.masked(text));
+            judged(answer.status.as_u16(), took, &found)
+        }
     }
 }
 
-fn judge(answer: &Answer, request: &SmokeRequest, took_ms: u128) -> (Verdict, String) {
-    let found = differences(answer, &request.expect);
-    let said = format!("{} in {took_ms} ms", answer.status.as_u16());
+fn judged(status: u16, took_ms: u128, found: &[String]) -> (Verdict, String) {
+    let said = format!("{status} in {took_ms} ms");
     if found.is_empty() {
         (Verdict::Pass, said)
     } else {

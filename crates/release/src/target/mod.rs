@@ -9,6 +9,7 @@ pub mod process;
 pub(crate) mod program;
 mod readiness;
 pub(crate) mod request;
+pub(crate) mod text;
 pub mod upstream;
 pub(crate) mod variables;
 
@@ -93,6 +94,17 @@ pub enum InstanceState {
     Exited,
     /// Not running, and not wanted to.
     Stopped,
+}
+
+impl InstanceState {
+    /// The state of an instance that runs.
+    pub(crate) fn of_running(ready: bool, was_ready: bool) -> InstanceState {
+        match (ready, was_ready) {
+            (true, _) => InstanceState::Ready,
+            (false, true) => InstanceState::Unready,
+            (false, false) => InstanceState::Starting,
+        }
+    }
 }
 
 /// Why a target could not do what was asked.

@@ -51,7 +51,9 @@ impl Pidfd {
             match self.fd.readable().await {
                 // The kernel's word counts, not the runtime's cached readiness.
                 Ok(mut guard) if !self.has_exited() => guard.clear_ready(),
-                Ok(_) | Err(_) => return,
+                Ok(_) => return,
+                // The runtime shuts down: that is no word about the process, which may well go on.
+                Err(_) => std::future::pending().await,
             }
         }
     }

@@ -199,11 +199,7 @@ async fn ask_all(spec: &EnvironmentSpec, target: &UpstreamTarget, nodes: &mut [N
         let Some(node) = nodes.get_mut(at) else { continue };
         node.window.record(answer.is_ok());
         node.was_ready |= node.window.ready();
-        node.status.state = match (node.window.ready(), node.was_ready) {
-            (true, _) => InstanceState::Ready,
-            (false, true) => InstanceState::Unready,
-            (false, false) => InstanceState::Starting,
-        };
+        node.status.state = InstanceState::of_running(node.window.ready(), node.was_ready);
         node.status.detail = answer.unwrap_or_else(|wrong| wrong);
     }
 }

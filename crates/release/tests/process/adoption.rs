@@ -60,6 +60,20 @@ async fn a_process_started_just_before_a_crash_is_found_by_its_id() {
 }
 
 #[tokio::test]
+async fn a_process_that_has_overwritten_its_environment_is_adopted() {
+    let mut world = World::new();
+    let mut spec = spec();
+    // As nginx and others do to set their title; pid, start time and boot identify it all the same.
+    target(&mut spec).command.splice(0..0, ["env", "-i"].map(str::to_owned));
+    let before = world.up(&spec).await;
+    world.restart();
+    let after = world.up(&spec).await;
+    assert_eq!(after.instances[0].pid, before.instances[0].pid);
+    world.driver.stop(&spec).await.unwrap();
+    assert!(!runs(pid(&before, 0)));
+}
+
+#[tokio::test]
 async fn another_process_with_the_same_pid_is_neither_adopted_nor_harmed() {
     let mut world = World::new();
     let before = world.up(&spec()).await;

@@ -101,6 +101,9 @@ async fn a_spec_that_cannot_work_starts_nothing() {
     assert!(error.contains("instances is 65"), "{error}");
     assert!(world.driver.observe(&spec).await.instances.is_empty());
     assert!(!world.directory.path().join("logs").exists());
+    target(&mut spec).instances = 0;
+    let error = world.driver.provision(&spec).await.unwrap_err().to_string();
+    assert!(error.contains("instances is 0"), "{error}");
 }
 
 #[tokio::test]

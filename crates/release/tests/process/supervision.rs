@@ -2,6 +2,7 @@
 
 use crate::world::{World, as_pid, deaf_to_sigterm, get, kill, pid, runs, script, spec, target};
 use model::colour::Colour;
+use model::target::Restart;
 use release::target::process::INSTANCE_ID;
 use release::target::{EnvironmentDriver, InstanceState};
 use std::collections::BTreeSet;
@@ -51,6 +52,26 @@ async fn an_instance_that_exits_is_started_again_on_its_port() {
     kill(pid(&after, 0));
     world.until(&spec(), |status| status.ready && status.instances[0].restarts == 2).await;
     world.driver.stop(&spec()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_port_of_an_instance_that_waits_for_its_restart_is_nobody_elses() {
+    let world = World::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut blue = script("exit 1");
+    target(&mut blue).ports = Some([port, port]);
+    target(&mut blue).restart = Restart { backoff_min_ms: 3_600_000, backoff_max_ms: 3_600_000 };
+    world.driver.provision(&blue).await.unwrap();
+    world.until(&blue, |status| status.instances[0].state == InstanceState::Exited).await;
+    let mut green = spec();
+    green.colour = Colour::Green;
+    target(&mut green).ports = Some([port, port]);
+    world.driver.provision(&green).await.unwrap();
+    let text = format!("no port: no port from {port} to {port} is free");
+    world.until(&green, |status| status.detail.contains(&text)).await;
+    world.driver.stop(&blue).await.unwrap();
+    world.until(&green, |status| status.ready).await;
+    world.driver.stop(&green).await.unwrap();
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub(super) struct Blueprint {
     /// Where the instances listen.
     pub(super) address: IpAddr,
     pub(super) records: Records,
-    pub(super) ports: Arc<Ports>,
+    pub(super) ports: Ports,
     /// Program and first arguments that make a session and become the rest of the command.
     pub(super) launcher: Arc<[String]>,
     pub(super) data_dir: PathBuf,
@@ -34,7 +34,7 @@ impl Blueprint {
         spec: &EnvironmentSpec,
         data_dir: PathBuf,
         launcher: Arc<[String]>,
-        ports: Arc<Ports>,
+        ports: Ports,
     ) -> Result<Blueprint, String> {
         let target = process_target(spec)?;
         Ok(Blueprint {

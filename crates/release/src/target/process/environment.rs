@@ -45,7 +45,7 @@ impl Environment {
         self.settle(&blueprint).await?;
         self.stop_from(&blueprint.spec, wanted).await?;
         let missing = self.adopt(&blueprint).await?;
-        if missing.is_empty() {
+        if missing.is_empty() && wanted > 0 {
             return Ok(());
         }
         let faults = check::faults(&blueprint.spec, &blueprint.target);

@@ -13,8 +13,6 @@ use std::path::{Path, PathBuf};
 pub(super) const ROTATE_ABOVE: u64 = 16 * 1024 * 1024;
 /// How much of the end of a file is read for its last lines, bytes.
 const TAIL: u64 = 256 * 1024;
-/// Longest line that is handed out, characters.
-const LINE_MAX: usize = 2_000;
 
 /// The log of one instance.
 #[derive(Clone, Debug)]
@@ -63,12 +61,11 @@ impl LogFile {
         copied.map(|_| ())
     }
 
-    /// The last lines, newest last.
+    /// The last lines, newest last, whole.
     pub(super) fn last_lines(&self, lines: usize) -> Vec<String> {
         let bytes = self.tail().unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        let mut last: Vec<String> =
-            text.lines().rev().take(lines).map(|line| line.chars().take(LINE_MAX).collect()).collect();
+        let mut last: Vec<String> = text.lines().rev().take(lines).map(str::to_owned).collect();
         last.reverse();
         last
     }

@@ -17,12 +17,15 @@ pub mod launch;
 mod listener;
 mod log_file;
 mod port;
+mod prober;
 mod proc_fs;
 mod record;
 mod resolved;
 pub(super) mod session;
 mod start;
+mod supervisor;
 
+use super::text::shown;
 use super::{EnvironmentDriver, EnvironmentSpec, EnvironmentStatus, TargetError};
 use async_trait::async_trait;
 use blueprint::{Blueprint, process_target};
@@ -40,6 +43,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most log lines that are handed out at once.
 const LOG_LINES_MAX: usize = 1_000;
+/// Longest log line that is handed out, characters.
+const LOG_LINE_MAX: usize = 2_000;
 
 /// Runs environments as processes of this machine. One per data directory; its methods must be called inside a tokio
 /// runtime with I/O and time.
@@ -47,7 +52,7 @@ const LOG_LINES_MAX: usize = 1_000;
 pub struct ProcessDriver {
     data_dir: PathBuf,
     launcher: Arc<[String]>,
-    ports: Arc<Ports>,
+    ports: Ports,
     environments: Mutex<HashMap<(String, Colour), Arc<Environment>>>,
 }
 
@@ -62,7 +67,7 @@ impl ProcessDriver {
         ProcessDriver {
             data_dir,
             launcher: launcher.into(),
-            ports: Arc::default(),
+            ports: Ports::default(),
             environments: Mutex::default(),
         }
     }
@@ -77,7 +82,7 @@ impl ProcessDriver {
         if let Some(fault) = check::app_fault(&spec.app) {
             return Err(spec_error(spec, fault));
         }
-        let (launcher, ports) = (Arc::clone(&self.launcher), Arc::clone(&self.ports));
+        let (launcher, ports) = (Arc::clone(&self.launcher), self.ports.clone());
         let blueprint = Blueprint::new(spec, self.data_dir.clone(), launcher, ports);
         blueprint.map(Arc::new).map_err(|what| spec_error(spec, what))
     }
@@ -146,7 +151,11 @@ fn read_logs(spec: &EnvironmentSpec, data_dir: &std::path::Path, lines: usize) -
         let variables = resolved::Resolver::new(spec, target, number, 0).variables().unwrap_or_default();
         let log = LogFile::new(data_dir, &spec.app, spec.colour, number);
         let prefix = if instances == 1 { String::new() } else { format!("{number}: ") };
-        all.extend(log.last_lines(share).iter().map(|line| format!("{prefix}{}", variables.mask(line))));
+        all.extend(
+            log.last_lines(share)
+                .iter()
+                .map(|line| format!("{prefix}{}", shown(&variables.mask(line), LOG_LINE_MAX))),
+        );
     }
     all.split_off(all.len().saturating_sub(lines))
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, TcpListener};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where ports are looked for when the spec names no range, if the kernel's own range lies above.
 const QUIET_FIRST: u16 = 20_000;
@@ -15,25 +15,32 @@ const QUIET_FIRST: u16 = 20_000;
 const TRIES: u32 = 64;
 
 /// The ports that this Tealgate has handed out.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ports {
-    taken: Mutex<HashSet<u16>>,
+    taken: Arc<Mutex<HashSet<u16>>>,
+}
+
+/// A port that no other instance gets as long as this lives.
+#[derive(Debug)]
+pub(super) struct Held {
+    port: u16,
+    taken: Arc<Mutex<HashSet<u16>>>,
 }
 
 impl Ports {
-    /// Reserves a port that nobody listens on: the one before, if it still is free, else one of the range, else any.
+    /// Takes a port that nobody listens on: the one before, if it still is free, else one of the range, else any.
     /// It is bound for a moment to make sure; then the instance must bind it.
     ///
     /// # Errors
     /// When no port is free, or the address is not this machine's.
-    pub(super) fn reserve(
+    pub(super) fn take(
         &self,
         address: IpAddr,
         range: Option<[u16; 2]>,
         before: Option<u16>,
-    ) -> io::Result<u16> {
+    ) -> io::Result<Held> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = |port: &u16| !taken.contains(port) && TcpListener::bind((address, *port)).is_ok();
+        let free = |port: &u16| !taken.contains(port) && is_free(address, *port);
         let allowed = |port: &u16| range.is_none_or(|[first, last]| (first..=last).contains(port));
         let port = match (before.filter(allowed).filter(free), range) {
             (Some(port), _) => port,
@@ -46,18 +53,31 @@ impl Ports {
             },
         };
         taken.insert(port);
-        Ok(port)
+        Ok(Held { port, taken: Arc::clone(&self.taken) })
     }
 
-    /// Notes the port of an instance that was adopted.
-    pub(super) fn keep(&self, port: u16) {
+    /// Takes the port that an adopted instance listens on.
+    pub(super) fn hold(&self, port: u16) -> Held {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(port);
+        Held { port, taken: Arc::clone(&self.taken) }
     }
+}
 
-    /// Gives a port back.
-    pub(super) fn release(&self, port: u16) {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&port);
+impl Held {
+    pub(super) fn port(&self) -> u16 {
+        self.port
     }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.port);
+    }
+}
+
+/// Whether nobody listens on it.
+pub(super) fn is_free(address: IpAddr, port: u16) -> bool {
+    TcpListener::bind((address, port)).is_ok()
 }
 
 fn quiet_port(free: &dyn Fn(&u16) -> bool) -> Option<u16> {
@@ -95,13 +115,13 @@ mod tests {
     #[test]
     fn a_port_stays_if_it_is_free_and_changes_if_it_is_not() {
         let ports = Ports::default();
-        let port = ports.reserve(LOOPBACK, None, None).unwrap();
-        assert_ne!(ports.reserve(LOOPBACK, None, Some(port)).unwrap(), port, "it is reserved");
-        ports.release(port);
-        assert_eq!(ports.reserve(LOOPBACK, None, Some(port)).unwrap(), port);
-        ports.release(port);
+        let held = ports.take(LOOPBACK, None, None).unwrap();
+        let port = held.port();
+        assert_ne!(ports.take(LOOPBACK, None, Some(port)).unwrap().port(), port, "it is held");
+        drop(held);
+        assert_eq!(ports.take(LOOPBACK, None, Some(port)).unwrap().port(), port);
         let _stranger = TcpListener::bind((LOOPBACK, port)).unwrap();
-        assert_ne!(ports.reserve(LOOPBACK, None, Some(port)).unwrap(), port, "a stranger listens there");
+        assert_ne!(ports.take(LOOPBACK, None, Some(port)).unwrap().port(), port, "a stranger listens there");
     }
 
     #[test]
@@ -109,17 +129,29 @@ mod tests {
         let Some(first_outgoing) = first_outgoing_port().filter(|first| *first > QUIET_FIRST + 1_000) else {
             return;
         };
-        let ports = Ports::default();
-        let port = ports.reserve(LOOPBACK, None, None).unwrap();
+        let port = Ports::default().take(LOOPBACK, None, None).unwrap().port();
         assert!((QUIET_FIRST..first_outgoing).contains(&port), "{port}");
     }
 
     #[test]
-    fn a_range_that_is_used_up_is_an_error_that_names_it() {
+    fn ports_come_from_the_range_and_a_range_that_is_used_up_is_an_error_that_names_it() {
         let ports = Ports::default();
-        let held = TcpListener::bind((LOOPBACK, 0)).unwrap();
-        let port = held.local_addr().unwrap().port();
-        let error = ports.reserve(LOOPBACK, Some([port, port]), None).unwrap_err();
+        let stranger = TcpListener::bind((LOOPBACK, 0)).unwrap();
+        let port = stranger.local_addr().unwrap().port();
+        let range = Some([port, port]);
+        let error = ports.take(LOOPBACK, range, Some(port - 1)).unwrap_err();
         assert_eq!(error.to_string(), format!("no port from {port} to {port} is free"));
+        drop(stranger);
+        let held = ports.take(LOOPBACK, range, Some(port - 1)).unwrap();
+        assert_eq!(held.port(), port);
+        assert!(ports.take(LOOPBACK, range, None).is_err(), "it is held");
+    }
+
+    #[test]
+    fn the_port_of_an_adopted_instance_is_nobody_elses() {
+        let ports = Ports::default();
+        let port = ports.take(LOOPBACK, None, None).unwrap().port();
+        let _adopted = ports.hold(port);
+        assert_ne!(ports.take(LOOPBACK, None, Some(port)).unwrap().port(), port);
     }
 }

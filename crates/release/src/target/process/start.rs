@@ -1,8 +1,9 @@
-//! Starts one process: port, log, record, launcher. The record is written before and after (see `record`).
+//! Starts one process: log, record, launcher. The record is written before and after (see `record`).
 
 use super::blueprint::Blueprint;
 use super::record::{FORMAT, Record};
 use super::session::{INSTANCE_ID, Session};
+use std::io;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
@@ -14,47 +15,30 @@ pub(super) struct Live {
     pub(super) record: Record,
 }
 
-/// Starts an instance's process. `port` is the one it had before, if any.
+/// Starts an instance's process, which must then listen on `port`.
 ///
 /// # Errors
-/// What is wrong, in words for a person; nothing runs and no port is taken then.
+/// What is wrong, in words for a person; nothing runs then.
 pub(super) async fn start(
     blueprint: &Arc<Blueprint>,
     number: u16,
-    port: Option<u16>,
+    port: u16,
     restarts: u32,
 ) -> Result<Live, String> {
     let shared = Arc::clone(blueprint);
-    let begun = spawn_blocking(move || {
-        let port = shared
-            .ports
-            .reserve(shared.address, shared.target.ports, port)
-            .map_err(|error| format!("no port: {error}"))?;
-        let begun = begin(&shared, number, port, restarts);
-        if begun.is_err() {
-            shared.ports.release(port);
-        }
-        begun
-    });
-    let (pid, mut record) = begun.await.map_err(|error| error.to_string())??;
-    let mut session = match Session::of_child(pid, &record.instance) {
-        Ok(session) => session,
-        Err(error) => {
-            blueprint.ports.release(record.port);
-            return Err(format!("cannot take hold of process {pid}: {error}"));
-        }
-    };
+    let begun = spawn_blocking(move || begin(&shared, number, port, restarts)).await;
+    let (pid, mut record) = begun.map_err(|error| error.to_string())??;
+    let session = Session::of_child(pid, &record.instance);
+    let mut session = session.map_err(|error| format!("cannot take hold of process {pid}: {error}"))?;
     record.process = Some(session.mark().clone());
     let (shared, kept) = (Arc::clone(blueprint), record.clone());
-    match spawn_blocking(move || shared.records.write(number, &kept)).await {
-        Ok(Ok(())) => Ok(Live { session, record }),
-        failed => {
-            // What is not recorded would be lost at the next restart of Tealgate.
-            let _ = session.kill().await;
-            blueprint.ports.release(record.port);
-            Err(format!("cannot record process {pid}: {failed:?}"))
-        }
+    let written = spawn_blocking(move || shared.records.write(number, &kept)).await;
+    if let Err(error) = written.map_err(io::Error::other).flatten() {
+        // What is not recorded would be lost at the next restart of Tealgate.
+        let _ = session.kill().await;
+        return Err(format!("cannot record process {pid}: {error}"));
     }
+    Ok(Live { session, record })
 }
 
 fn begin(blueprint: &Blueprint, number: u16, port: u16, restarts: u32) -> Result<(u32, Record), String> {
