@@ -1,7 +1,6 @@
 //! Why a server could not be started, and what to do.
 
 use crate::config::apply::ApplyError;
-use crate::config::error::ConfigErrors;
 use crate::error::Failure;
 use crate::exit::Exit;
 use admin::certificate::CertificateError;
@@ -14,9 +13,6 @@ use store::StoreError;
 /// Why a server could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The configuration file is wrong.
-    #[error("{0}")]
-    Config(#[from] ConfigErrors),
     /// The configuration file conflicts with what is in the store.
     #[error("configuration file cannot be taken over")]
     Apply(#[from] ApplyError),
@@ -55,12 +51,16 @@ pub enum ServeError {
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Failure {
         let (exit, hint) = match &error {
-            ServeError::Config(_) | ServeError::Apply(_) => (Exit::Usage, "nothing was started or changed"),
+            ServeError::Apply(_) => (Exit::Usage, "nothing was started or changed"),
             ServeError::Store { source: StoreError::Locked { .. }, .. } => {
                 (Exit::Refused, "stop the other process, or choose another directory with --data-dir")
             }
-            ServeError::Store { .. } => (Exit::Internal, "choose another directory with --data-dir, or mend this one"),
-            ServeError::Keys(_) => (Exit::Usage, "see --admin-key-file; a removed admin-keys.json is made anew"),
+            ServeError::Store { .. } => {
+                (Exit::Internal, "choose another directory with --data-dir, or mend this one")
+            }
+            ServeError::Keys(_) => {
+                (Exit::Usage, "see --admin-key-file; a removed admin-keys.json is made anew")
+            }
             ServeError::Certificate(_) => (Exit::Usage, "a removed pair of files is made anew"),
             ServeError::AccessLog(_) => (Exit::Usage, "choose another file with --access-log, or `off`"),
             ServeError::Gateway(gateway::StartError::Listen { .. }) => {

@@ -29,7 +29,10 @@ pub(super) async fn follow(store: Arc<dyn Store>, gateway: Arc<Gateway>, instanc
                 instance.applied(applied.revision).await;
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "store cannot be read; traffic goes on");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "store cannot be read; traffic goes on"
+                );
                 crate::clock::pause(RETRY).await;
                 changes.mark_changed();
             }

@@ -28,7 +28,11 @@ pub(super) struct Instance {
 
 impl Instance {
     /// A new instance; nothing is reported yet.
-    pub(super) fn new(store: Arc<dyn Store>, role: &'static str, gateway: Option<Arc<Gateway>>) -> Arc<Instance> {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        role: &'static str,
+        gateway: Option<Arc<Gateway>>,
+    ) -> Arc<Instance> {
         let started_at_ms = clock::now_ms();
         let id = format!("{role}-{}-{started_at_ms}", std::process::id());
         Arc::new(Instance { store, id, role, gateway, applied: watch::channel(None).0, started_at_ms })
@@ -89,7 +93,8 @@ impl Instance {
         let Some(gateway) = &self.gateway else { return Vec::new() };
         let mut counters = gateway.series().snapshot();
         counters.retain(|series| {
-            series.counts.received > 0 && (!series.key.app.is_empty() || series.key.answerer == Answerer::Gate)
+            series.counts.received > 0
+                && (!series.key.app.is_empty() || series.key.answerer == Answerer::Gate)
         });
         counters
     }
@@ -108,7 +113,8 @@ impl Instance {
     }
 
     fn detail(&self, counters: &[SeriesCounts]) -> Value {
-        let listen: Vec<String> = self.gateway.iter().flat_map(|gateway| gateway.listening()).map(ToString::to_string).collect();
+        let listen: Vec<String> =
+            self.gateway.iter().flat_map(|gateway| gateway.listening()).map(ToString::to_string).collect();
         json!({
             "pid": std::process::id(),
             "started_at_ms": self.started_at_ms,

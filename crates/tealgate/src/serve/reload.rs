@@ -71,7 +71,10 @@ impl FileWatch {
         let watch = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
         let what = inotify::WatchFlags::CLOSE_WRITE | inotify::WatchFlags::MOVED_TO;
         inotify::add_watch(&watch, directory, what)?;
-        #[allow(deprecated, reason = "the new form is unsafe for types that may lie about their descriptor; OwnedFd does not")]
+        #[allow(
+            deprecated,
+            reason = "the new form is unsafe for types that may lie about their descriptor; OwnedFd does not"
+        )]
         let events = AsyncFd::with_interest(watch, Interest::READABLE)?;
         Ok(FileWatch { path: path.to_path_buf(), events })
     }

@@ -1,14 +1,15 @@
 //! A running server: its parts, built in the order in which they need each other, and taken down in reverse.
 
-use super::follow::follow;
-use super::instance::Instance;
 use super::error::ServeError;
+use super::follow::follow;
+use super::gateway_settings;
+use super::instance::Instance;
 use super::options::{KeySource, Options};
 use super::reload::{self, FileWatch};
 use super::signals::{Asked, Signals};
-use super::gateway_settings;
 use crate::cli::serve::Role;
 use crate::config::settings::AccessLog;
+use crate::running::Running;
 use admin::keys::{FILE_NAME as KEYS_FILE, Keys};
 use admin::{AdminState, Dialect, Readiness, certificate, server as admin_server, ttl};
 use gateway::Gateway;
@@ -36,6 +37,7 @@ pub struct Server {
     log: Option<Arc<telemetry::access_log::AccessLog>>,
     config: Option<PathBuf>,
     file_watch: Option<FileWatch>,
+    data_dir: PathBuf,
     keys_file: Option<PathBuf>,
     admin: Option<SocketAddr>,
     admin_tls: Option<SocketAddr>,
@@ -52,10 +54,11 @@ impl Server {
     /// # Errors
     /// When a part cannot be started; what was started before it is stopped again.
     pub async fn start(options: Options) -> Result<Server, ServeError> {
-        let store_error = |source| ServeError::Store { path: options.data_dir.clone(), source };
-        let lock = store::lock(&options.data_dir, options.role.name()).map_err(store_error)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&options.data_dir).map_err(store_error)?);
-        if let (Some(loaded), true) = (&options.loaded, options.role != Role::Gateway) {
+        let store_error = |source| ServeError::Store { path: options.prepared.data_dir.clone(), source };
+        let lock = store::lock(&options.prepared.data_dir, options.role.name()).map_err(store_error)?;
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&options.prepared.data_dir).map_err(store_error)?);
+        if let (Some(loaded), true) = (&options.prepared.loaded, options.role != Role::Gateway) {
             reload::apply(&*store, loaded).await?;
         }
         let (gateway, log) = start_gateway(&options)?;
@@ -69,18 +72,21 @@ impl Server {
             instance,
             log,
             file_watch: watch_file(&options),
-            config: options.config.clone().filter(|_| options.role != Role::Gateway),
-            keys_file: (options.keys == KeySource::DataDir).then(|| options.data_dir.join(KEYS_FILE)),
+            config: options.config.clone(),
+            keys_file: (options.keys == KeySource::DataDir)
+                .then(|| options.prepared.data_dir.join(KEYS_FILE)),
+            data_dir: options.prepared.data_dir.clone(),
             admin: None,
             admin_tls: None,
             readiness,
             shutdown: watch::channel(false).0,
-            shutdown_timeout: Duration::from_millis(options.settings.shutdown_timeout_ms),
+            shutdown_timeout: Duration::from_millis(options.prepared.settings.shutdown_timeout_ms),
             tasks: JoinSet::new(),
             _lock: lock,
         };
         server.follow_store().await;
         server.serve_admin(&options, Arc::new(keys), ready).await?;
+        server.announce();
         server.readiness.send_replace(Readiness::Ready);
         Ok(server)
     }
@@ -88,7 +94,11 @@ impl Server {
     /// Lets the gateway follow the store, and waits until it runs what the store says now.
     async fn follow_store(&mut self) {
         if let Some(gateway) = &self.gateway {
-            self.tasks.spawn(follow(Arc::clone(&self.store), Arc::clone(gateway), Arc::clone(&self.instance)));
+            self.tasks.spawn(follow(
+                Arc::clone(&self.store),
+                Arc::clone(gateway),
+                Arc::clone(&self.instance),
+            ));
             let mut applied = self.instance.watch_applied();
             // Ends only when the gateway has ended; `obey` will then say so.
             let _ = applied.wait_for(Option::is_some).await;
@@ -106,24 +116,38 @@ impl Server {
         ready: watch::Receiver<Readiness>,
     ) -> Result<(), ServeError> {
         let mut state = AdminState::new(Arc::clone(&self.store), plugins::ALL, keys);
-        state.allow_admin = options.settings.admin.allow.iter().filter_map(|block| Cidr::parse(block)).collect();
+        state.allow_admin =
+            options.prepared.settings.admin.allow.iter().filter_map(|block| Cidr::parse(block)).collect();
         state.role = options.role.name();
         state.readiness = ready;
         state.metrics = self.metrics();
-        if let Some(address) = options.settings.admin.listen.address() {
+        if let Some(address) = options.prepared.settings.admin.listen.address() {
             let (listener, address) = bind(address).await?;
             let router = admin::router(state.clone(), Dialect::Apisix);
             self.tasks.spawn(admin_server::serve(listener, router, self.shutdown_asked()));
             self.admin = Some(address);
         }
-        if let Some(address) = options.settings.admin.tls_listen.address() {
+        if let Some(address) = options.prepared.settings.admin.tls_listen.address() {
             let (listener, address) = bind(address).await?;
-            let tls = certificate::load_or_create(&options.data_dir)?;
+            let tls = certificate::load_or_create(&options.prepared.data_dir)?;
             let router = admin::router(state, Dialect::Api7);
             self.tasks.spawn(admin_server::serve_tls(listener, router, tls, self.shutdown_asked()));
             self.admin_tls = Some(address);
         }
         Ok(())
+    }
+
+    /// Leaves word where this server is, for commands on the same machine.
+    fn announce(&self) {
+        let running = Running {
+            pid: std::process::id(),
+            listen: self.listening().to_vec(),
+            admin: self.admin,
+            admin_tls: self.admin_tls,
+        };
+        if let Err(error) = running.write(&self.data_dir) {
+            tracing::warn!(%error, "commands on this machine will need --server");
+        }
     }
 
     fn shutdown_asked(&self) -> impl Future<Output = ()> + Send + 'static {
@@ -164,10 +188,14 @@ impl Server {
     /// What a person at the terminal wants to know first.
     #[must_use]
     pub fn banner(&self) -> String {
-        let mut lines = vec![format!("tealgate {} is up ({})", env!("CARGO_PKG_VERSION"), self.instance.id())];
+        let mut lines =
+            vec![format!("tealgate {} is up ({})", env!("CARGO_PKG_VERSION"), self.instance.id())];
         lines.extend(self.listening().iter().map(|address| format!("  gateway    http://{address}")));
         lines.extend(self.admin.map(|address| format!("  Admin API  http://{address}/apisix/admin/")));
-        lines.extend(self.admin_tls.map(|address| format!("             https://{address}/apisix/admin/ (API7's dialect)")));
+        lines.extend(
+            self.admin_tls
+                .map(|address| format!("             https://{address}/apisix/admin/ (API7's dialect)")),
+        );
         lines.extend(self.keys_file.iter().map(|path| format!("  admin key  in {}", path.display())));
         lines.join("\n")
     }
@@ -219,6 +247,7 @@ impl Server {
     /// Ends without waiting for open requests.
     pub async fn end(&mut self) {
         self.shutdown.send_replace(true);
+        Running::remove(&self.data_dir);
         self.instance.leave().await;
         self.tasks.shutdown().await;
     }
@@ -250,9 +279,11 @@ async fn changed(file: Option<&FileWatch>) {
 }
 
 fn watch_file(options: &Options) -> Option<FileWatch> {
-    let path = options.config.as_deref().filter(|_| options.role != Role::Gateway)?;
+    let path = options.config.as_deref()?;
     FileWatch::new(path)
-        .inspect_err(|error| tracing::warn!(%error, "changes of the configuration file are not noticed; send SIGHUP"))
+        .inspect_err(
+            |error| tracing::warn!(%error, "changes of the configuration file are not noticed; send SIGHUP"),
+        )
         .ok()
 }
 
@@ -262,11 +293,13 @@ fn start_gateway(options: &Options) -> Result<Started, ServeError> {
     if options.role == Role::Controller {
         return Ok((None, None));
     }
-    let settings = gateway_settings::of(&options.settings);
+    let settings = gateway_settings::of(&options.prepared.settings);
     let totals = Arc::new(Totals::new(settings.threads));
-    let log = match &options.settings.access_log {
+    let log = match &options.prepared.settings.access_log {
         AccessLog::Off => None,
-        AccessLog::File(path) => Some(Arc::new(telemetry::access_log::AccessLog::start(path, Arc::clone(&totals))?)),
+        AccessLog::File(path) => {
+            Some(Arc::new(telemetry::access_log::AccessLog::start(path, Arc::clone(&totals))?))
+        }
     };
     let gateway = Gateway::start(settings, log.as_deref(), totals)?;
     Ok((Some(Arc::new(gateway)), log))
@@ -276,7 +309,7 @@ fn keys(options: &Options) -> Result<Keys, ServeError> {
     Ok(match &options.keys {
         KeySource::Key(key) => Keys::single(key)?,
         KeySource::File(path) => Keys::from_file(path)?,
-        KeySource::DataDir => Keys::load_or_create(&options.data_dir)?.0,
+        KeySource::DataDir => Keys::load_or_create(&options.prepared.data_dir)?.0,
     })
 }
 
