@@ -17,5 +17,5 @@ pub mod logging;
 pub mod running;
 pub mod sample_app;
 pub mod serve;
-pub mod serve;
 pub mod terminal;
+pub mod tree;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 /// # Errors
 /// None; what is wrong with the file is the command's data.
 pub fn run(arguments: &CheckArgs, output: Output) -> Outcome {
-    match config::load(&arguments.file, &[]) {
+    match config::load(&arguments.file, plugins::ALL) {
         Ok(loaded) => {
             let counts = counts(&loaded);
             if output.json {

@@ -40,8 +40,10 @@ fn dispatch(cli: Cli, output: Output) -> Outcome {
             output.text(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
+        Some(Command::Serve(arguments)) => crate::serve::run(&arguments, output),
         Some(Command::SampleApp(arguments)) => crate::sample_app::run(arguments),
         Some(Command::Launch { arguments }) => launch(&arguments, output),
+        Some(_) => Err(Failure::usage("not in this build", "")),
     }
 }
 

@@ -297,5 +297,4 @@ fn excerpt(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "document/tests.rs"]
 mod tests;

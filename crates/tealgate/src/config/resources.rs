@@ -97,13 +97,23 @@ fn id(kind: Kind, item: &Value, pointer: &str, findings: &mut Vec<Finding>) -> O
     Some(text)
 }
 
+/// APISIX's texts for "either this or that" do not say which.
+fn hint(kind: Kind, item: &Value) -> &'static str {
+    let has = |key: &str| item.get(key).is_some();
+    match kind {
+        Kind::Route if has("uri") == has("uris") => "a route has either `uri` or `uris`",
+        Kind::Upstream if !has("nodes") => "an upstream needs `nodes`, for example {\"127.0.0.1:8080\": 1}",
+        _ => "",
+    }
+}
+
 fn check(kind: Kind, item: &Value, pointer: &str, plugins: &[PluginInfo], findings: &mut Vec<Finding>) {
     let below = |at: String| format!("{pointer}{at}");
     if kind != Kind::App {
         if let Err(error) = model::check::check(kind, item, plugins) {
             let text = error.text.strip_prefix("invalid configuration: ").unwrap_or(&error.text);
             let pointer = below(error.pointer.unwrap_or_default());
-            findings.push(Finding { pointer, message: text.to_owned(), hint: String::new() });
+            findings.push(Finding { pointer, message: text.to_owned(), hint: hint(kind, item).to_owned() });
         }
         return;
     }

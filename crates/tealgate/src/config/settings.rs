@@ -179,6 +179,6 @@ pub struct Dns {
 
 impl Default for Dns {
     fn default() -> Self {
-        Dns { valid_ms: 30_000 }
+        Dns { valid_ms: 10_000 }
     }
 }

@@ -1,0 +1,73 @@
+//! What a running server leaves in its data directory so that commands on the same machine find it, also when it
+//! took free ports: `running.json`.
+
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Name of the file inside the data directory.
+const FILE_NAME: &str = "running.json";
+
+/// A running server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// Its process id.
+    pub pid: u32,
+    /// Where its gateway listens.
+    #[serde(default)]
+    pub listen: Vec<SocketAddr>,
+    /// Where its Admin API listens.
+    #[serde(default)]
+    pub admin: Option<SocketAddr>,
+    /// Where its Admin API with TLS listens.
+    #[serde(default)]
+    pub admin_tls: Option<SocketAddr>,
+}
+
+impl Running {
+    /// Writes the file, whole or not at all.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn write(&self, data_dir: &Path) -> io::Result<()> {
+        let path = path(data_dir);
+        let new = path.with_extension("json.new");
+        std::fs::write(&new, serde_json::to_vec_pretty(self)?)?;
+        std::fs::rename(new, path)
+    }
+
+    /// What the file says; `None` if there is none or it is unreadable: then the server is looked for elsewhere.
+    #[must_use]
+    pub fn read(data_dir: &Path) -> Option<Running> {
+        serde_json::from_slice(&std::fs::read(path(data_dir)).ok()?).ok()
+    }
+
+    /// Removes the file, at the end of a server.
+    pub fn remove(data_dir: &Path) {
+        if let Err(error) = std::fs::remove_file(path(data_dir)) {
+            tracing::debug!(%error, "cannot remove {FILE_NAME}");
+        }
+    }
+}
+
+fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE_NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(Running::read(directory.path()), None);
+        let admin = Some("127.0.0.1:40001".parse().unwrap());
+        let running = Running { pid: 1, admin, ..Running::default() };
+        running.write(directory.path()).unwrap();
+        assert_eq!(Running::read(directory.path()), Some(running));
+        Running::remove(directory.path());
+        assert_eq!(Running::read(directory.path()), None);
+    }
+}

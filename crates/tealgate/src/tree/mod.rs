@@ -1,0 +1,12 @@
+//! The live tree of a release: a pure picture of it, and that picture as text.
+//!
+//! [`picture::Picture`] is what there is to see, free of layout; [`render()`] lays it out for a width and a style;
+//! [`changes()`] says in lines what is new, for where nothing can be redrawn. No I/O and no clock.
+
+mod changes;
+pub mod numbers;
+pub mod picture;
+mod render;
+
+pub use changes::changes;
+pub use render::render;
