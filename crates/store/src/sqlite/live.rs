@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// See [`format`]. Two versions of Tealgate may share it, so that it has a format as well.
+/// See [`mod@format`]. Two versions of Tealgate may share it, so that it has a format as well.
 const LAYOUT: Layout<'static> = Layout { steps: &[FORMAT_1], durable: false };
 
 const FORMAT_1: &str = "

@@ -35,7 +35,7 @@ use tokio::sync::watch;
 use watcher::Watcher;
 use worker::Worker;
 
-/// A durable store in a directory. Dropping it finishes what was begun and ends its threads.
+/// A durable store in a directory of a local file system (sqlite's log needs shared memory). Dropping it finishes what was begun and ends its threads.
 #[derive(Debug)]
 pub struct SqliteStore {
     // Dropped in this order: the files are closed before others may think that they are alone.

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// See [`format`].
+/// See [`mod@format`].
 const LAYOUT: Layout<'static> = Layout { steps: &[FORMAT_1], durable: true };
 
 const FORMAT_1: &str = "

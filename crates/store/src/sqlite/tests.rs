@@ -6,7 +6,7 @@ use model::resource::Origin;
 use proptest::prelude::*;
 use rustix::fs::{Gid, Uid};
 use serde_json::json;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;
 
 const NEVER: Duration = Duration::from_secs(3_600);
@@ -236,14 +236,15 @@ fn a_directory_that_is_a_file_is_named() {
     assert!(matches!(error, StoreError::Backend { path: named, .. } if Path::new(&named) == path));
 }
 
-/// A closed store with some of everything in it.
-async fn filled(dir: &Path) {
+/// A store with some of everything in it. While it is open, all of that is in the log.
+async fn filled(dir: &Path) -> SqliteStore {
     let store = SqliteStore::open(dir).unwrap();
     let fence = store.acquire("l", "a", 5, 0).await.unwrap().unwrap().fence;
     store.commit((0..40).map(|n| put(&n.to_string(), n)).collect(), None).await.unwrap();
     for seq in 1..=10 {
         store.append("r", "l", fence, JournalEntry { seq, body: "{}".repeat(200) }).await.unwrap();
     }
+    store
 }
 
 /// Does everything that reads and writes; a panic in a job would be [`StoreError::Closed`].
@@ -257,26 +258,54 @@ async fn exercise(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The files of a store, as they were left by its end (`state.db`) or by the end of its process (the log as well).
+type Remains = Vec<(&'static str, Vec<u8>)>;
+
+async fn remains() -> [Remains; 2] {
+    let dir = tempfile::tempdir().unwrap();
+    let read = |name| (name, std::fs::read(dir.path().join(name)).unwrap());
+    let store = filled(dir.path()).await;
+    let killed = vec![read("state.db-wal"), read("state.db")];
+    drop(store);
+    [killed, vec![read("state.db")]]
+}
+
 #[test]
-fn no_damage_to_the_file_is_a_panic() {
+fn no_damage_to_the_files_is_a_panic() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let whole = tempfile::tempdir().unwrap();
-    runtime.block_on(filled(whole.path()));
-    let whole = whole.path().join("state.db");
-    let length = std::fs::metadata(&whole).unwrap().len();
-    let damage = (prop::collection::vec((0..length, any::<u8>()), 1..8), prop::option::of(0..length));
-    proptest!(ProptestConfig::with_cases(64), |((bytes, cut) in damage)| {
+    let remains = runtime.block_on(remains());
+    let bytes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8);
+    let damage = (0..remains.len(), bytes, prop::option::of(any::<prop::sample::Index>()));
+    proptest!(ProptestConfig::with_cases(96), |((which, bytes, cut) in damage)| {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("state.db");
-        std::fs::copy(&whole, &path).unwrap();
-        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-        for (offset, byte) in bytes {
-            file.write_all_at(&[byte], offset).unwrap();
+        let mut remains = remains[which].clone();
+        let (_, damaged) = &mut remains[0];
+        for (place, byte) in bytes {
+            let place = place.index(damaged.len());
+            damaged[place] = byte;
         }
         if let Some(cut) = cut {
-            file.set_len(cut).unwrap();
+            damaged.truncate(cut.index(damaged.len()));
+        }
+        for (name, content) in remains {
+            std::fs::write(dir.path().join(name), content).unwrap();
         }
         let outcome = runtime.block_on(exercise(dir.path()));
         prop_assert!(!matches!(outcome, Err(StoreError::Closed)), "a job has panicked");
     });
+}
+
+#[tokio::test]
+async fn a_log_without_its_end_loses_the_end_only() {
+    let [killed, _] = remains().await;
+    let dir = tempfile::tempdir().unwrap();
+    for (name, mut content) in killed {
+        if name == "state.db-wal" {
+            content.pop();
+        }
+        std::fs::write(dir.path().join(name), content).unwrap();
+    }
+    let store = SqliteStore::open(dir.path()).unwrap();
+    assert_eq!(store.snapshot().await.unwrap().resources.len(), 40);
+    assert_eq!(store.journal("r").await.unwrap().len(), 9, "the append that was cut is gone as a whole");
 }
