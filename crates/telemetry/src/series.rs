@@ -45,6 +45,18 @@ impl SeriesKey {
         SeriesKey { epoch: 0, ..self.clone() }
     }
 
+    /// The key before all others of a route.
+    fn first_of(route: &str) -> SeriesKey {
+        SeriesKey {
+            route: route.to_owned(),
+            service: String::new(),
+            app: String::new(),
+            answerer: Answerer::Blue,
+            lane: Lane::Share,
+            epoch: 0,
+        }
+    }
+
     /// The key under which this series is added up once its route is gone.
     fn retired(&self) -> SeriesKey {
         SeriesKey {
@@ -123,6 +135,8 @@ pub struct Registry {
 struct Shelves {
     live: BTreeMap<SeriesKey, Arc<Series>>,
     retired: BTreeMap<SeriesKey, Counts>,
+    /// Routes that lead, or led, to an environment of an app.
+    app_routes: BTreeSet<String>,
     /// Number of live series at which the next sweep is worth its while.
     sweep_at: usize,
 }
@@ -150,6 +164,9 @@ impl Registry {
         }
         let series = Arc::new(Series::new(key.clone(), self.threads));
         shelves.live.insert(key.clone(), Arc::clone(&series));
+        if !key.app.is_empty() {
+            shelves.app_routes.insert(key.route.clone());
+        }
         shelves.add_up_old_epochs(key);
         shelves.sweep_if_crowded();
         series
@@ -161,6 +178,38 @@ impl Registry {
         let (live, mut sums) = {
             let shelves = self.lock();
             (shelves.live.values().cloned().collect::<Vec<_>>(), shelves.retired.clone())
+        };
+        for series in live {
+            sums.entry(series.key.clone()).or_default().merge(&series.counts());
+        }
+        sums.into_iter().map(|(key, counts)| SeriesCounts { key, counts }).collect()
+    }
+
+    /// The counts of the routes that lead to apps, what the gate answered on them included. Costs what these few
+    /// series cost, however many others there are.
+    #[must_use]
+    pub fn snapshot_of_apps(&self) -> Vec<SeriesCounts> {
+        let (live, mut sums) = {
+            let shelves = self.lock();
+            let mut live = Vec::new();
+            let mut sums = BTreeMap::new();
+            for route in &shelves.app_routes {
+                let of_route = |key: &SeriesKey| key.route == *route;
+                let first = SeriesKey::first_of(route);
+                live.extend(
+                    shelves
+                        .live
+                        .range(&first..)
+                        .map_while(|(key, series)| of_route(key).then(|| Arc::clone(series))),
+                );
+                sums.extend(
+                    shelves
+                        .retired
+                        .range(&first..)
+                        .map_while(|(key, counts)| of_route(key).then(|| (key.clone(), counts.clone()))),
+                );
+            }
+            (live, sums)
         };
         for series in live {
             sums.entry(series.key.clone()).or_default().merge(&series.counts());
@@ -201,6 +250,7 @@ impl Shelves {
             let sum = if routes.contains(&key.route) { key } else { key.retired() };
             self.retired.entry(sum).or_default().merge(&counts);
         }
+        self.app_routes.retain(|route| routes.contains(route));
         self.sweep_at = MAX_UNUSED_SERIES.max(self.live.len() * 2);
     }
 

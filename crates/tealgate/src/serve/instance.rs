@@ -2,7 +2,6 @@
 
 use crate::clock;
 use gateway::Gateway;
-use model::record::Answerer;
 use model::resource::Revision;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -88,14 +87,11 @@ impl Instance {
         }
     }
 
-    /// The counters that releases need: those of colours, and what the gate answered on the same routes.
+    /// The counters that releases need: those of the routes that lead to apps.
     fn counters(&self) -> Vec<SeriesCounts> {
         let Some(gateway) = &self.gateway else { return Vec::new() };
-        let mut counters = gateway.series().snapshot();
-        counters.retain(|series| {
-            series.counts.received > 0
-                && (!series.key.app.is_empty() || series.key.answerer == Answerer::Gate)
-        });
+        let mut counters = gateway.series().snapshot_of_apps();
+        counters.retain(|series| series.counts.received > 0);
         counters
     }
 

@@ -125,3 +125,23 @@ fn a_sum_takes_only_what_is_wanted() {
     assert_eq!(sum_of(&snapshot, |key| key.epoch == 1).received, 2);
     assert_eq!(sum_of(&snapshot, |_| false), Counts::default());
 }
+
+#[test]
+fn the_snapshot_of_apps_has_their_routes_and_no_others() {
+    let registry = Registry::new(1);
+    let key = |route: &str, app: &str, answerer| SeriesKey {
+        route: route.to_owned(),
+        service: String::new(),
+        app: app.to_owned(),
+        answerer,
+        lane: Lane::Share,
+        epoch: 1,
+    };
+    let wanted =
+        [key("b", "", Answerer::Gate), key("b", "shop", Answerer::Blue), key("b", "shop", Answerer::Green)];
+    for other in [key("a", "", Answerer::Gate), key("c", "", Answerer::Upstream)].iter().chain(&wanted) {
+        registry.series(other).cell(0).begin();
+    }
+    let found: Vec<SeriesKey> = registry.snapshot_of_apps().into_iter().map(|series| series.key).collect();
+    assert_eq!(found, wanted);
+}
