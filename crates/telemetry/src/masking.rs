@@ -47,6 +47,25 @@ pub(crate) fn is_secret(raw_name: &str) -> bool {
     SECRET_NAMES.contains(&name) || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
+/// A query with the values of secret parameters masked.
+pub(crate) fn masked(query: &str) -> String {
+    let mut out = String::with_capacity(query.len());
+    for (number, pair) in query.split('&').enumerate() {
+        if number > 0 {
+            out.push('&');
+        }
+        match pair.split_once('=') {
+            Some((name, _)) if is_secret(name) => {
+                out.push_str(name);
+                out.push('=');
+                out.push_str(MASK);
+            }
+            _ => out.push_str(pair),
+        }
+    }
+    out
+}
+
 /// The bytes with `%XX` resolved; a percent sign that begins no escape stands for itself.
 fn decoded(raw: &[u8]) -> impl Iterator<Item = u8> {
     let mut rest = raw;
