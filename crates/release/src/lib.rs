@@ -4,10 +4,18 @@
 //! meets the request path only in the store (what we want) and in telemetry (what happened).
 #![forbid(unsafe_code)]
 
+mod book;
 pub mod clock;
+pub mod controller;
+pub mod counters;
+pub mod events;
 pub mod gate;
 pub mod journal;
+pub mod lease;
 pub mod machine;
 pub mod plan;
 pub mod report;
+mod runner;
+pub mod switch;
 pub mod target;
+pub mod view;

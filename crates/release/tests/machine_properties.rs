@@ -37,8 +37,7 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let spread =
-        prop_oneof![6 => Just(Spread::Yes), 1 => Just(Spread::No { detail: "gw".into() }), 1 => Just(Spread::CannotTell)];
+    let spread = prop_oneof![6 => Just(Spread::Yes), 1 => Just(Spread::No { detail: "gw".into() }), 1 => Just(Spread::CannotTell)];
     let traffic = prop_oneof![
         6 => Just(Traffic::Good),
         1 => Just(Traffic::Bad { evidence: vec!["7 of 20 failed".into()] }),
@@ -75,7 +74,11 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn policy() -> impl Strategy<Value = ReleasePolicy> {
-    let steps = prop_oneof![Just(json!([100])), Just(json!([10, 50, 100])), Just(json!([1, {"share": 100, "pause_ms": 2_000}]))];
+    let steps = prop_oneof![
+        Just(json!([100])),
+        Just(json!([10, 50, 100])),
+        Just(json!([1, {"share": 100, "pause_ms": 2_000}]))
+    ];
     let gates = prop_oneof![
         Just(json!([])),
         Just(json!([{"name": "smoke", "check": {"smoke": {"requests": [{"path": "/"}]}}}])),

@@ -76,7 +76,9 @@ pub enum Damage {
         seq: u64,
     },
     /// A newer Tealgate wrote it.
-    #[error("entry {seq} has format {found}, but this version reads only up to {FORMAT}; use a newer tealgate")]
+    #[error(
+        "entry {seq} has format {found}, but this version reads only up to {FORMAT}; use a newer tealgate"
+    )]
     NewerFormat {
         /// Which.
         seq: u64,
@@ -113,7 +115,12 @@ struct Format {
 ///
 /// # Errors
 /// If the event cannot be written as JSON: a map with keys that are no texts, which no event has.
-pub fn seal(head: &Head, at_ms: i64, actor: &str, event: &Event) -> Result<(JournalEntry, Head), serde_json::Error> {
+pub fn seal(
+    head: &Head,
+    at_ms: i64,
+    actor: &str,
+    event: &Event,
+) -> Result<(JournalEntry, Head), serde_json::Error> {
     let seq = head.seq.saturating_add(1);
     let unsealed = Unsealed { format: FORMAT, seq, at_ms, actor, event, prev: &head.hash };
     let mut body = serde_json::to_string(&unsealed)?;
@@ -157,8 +164,7 @@ pub fn read(entries: &[JournalEntry]) -> Result<Chain, Damage> {
 impl Chain {
     fn push(&mut self, stored: &JournalEntry) -> Result<(), Damage> {
         let seq = stored.seq;
-        let unreadable =
-            |error: serde_json::Error| Damage::Unreadable { seq, what: error.to_string() };
+        let unreadable = |error: serde_json::Error| Damage::Unreadable { seq, what: error.to_string() };
         let Format { format } = serde_json::from_str(&stored.body).map_err(unreadable)?;
         if format > FORMAT {
             return Err(Damage::NewerFormat { seq, found: format });

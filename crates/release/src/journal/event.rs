@@ -59,12 +59,13 @@ pub enum Event {
         /// Newest last.
         lines: Vec<String>,
     },
-    /// Something that the report must name: a gateway that vanished, a damaged entry.
-    Noticed {
-        /// In words.
-        what: String,
-        /// Whether requests may have been lost without anyone counting them.
-        gap: bool,
+    /// A gateway came or went while the release was in flight. What one had counted when it went is a gap in the
+    /// account, unless the same one comes back.
+    Gateway {
+        /// Its instance.
+        instance: String,
+        /// Whether it came.
+        alive: bool,
     },
     /// The entry before was cut off in the middle, and does not count.
     Dropped {
@@ -88,6 +89,16 @@ pub struct Request {
     pub steps: Option<Vec<Step>>,
     /// The release that this one takes back; it was committed.
     pub takes_back: Option<String>,
+}
+
+impl std::fmt::Display for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Command::Abort { reason } => write!(f, "abort: {reason}"),
+            Command::Promote { subject } => write!(f, "promote: {subject}"),
+            Command::Supersede { by } => write!(f, "supersede: by {by}"),
+        }
+    }
 }
 
 /// What someone wants of a release.

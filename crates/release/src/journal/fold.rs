@@ -1,10 +1,12 @@
 //! What a journal adds up to.
 
+use super::history::{Move, Span};
 use super::{Chain, Command, Entry, Event, Request};
-use crate::machine::{Input, Outcome, State};
+use crate::machine::{Input, Outcome, Phase, State};
 use crate::plan::{Plan, Refusal};
 use crate::report::Account;
 use crate::target::EnvironmentSpec;
+use std::collections::BTreeSet;
 
 /// A release, as its journal tells it.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,10 +33,14 @@ pub struct Folded {
     pub decided_at_ms: Option<i64>,
     /// When it had nothing left to do, milliseconds since the Unix epoch.
     pub ended_at_ms: Option<i64>,
+    /// The phases so far, with their times.
+    pub spans: Vec<Span>,
+    /// The moves of traffic so far, with their times.
+    pub moves: Vec<Move>,
     /// The last counters.
     pub account: Option<Account>,
-    /// What may have been lost without being counted, in words.
-    pub gaps: Vec<String>,
+    /// The gateways that went while it was in flight and did not come back: what they had counted is not known.
+    pub gaps: BTreeSet<String>,
 }
 
 /// Adds a journal up. `None`: its first entry is not a request, so there is no release.
@@ -54,8 +60,10 @@ pub fn fold(release: &str, chain: &Chain) -> Option<Folded> {
         withdrawn: None,
         decided_at_ms: None,
         ended_at_ms: None,
+        spans: Vec::new(),
+        moves: Vec::new(),
         account: None,
-        gaps: Vec::new(),
+        gaps: BTreeSet::new(),
     };
     rest.iter().for_each(|entry| folded.add(entry));
     Some(folded)
@@ -65,7 +73,9 @@ impl Folded {
     fn add(&mut self, entry: &Entry) {
         match &entry.event {
             Event::Planned { plan } => {
-                self.state = Some(State::new(entry.at_ms));
+                let state = State::new(entry.at_ms);
+                self.follow_phases(entry.at_ms, &state);
+                self.state = Some(state);
                 self.plan = Some((**plan).clone());
             }
             Event::Refused { refusals } => {
@@ -73,23 +83,31 @@ impl Folded {
                 self.withdraw(entry, Outcome::Refused, "the plan was refused");
             }
             Event::Withdrawn { outcome, why } => self.withdraw(entry, *outcome, why),
-            Event::Decided { state, .. } => {
+            Event::Decided { state, intents, .. } => {
                 self.inputs.clear();
+                self.follow_phases(entry.at_ms, state);
+                self.follow_moves(entry.at_ms, state, intents);
                 if state.outcome.is_some() {
                     self.decided_at_ms.get_or_insert(entry.at_ms);
                 }
-                if state.phase == crate::machine::Phase::Ended {
+                if state.phase == Phase::Ended {
                     self.ended_at_ms.get_or_insert(entry.at_ms);
                 }
                 self.state = Some((**state).clone());
             }
             Event::Ended { id, result } => {
+                self.written(id, result);
                 self.inputs.push(Input::Ended { id: id.clone(), result: result.clone() });
             }
             Event::Commanded(command) => self.inputs.push(input_of(command, &entry.actor)),
             Event::Counted { account } => self.account = Some((**account).clone()),
-            Event::Noticed { what, gap: true } => self.gaps.push(what.clone()),
-            Event::Requested(_) | Event::Noticed { .. } | Event::Logged { .. } | Event::Dropped { .. } => {}
+            Event::Gateway { instance, alive: true } => {
+                self.gaps.remove(instance);
+            }
+            Event::Gateway { instance, alive: false } => {
+                self.gaps.insert(instance.clone());
+            }
+            Event::Requested(_) | Event::Logged { .. } | Event::Dropped { .. } => {}
         }
     }
 

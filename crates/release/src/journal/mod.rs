@@ -8,9 +8,11 @@
 mod chain;
 mod event;
 mod fold;
+mod history;
 #[cfg(test)]
 mod tests;
 
 pub use chain::{Chain, Damage, Entry, Head, read, seal};
 pub use event::{Command, Event, Request};
 pub use fold::{Folded, fold};
+pub use history::{Move, Span};

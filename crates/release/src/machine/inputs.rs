@@ -1,6 +1,20 @@
 //! What was journaled since the last step: commands of people, outcomes of actions. Aborts are taken first.
 
-use super::{Action, ActionResult, Cause, Flow, Input, Phase, Run, Stage, WaitingFor, Written};
+use super::rounds::approval_gate;
+use super::{Action, ActionResult, Cause, Flow, Input, Phase, Run, Stage, State, WaitingFor, Written};
+use crate::plan::Plan;
+
+/// What a person is asked in this state, and a `promote` would answer; `None`: nothing.
+#[must_use]
+pub fn question(plan: &Plan, state: &State) -> Option<WaitingFor> {
+    if let Some(diff) = &state.foreign {
+        return Some(WaitingFor::Edit { diff: diff.clone() });
+    }
+    if let Some(hold) = &state.hold {
+        return Some(WaitingFor::Verdict { what: hold.what.clone() });
+    }
+    approval_gate(plan, state).map(|gate| WaitingFor::Approval { gate })
+}
 
 impl Run<'_> {
     pub(super) fn take_inputs(&mut self) {
@@ -67,9 +81,11 @@ impl Run<'_> {
             (Action::SetShare { .. }, ActionResult::Failed { why }) => {
                 self.turn_back(Cause::Switch { why: why.clone() });
             }
-            (Action::RunGate { .. }, ActionResult::Gate { outcome }) => self.gate_spoke(id.to_owned(), outcome),
+            (Action::RunGate { .. }, ActionResult::Gate { outcome }) => {
+                self.gate_spoke(id.to_owned(), outcome)
+            }
             (Action::RunGate { .. }, ActionResult::Failed { why }) => {
-                self.inconclusive(why.clone(), id.to_owned());
+                self.inconclusive(why, id.to_owned());
             }
             (Action::StopOld | Action::ReduceOld { .. } | Action::StopNew, ActionResult::Done) => {
                 self.enter(Phase::Ended, Stage::Keep);
@@ -90,7 +106,7 @@ impl Run<'_> {
     }
 
     fn promote(&mut self, actor: &str, subject: &str) {
-        let asked = self.question().and_then(|question| question.subject());
+        let asked = question(self.plan, &self.state).and_then(|question| question.subject());
         if asked.as_deref() != Some(subject) {
             self.note(format!("{actor} promoted {subject}, but that does not wait any more"));
             return;
@@ -103,17 +119,6 @@ impl Run<'_> {
         } else {
             self.settled_by_person();
         }
-    }
-
-    /// What a person is asked now.
-    fn question(&self) -> Option<WaitingFor> {
-        if let Some(diff) = &self.state.foreign {
-            return Some(WaitingFor::Edit { diff: diff.clone() });
-        }
-        if let Some(hold) = &self.state.hold {
-            return Some(WaitingFor::Verdict { what: hold.what.clone() });
-        }
-        self.approval_gate().map(|gate| WaitingFor::Approval { gate })
     }
 
     fn found_edit(&mut self, diff: &str) {

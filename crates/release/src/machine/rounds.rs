@@ -1,9 +1,10 @@
 //! Gates: one after the other, in the order of the policy, on each occasion that the policy names.
 
 use super::{
-    Action, Cause, Flow, GateResult, Hold, Round, RoundKind, Run, Stage, Verdict, WaitingFor,
+    Action, Cause, Flow, GateResult, Hold, Round, RoundKind, Run, Stage, State, Verdict, WaitingFor,
 };
 use crate::gate::{self, GateOutcome};
+use crate::plan::Plan;
 use model::policy::{Check, Gate, OnInconclusive, When};
 
 /// Between two runs of a gate whose verdict was inconclusive, milliseconds.
@@ -25,7 +26,8 @@ impl Run<'_> {
     /// Runs the gates of this round. `None`: all of them have passed.
     pub(super) fn run_round(&mut self) -> Option<Flow> {
         let round = self.state.round.clone()?;
-        let next = self.plan.gates.iter().enumerate().skip(round.gate).find(|(_, gate)| runs_on(gate, round.kind));
+        let next =
+            self.plan.gates.iter().enumerate().skip(round.gate).find(|(_, gate)| runs_on(gate, round.kind));
         let Some((place, gate)) = next else {
             self.state.round = None;
             return None;
@@ -49,7 +51,7 @@ impl Run<'_> {
                 return self.wait_for_action(&doing, Some(limit_ms - self.state.stage_ms));
             }
             self.state.pending = None;
-            return self.inconclusive(format!("gate {} did not end within its limit", gate.name), String::new());
+            return self.inconclusive("did not end within its limit", String::new());
         }
         if let Some(hold) = &self.state.hold
             && (self.state.stage_ms < RETRY_MS || hold.ms >= self.plan.inconclusive_hold_ms)
@@ -95,14 +97,15 @@ impl Run<'_> {
                 self.turn_back(Cause::Gate { gate, summary });
             }
             gate::Verdict::Inconclusive => {
-                self.inconclusive(format!("gate {gate}: {summary}"), action);
+                self.inconclusive(&summary, action);
             }
         }
     }
 
-    pub(super) fn inconclusive(&mut self, what: String, action: String) -> Flow {
+    pub(super) fn inconclusive(&mut self, summary: &str, action: String) -> Flow {
         let Some((gate, kind)) = self.current_gate() else { return Flow::Again };
-        self.record(&gate, kind, Verdict::Inconclusive, what.clone(), action);
+        self.record(&gate, kind, Verdict::Inconclusive, summary.to_owned(), action);
+        let what = format!("gate {gate}: {summary}");
         match self.plan.on_inconclusive {
             OnInconclusive::Proceed => {
                 self.note(format!("went on although nothing was proven: {what}"));
@@ -116,13 +119,6 @@ impl Run<'_> {
                 Flow::Again
             }
         }
-    }
-
-    /// The approval that is waited for, if one is.
-    pub(super) fn approval_gate(&self) -> Option<String> {
-        let round = self.state.round.as_ref().filter(|_| self.state.stage == Stage::Check)?;
-        let gate = self.plan.gates.get(round.gate).filter(|gate| runs_on(gate, round.kind))?;
-        matches!(gate.check, Check::Approval {}).then(|| gate.name.clone())
     }
 
     fn current_gate(&self) -> Option<(String, RoundKind)> {
@@ -166,6 +162,13 @@ impl Run<'_> {
     }
 }
 
+/// The approval that is waited for, if one is.
+pub(super) fn approval_gate(plan: &Plan, state: &State) -> Option<String> {
+    let round = state.round.as_ref().filter(|_| state.stage == Stage::Check)?;
+    let gate = plan.gates.get(round.gate).filter(|gate| runs_on(gate, round.kind))?;
+    matches!(gate.check, Check::Approval {}).then(|| gate.name.clone())
+}
+
 /// Whether a gate runs on an occasion. An approval in the soak is asked for once, at its end.
 fn runs_on(gate: &Gate, kind: RoundKind) -> bool {
     match kind {
@@ -179,7 +182,7 @@ fn runs_on(gate: &Gate, kind: RoundKind) -> bool {
 }
 
 /// An occasion in words.
-pub(super) fn describe(kind: RoundKind) -> String {
+pub(crate) fn describe(kind: RoundKind) -> String {
     match kind {
         RoundKind::BeforeShift => "before the shift".to_owned(),
         RoundKind::StepEnd(step) => format!("step {}", step + 1),

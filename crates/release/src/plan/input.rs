@@ -31,6 +31,8 @@ pub struct PlanInput<'a> {
     pub environment: Option<&'a EnvironmentSpec>,
     /// Other steps than the policy's.
     pub steps: Option<&'a [Step]>,
+    /// It takes a committed release back: nobody is asked for approval again.
+    pub takes_back: bool,
     /// Every resource of the store, at one revision.
     pub resources: &'a [Arc<Resource>],
     /// What releases last put into each of the app's environments.

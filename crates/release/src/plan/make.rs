@@ -6,7 +6,7 @@ use super::{parity, routes, rules};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::{Colour, upstream_id};
-use model::policy::{Limits, ReleasePolicy, Soak};
+use model::policy::{Check, Limits, ReleasePolicy, Soak};
 use model::resource::{Kind, Resource};
 use model::upstream::id_text;
 use serde_json::Value;
@@ -19,8 +19,7 @@ use std::sync::Arc;
 pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Vec<Refusal>> {
     let app = input.app;
     let policy = &app.release;
-    let (steps, mut refusals) =
-        rules::steps(input.steps.unwrap_or(&policy.steps), policy.step_pause_ms);
+    let (steps, mut refusals) = rules::steps(input.steps.unwrap_or(&policy.steps), policy.step_pause_ms);
     refusals.extend(rules::version(input.version));
     refusals.extend(rules::policy(policy));
     let target = match (input.environment, input.target) {
@@ -30,7 +29,7 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Vec<Refusal>> {
     };
     refusals.extend(rules::target(target));
     refusals.extend(shared_service(app, input.resources));
-    let Some(standing) = standing(app, input.resources) else {
+    let Some(standing) = standing(&app.service_id, input.resources) else {
         refusals.push(Refusal::ServiceMissing { app: app.id.clone(), service: app.service_id.clone() });
         return Err(refusals);
     };
@@ -71,14 +70,29 @@ fn component(input: &PlanInput<'_>, standing: &Standing) -> Component {
     }
 }
 
-fn assemble(input: &PlanInput<'_>, component: Component, steps: Vec<PlannedStep>, policy: &ReleasePolicy) -> Plan {
+fn assemble(
+    input: &PlanInput<'_>,
+    component: Component,
+    steps: Vec<PlannedStep>,
+    policy: &ReleasePolicy,
+) -> Plan {
     let mut notes = Vec::new();
     if component.routes.is_empty() {
-        notes.push(format!("no route names service {}: no request will reach the new version", component.service));
+        notes.push(format!(
+            "no route names service {}: no request will reach the new version",
+            component.service
+        ));
+    }
+    let mut gates = policy.gates.clone();
+    if input.takes_back {
+        gates.retain(|gate| !matches!(gate.check, Check::Approval {}));
+        notes.push("goes back to a version that was live before: without approvals".to_owned());
     }
     let protected = component.has_way_back();
     if !protected {
-        notes.push("nothing is live yet: all traffic goes to the new version at once, without limits".to_owned());
+        notes.push(
+            "nothing is live yet: all traffic goes to the new version at once, without limits".to_owned(),
+        );
     }
     if protected && !has_limits(&policy.limits) {
         notes.push("no limits are set: only gates and people can take this release back".to_owned());
@@ -91,7 +105,7 @@ fn assemble(input: &PlanInput<'_>, component: Component, steps: Vec<PlannedStep>
         waves: vec![Wave { name: "local".to_owned(), apps: vec![component.app.clone()] }],
         steps: if protected { steps } else { vec![PlannedStep { share: 100, pause_ms: 0 }] },
         preview: policy.preview.clone().map(|rule| PlannedPreview { rule, token: input.token.clone() }),
-        gates: policy.gates.clone(),
+        gates,
         soak: if protected { policy.soak.clone() } else { Soak { duration_ms: 0, ..policy.soak.clone() } },
         limits: (protected && has_limits(&policy.limits)).then(|| policy.limits.clone()),
         on_inconclusive: policy.on_inconclusive,

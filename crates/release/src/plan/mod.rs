@@ -148,6 +148,19 @@ pub struct PlannedPreview {
     pub token: PreviewToken,
 }
 
+impl PlannedPreview {
+    /// The header and its value that lead to the new version; `None`: only addresses do.
+    #[must_use]
+    pub fn request_header(&self) -> Option<(String, String)> {
+        let token = self.token.reveal();
+        match (self.rule.header.as_str(), self.rule.cookie.as_str()) {
+            ("", "") => None,
+            ("", cookie) => Some(("Cookie".to_owned(), format!("{cookie}={token}"))),
+            (header, _) => Some((header.to_owned(), token.to_owned())),
+        }
+    }
+}
+
 /// The secret of one release's preview. It stands in the split rule, where administrators can read it, and in the
 /// journal, because the rule must be written again after a crash; it is never logged.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -28,7 +28,8 @@ pub(super) fn parity(old: Option<&OldSide>, new: &EnvironmentSpec) -> Vec<Differ
     let (before, after) = (fields(&old.target), fields(&new.target));
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     for name in names {
-        let text = |fields: &BTreeMap<String, Shown>| fields.get(name).map_or("(none)".to_owned(), Shown::text);
+        let text =
+            |fields: &BTreeMap<String, Shown>| fields.get(name).map_or("(none)".to_owned(), Shown::text);
         if before.get(name) != after.get(name) {
             differences.push(difference(name, &text(&before), &text(&after)));
         }

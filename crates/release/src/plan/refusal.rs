@@ -23,13 +23,17 @@ pub enum Refusal {
         other: String,
     },
     /// Someone splits this traffic already.
-    #[error("service {service} has a traffic-split of its own: remove the plugin, the release would overwrite it")]
+    #[error(
+        "service {service} has a traffic-split of its own: remove the plugin, the release would overwrite it"
+    )]
     ForeignSplit {
         /// The service.
         service: String,
     },
     /// A route chooses between upstreams without asking the service.
-    #[error("route {route} has a traffic-split of its own, which bypasses that of service {service}: remove it")]
+    #[error(
+        "route {route} has a traffic-split of its own, which bypasses that of service {service}: remove it"
+    )]
     RouteSplits {
         /// The route.
         route: String,
@@ -37,7 +41,9 @@ pub enum Refusal {
         service: String,
     },
     /// A route has an upstream of its own.
-    #[error("route {route} has an upstream of its own, which bypasses service {service}: remove it from the route")]
+    #[error(
+        "route {route} has an upstream of its own, which bypasses service {service}: remove it from the route"
+    )]
     RouteUpstream {
         /// The route.
         route: String,
@@ -45,7 +51,9 @@ pub enum Refusal {
         service: String,
     },
     /// The overlay of the service belongs to someone else.
-    #[error("what a release owns of service {service} belongs to app {owner}: finish or abort its release first")]
+    #[error(
+        "what a release owns of service {service} belongs to app {owner}: finish or abort its release first"
+    )]
     OverlayOfOther {
         /// The service.
         service: String,

@@ -23,11 +23,15 @@ pub(super) fn version(version: &str) -> Option<Refusal> {
 pub(super) fn steps(steps: &[Step], default_pause_ms: u64) -> (Vec<PlannedStep>, Vec<Refusal>) {
     let mut refusals = Vec::new();
     if steps.is_empty() || steps.len() > MAX_STEPS {
-        refusals.push(Refusal::policy("steps", format!("1 to {MAX_STEPS} steps are needed, not {}", steps.len())));
+        refusals.push(Refusal::policy(
+            "steps",
+            format!("1 to {MAX_STEPS} steps are needed, not {}", steps.len()),
+        ));
     }
     let shares: Vec<u8> = steps.iter().map(Step::share).collect();
     for (number, share) in shares.iter().enumerate().filter(|(_, share)| !(1..=100).contains(*share)) {
-        refusals.push(Refusal::policy(format!("steps[{number}]"), format!("a share is 1 to 100, not {share}")));
+        refusals
+            .push(Refusal::policy(format!("steps[{number}]"), format!("a share is 1 to 100, not {share}")));
     }
     if shares.windows(2).any(|pair| pair.first() >= pair.last()) {
         refusals.push(Refusal::policy("steps", "each share must be larger than the one before"));
@@ -51,7 +55,10 @@ pub(super) fn policy(policy: &ReleasePolicy) -> Vec<Refusal> {
         refusals.push(Refusal::policy("apply_timeout_ms", "must be larger than 0"));
     }
     if let Decommission::Reduce { instances: 0 } = policy.decommission {
-        refusals.push(Refusal::policy("decommission.reduce.instances", "must be at least 1; to keep none, use stop"));
+        refusals.push(Refusal::policy(
+            "decommission.reduce.instances",
+            "must be at least 1; to keep none, use stop",
+        ));
     }
     refusals
 }
@@ -109,7 +116,8 @@ fn limits(limits: &Limits) -> Option<Refusal> {
 fn preview(preview: &Preview) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     if preview.header.is_empty() && preview.cookie.is_empty() && preview.addresses.is_empty() {
-        refusals.push(Refusal::policy("preview", "needs a header, a cookie or addresses; null switches it off"));
+        refusals
+            .push(Refusal::policy("preview", "needs a header, a cookie or addresses; null switches it off"));
     }
     let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     for (field, name) in [("header", &preview.header), ("cookie", &preview.cookie)] {
@@ -119,7 +127,10 @@ fn preview(preview: &Preview) -> Vec<Refusal> {
         }
     }
     for address in preview.addresses.iter().filter(|address| !is_address_or_block(address)) {
-        refusals.push(Refusal::policy("preview.addresses", format!("{address:?} is no IP address or CIDR block")));
+        refusals.push(Refusal::policy(
+            "preview.addresses",
+            format!("{address:?} is no IP address or CIDR block"),
+        ));
     }
     refusals
 }

@@ -28,11 +28,11 @@ pub struct Standing {
     pub owned: Owned,
 }
 
-/// Finds where an app's service stands; `None` if the service does not exist.
+/// Finds where a service stands; `None` if it does not exist.
 #[must_use]
-pub fn standing(app: &App, resources: &[Arc<Resource>]) -> Option<Standing> {
+pub fn standing(service: &str, resources: &[Arc<Resource>]) -> Option<Standing> {
     let find = |kind: Kind| {
-        resources.iter().find(|resource| resource.kind == kind && resource.id == app.service_id).cloned()
+        resources.iter().find(|resource| resource.kind == kind && resource.id == service).cloned()
     };
     let service = find(Kind::Service)?;
     let overlay = find(Kind::Overlay).and_then(|resource| {
@@ -72,7 +72,7 @@ impl Standing {
 
     /// The colours that user traffic can reach: the default upstream and every weighted upstream with a weight.
     #[must_use]
-    pub fn serving(&self, app: &App, resources: &[Arc<Resource>]) -> Vec<Colour> {
+    pub fn serving(&self, app: &str, target: &Target, resources: &[Arc<Resource>]) -> Vec<Colour> {
         let mut ids: Vec<String> = self.owned.upstream_id.iter().map(|id| id_text(Some(id))).collect();
         let rules = self.owned.traffic_split.as_ref().and_then(|split| split.get("rules"));
         let weighted = rules.and_then(Value::as_array).into_iter().flatten().filter_map(|rule| {
@@ -85,21 +85,22 @@ impl Standing {
                 ids.push(id_text(choice.get("upstream_id")));
             }
         }
-        let by_id = |colour: &Colour| ids.contains(&upstream_id(&app.id, *colour));
-        let by_address = self.colour_by_address(app, resources);
+        let by_id = |colour: &Colour| ids.contains(&upstream_id(app, *colour));
+        let by_address = self.colour_by_address(target, resources);
         Colour::BOTH.into_iter().filter(|colour| by_id(colour) || by_address == Some(*colour)).collect()
     }
 
     /// The colour that the default upstream is.
     fn live_colour(&self, app: &App, resources: &[Arc<Resource>]) -> Option<Colour> {
         let id = self.owned.upstream_id.as_ref().map(|id| id_text(Some(id)));
-        let by_id = id.and_then(|id| Colour::BOTH.into_iter().find(|colour| upstream_id(&app.id, *colour) == id));
-        by_id.or_else(|| self.colour_by_address(app, resources))
+        let by_id =
+            id.and_then(|id| Colour::BOTH.into_iter().find(|colour| upstream_id(&app.id, *colour) == id));
+        by_id.or_else(|| self.colour_by_address(&app.target, resources))
     }
 
     /// An upstream target tells its colours by their addresses, before any release has named them.
-    fn colour_by_address(&self, app: &App, resources: &[Arc<Resource>]) -> Option<Colour> {
-        let Target::Upstream(target) = &app.target else { return None };
+    fn colour_by_address(&self, target: &Target, resources: &[Arc<Resource>]) -> Option<Colour> {
+        let Target::Upstream(target) = target else { return None };
         let default = match (&self.owned.upstream, &self.owned.upstream_id) {
             (Some(inline), _) => inline.clone(),
             (None, Some(id)) => upstream_value(resources, &id_text(Some(id)))?,

@@ -1,5 +1,126 @@
 //! Reports: what a release did, counted and timed, for people and programs.
 
-pub mod account;
+mod account;
+mod ledger;
+mod markdown;
+mod timeline;
 
 pub use account::{Account, Row};
+pub use ledger::{Ledger, Lost};
+pub use timeline::Line;
+
+use crate::journal::{Chain, Event, Folded, Move, Span};
+use crate::machine::{ActionResult, Outcome, Verdict, describe};
+use crate::plan::Plan;
+use serde::{Deserialize, Serialize};
+
+/// The report of a release, as far as it has come. [`Report::to_markdown`] prints it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The release.
+    pub release: String,
+    /// The app.
+    pub app: String,
+    /// The version.
+    pub version: String,
+    /// Who started it.
+    pub started_by: String,
+    /// When, milliseconds since the Unix epoch.
+    pub started_at_ms: i64,
+    /// How it ended; `None`: it goes on.
+    pub outcome: Option<Outcome>,
+    /// Why it ended so.
+    pub why: Option<String>,
+    /// The plan, without secrets.
+    pub plan: Option<Plan>,
+    /// The phases, with their times.
+    pub phases: Vec<Span>,
+    /// The moves of traffic, from the intent until every gateway ran it.
+    pub moves: Vec<Move>,
+    /// What happened, in the order of the journal.
+    pub timeline: Vec<Line>,
+    /// The gates, each with the evidence of its last run on that occasion.
+    pub gates: Vec<GateReport>,
+    /// The counts by epoch, answerer and lane, at the last moment they were written down.
+    pub counts: Option<Account>,
+    /// The account of requests.
+    pub ledger: Ledger,
+    /// Gateways that went during the release, and with them what they had counted.
+    pub gaps: Vec<String>,
+    /// The new version's last log lines, if it went back.
+    pub log_lines: Vec<String>,
+}
+
+/// A gate in a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateReport {
+    /// Its name.
+    pub name: String,
+    /// The occasion.
+    pub when: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// How often it was run.
+    pub runs: u32,
+    /// One line.
+    pub summary: String,
+    /// What was asked and what came back.
+    pub evidence: Vec<String>,
+}
+
+impl Report {
+    /// Makes the report of a journal.
+    #[must_use]
+    pub fn of(folded: &Folded, chain: &Chain) -> Report {
+        let log_lines = chain.entries.iter().rev().find_map(|entry| match &entry.event {
+            Event::Logged { lines } => Some(lines.clone()),
+            _ => None,
+        });
+        Report {
+            release: folded.release.clone(),
+            app: folded.request.app.clone(),
+            version: folded.request.version.clone(),
+            started_by: folded.requested_by.clone(),
+            started_at_ms: folded.requested_at_ms,
+            outcome: folded.outcome(),
+            why: crate::view::why(folded),
+            plan: folded.plan.as_ref().map(Plan::masked),
+            phases: folded.spans.clone(),
+            moves: folded.moves.clone(),
+            timeline: timeline::timeline(chain),
+            gates: gates(folded, chain),
+            ledger: Ledger::of(folded.account.as_ref(), !folded.gaps.is_empty()),
+            counts: folded.account.clone(),
+            gaps: folded.gaps.iter().cloned().collect(),
+            log_lines: log_lines.unwrap_or_default(),
+        }
+    }
+
+    /// The report as Markdown.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        markdown::markdown(self)
+    }
+}
+
+fn gates(folded: &Folded, chain: &Chain) -> Vec<GateReport> {
+    let evidence = |action: &str| {
+        chain.entries.iter().find_map(|entry| match &entry.event {
+            Event::Ended { id, result: ActionResult::Gate { outcome } } if id == action => {
+                Some(outcome.evidence.clone())
+            }
+            _ => None,
+        })
+    };
+    let results = folded.state.iter().flat_map(|state| &state.gates);
+    results
+        .map(|result| GateReport {
+            name: result.gate.clone(),
+            when: describe(result.round),
+            verdict: result.verdict,
+            runs: result.runs,
+            summary: result.summary.clone(),
+            evidence: evidence(&result.action).unwrap_or_default(),
+        })
+        .collect()
+}

@@ -15,6 +15,7 @@
 //! abort WHY | promote SUBJECT | supersede BY
 //! advance 90s                  time passes, watched every second
 //! jump -3600s                  the clock jumps
+//! quietly COMMAND              journaled, but the machine looks only after the next command
 //! crash                        only the journal is left
 //! show                         the state
 //! ```
@@ -63,6 +64,10 @@ impl Stage {
             "release" => self.release(rest),
             "advance" => self.advance(rest),
             "show" => self.show(),
+            "quietly" => {
+                let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                self.world_command(word, rest);
+            }
             _ => {
                 self.world_command(word, rest);
                 self.step();
@@ -170,7 +175,11 @@ impl Stage {
         }
         for gate in &state.gates {
             let (name, round, runs) = (&gate.gate, gate.round, gate.runs);
-            let _ = writeln!(self.out, "  gate {name} {round:?}: {:?} after {runs}: {}", gate.verdict, gate.summary);
+            let _ = writeln!(
+                self.out,
+                "  gate {name} {round:?}: {:?} after {runs}: {}",
+                gate.verdict, gate.summary
+            );
         }
     }
 }

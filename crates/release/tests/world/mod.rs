@@ -54,7 +54,11 @@ pub(crate) fn environment(app: &App, colour: Colour, version: &str) -> Environme
 }
 
 /// Plans `version` over a live blue one, or as the first release.
-pub(crate) fn plan_over(policy: &ReleasePolicy, live: Option<&str>, version: &str) -> Result<Plan, Vec<Refusal>> {
+pub(crate) fn plan_over(
+    policy: &ReleasePolicy,
+    live: Option<&str>,
+    version: &str,
+) -> Result<Plan, Vec<Refusal>> {
     let app = app(policy.clone());
     let environments: BTreeMap<Colour, EnvironmentSpec> =
         live.iter().map(|version| (Colour::Blue, environment(&app, Colour::Blue, version))).collect();
@@ -68,6 +72,7 @@ pub(crate) fn plan_over(policy: &ReleasePolicy, live: Option<&str>, version: &st
         target: None,
         environment: None,
         steps: None,
+        takes_back: false,
         resources: &resources(live.map(|_| Colour::Blue)),
         environments: &environments,
         last_live: live.map(|_| Colour::Blue),
@@ -183,7 +188,9 @@ impl World {
                     evidence: Vec::new(),
                 },
             },
-            Action::Provision | Action::StopOld | Action::ReduceOld { .. } | Action::StopNew => ActionResult::Done,
+            Action::Provision | Action::StopOld | Action::ReduceOld { .. } | Action::StopNew => {
+                ActionResult::Done
+            }
         }
     }
 }

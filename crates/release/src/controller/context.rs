@@ -1,0 +1,83 @@
+//! What all parts of a controller share.
+
+use super::settings::{Drivers, Gates, Settings};
+use crate::book::Book;
+use crate::counters::Gateways;
+use crate::lease::Tenure;
+use crate::machine::Waiting;
+use crate::switch::GatewaySwitch;
+use crate::target::EnvironmentStatus;
+use model::colour::Colour;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::{Store, StoreError};
+use tokio::sync::watch;
+
+pub(crate) struct Context {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) switch: GatewaySwitch,
+    pub(crate) drivers: Drivers,
+    pub(crate) gates: Gates,
+    pub(crate) settings: Settings,
+    pub(crate) book: Book,
+    /// What is known beyond the journals; only of apps that this controller drives.
+    sights: Mutex<BTreeMap<String, Sight>>,
+    pub(crate) tenure: watch::Sender<Tenure>,
+    pub(crate) ready: watch::Sender<bool>,
+}
+
+/// What an app's runner sees at the moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sight {
+    /// What each release of the app waits for.
+    pub(crate) waiting: BTreeMap<String, Vec<Waiting>>,
+    /// The app's environments.
+    pub(crate) environments: BTreeMap<Colour, EnvironmentStatus>,
+    /// The live environment is up, or there is none, or it had its time.
+    pub(crate) settled: bool,
+    /// What is wrong with the app, in words.
+    pub(crate) trouble: Option<String>,
+}
+
+impl Context {
+    pub(crate) fn new(store: Arc<dyn Store>, drivers: Drivers, gates: Gates, settings: Settings) -> Context {
+        Context {
+            switch: GatewaySwitch::new(Arc::clone(&store), settings.live_within_ms),
+            book: Book::new(Arc::clone(&store)),
+            store,
+            drivers,
+            gates,
+            settings,
+            sights: Mutex::default(),
+            tenure: watch::Sender::new(Tenure::Elsewhere),
+            ready: watch::Sender::new(false),
+        }
+    }
+
+    /// The gateways that are alive.
+    pub(crate) async fn gateways(&self) -> Result<Gateways, StoreError> {
+        let reports = self.store.reports().await?;
+        Ok(Gateways::alive(&reports, crate::clock::now_ms(), self.settings.live_within_ms))
+    }
+
+    /// The actor under which decisions of this controller are journaled.
+    pub(crate) fn actor(&self) -> String {
+        format!("controller {}", self.settings.instance)
+    }
+
+    pub(crate) fn sight(&self, app: &str) -> Sight {
+        self.lock().get(app).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn put_sight(&self, app: &str, sight: Sight) {
+        self.lock().insert(app.to_owned(), sight);
+    }
+
+    pub(crate) fn drop_sights(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Sight>> {
+        self.sights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,133 @@
+//! Answers about releases.
+
+use super::Controller;
+use crate::book::{Page, Release};
+use crate::journal::{fold, read};
+use crate::report::Report;
+use crate::view::{AppStatus, ReleaseView};
+use std::sync::Arc;
+use store::StoreError;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The release or app does not exist.
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// The journal is damaged.
+    #[error("the journal of release {release} is damaged: {what}")]
+    Damaged {
+        /// The release.
+        release: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// The store could not be read.
+    #[error("the store cannot be read")]
+    Store(#[from] StoreError),
+}
+
+impl Controller {
+    /// One release, as it is now.
+    ///
+    /// # Errors
+    /// When it is not known or cannot be read.
+    pub async fn get(&self, release: &str) -> Result<ReleaseView, QueryError> {
+        self.context.book.refresh().await?;
+        match self.context.book.get(release) {
+            Some(Page::Whole(page)) => self.view(&page).await,
+            Some(Page::Damaged { what, .. }) => {
+                Err(QueryError::Damaged { release: release.to_owned(), what })
+            }
+            None => Err(QueryError::NotFound(format!("release {release}"))),
+        }
+    }
+
+    /// All releases of an app, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn list(&self, app: &str, limit: usize) -> Result<Vec<ReleaseView>, QueryError> {
+        self.context.book.refresh().await?;
+        let mut views = Vec::new();
+        for page in self.context.book.whole_of_app(app).iter().rev().take(limit) {
+            views.push(self.view(page).await?);
+        }
+        Ok(views)
+    }
+
+    /// How an app stands: what is live, what is in flight, what waits.
+    ///
+    /// # Errors
+    /// When the app is not known or the store cannot be read.
+    pub async fn status(&self, app: &str) -> Result<AppStatus, QueryError> {
+        self.context.book.refresh().await?;
+        let releases = self.context.book.whole_of_app(app);
+        if releases.is_empty() && self.context.store.get(model::resource::Kind::App, app).await?.is_none() {
+            return Err(QueryError::NotFound(format!("app {app}")));
+        }
+        let current = releases
+            .iter()
+            .find(|release| release.folded.in_flight())
+            .or_else(|| releases.iter().rev().find(|release| !release.folded.queued()));
+        let current = match current {
+            Some(release) => Some(self.view(release).await?),
+            None => None,
+        };
+        let sight = self.context.sight(app);
+        let queued = releases.iter().filter(|release| release.folded.queued());
+        Ok(AppStatus {
+            app: app.to_owned(),
+            live: crate::view::live_version(releases.iter().map(|release| &release.folded)),
+            current,
+            queued: queued.map(|release| release.folded.release.clone()).collect(),
+            environments: sight.environments,
+            trouble: sight.trouble.or_else(|| self.context.book.damage(app)),
+        })
+    }
+
+    /// The report of a release, as far as it has come.
+    ///
+    /// # Errors
+    /// When it is not known or cannot be read.
+    pub async fn report(&self, release: &str) -> Result<Report, QueryError> {
+        let entries = self.context.store.journal(release).await?;
+        if entries.is_empty() {
+            return Err(QueryError::NotFound(format!("release {release}")));
+        }
+        let damaged = |what: String| QueryError::Damaged { release: release.to_owned(), what };
+        let chain = read(&entries).map_err(|damage| damaged(damage.to_string()))?;
+        let folded =
+            fold(release, &chain).ok_or_else(|| damaged("it does not begin with a request".to_owned()))?;
+        Ok(Report::of(&folded, &chain))
+    }
+
+    /// Name and value that lead to the new version through the gateway: a header, or `Cookie`. A secret.
+    ///
+    /// # Errors
+    /// When the release is not known or has no preview.
+    pub async fn preview(&self, release: &str) -> Result<(String, String), QueryError> {
+        self.context.book.refresh().await?;
+        let Some(Page::Whole(page)) = self.context.book.get(release) else {
+            return Err(QueryError::NotFound(format!("release {release}")));
+        };
+        let preview = page.folded.plan.as_ref().and_then(|plan| plan.preview.as_ref());
+        let named = preview.and_then(crate::plan::PlannedPreview::request_header);
+        named.ok_or_else(|| QueryError::NotFound(format!("a preview of release {release}")))
+    }
+
+    async fn view(&self, release: &Arc<Release>) -> Result<ReleaseView, QueryError> {
+        let folded = &release.folded;
+        let sight = self.context.sight(&folded.request.app);
+        let account = match (&folded.state, folded.ended()) {
+            (Some(state), false) if state.in_flight() => {
+                let gateways = self.context.gateways().await?;
+                let now_ms = crate::clock::now_ms();
+                Some(gateways.account(&folded.request.app, state.first_revision, now_ms))
+            }
+            _ => folded.account.clone(),
+        };
+        let waiting = sight.waiting.get(&folded.release).cloned().unwrap_or_default();
+        Ok(ReleaseView::of(folded, account.as_ref(), waiting))
+    }
+}

@@ -1,0 +1,123 @@
+//! The stream of what happens in releases, for those who watch: one event for each journal entry.
+
+use crate::journal::{Entry, Event, Folded};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// How many events are kept for those who come late.
+const MAX_KEPT: usize = 4_096;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseEvent {
+    /// Rises by one with each event of this process; another process counts for itself.
+    pub seq: u64,
+    /// The release.
+    pub release: String,
+    /// Its app.
+    pub app: String,
+    /// The version.
+    pub version: String,
+    /// Number of the entry in the release's journal.
+    pub entry: u64,
+    /// When it was written, milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// Who did it.
+    pub actor: String,
+    /// `requested`, `planned`, `refused`, `withdrawn`, `decided`, `ended`, `commanded`, `counted`, `noticed`.
+    pub kind: String,
+    /// The phase after it, if the release has a plan.
+    pub phase: Option<String>,
+    /// In words; may have several lines.
+    pub text: String,
+}
+
+/// Keeps the last events and tells when there are new ones.
+pub struct EventLog {
+    kept: Mutex<VecDeque<ReleaseEvent>>,
+    newest: watch::Sender<u64>,
+}
+
+impl Default for EventLog {
+    fn default() -> Self {
+        EventLog { kept: Mutex::default(), newest: watch::Sender::new(0) }
+    }
+}
+
+impl EventLog {
+    /// Adds the events of entries that were just read.
+    pub(crate) fn add<'a>(&self, release: &Folded, entries: impl Iterator<Item = &'a Entry>) {
+        let mut kept = self.lock();
+        let mut seq = *self.newest.borrow();
+        for entry in entries {
+            let Some((kind, text)) = words(&entry.event) else { continue };
+            seq += 1;
+            kept.push_back(ReleaseEvent {
+                seq,
+                release: release.release.clone(),
+                app: release.request.app.clone(),
+                version: release.request.version.clone(),
+                entry: entry.seq,
+                at_ms: entry.at_ms,
+                actor: entry.actor.clone(),
+                kind: kind.to_owned(),
+                phase: phase_after(&entry.event),
+                text,
+            });
+        }
+        let surplus = kept.len().saturating_sub(MAX_KEPT);
+        kept.drain(..surplus);
+        drop(kept);
+        self.newest.send_replace(seq);
+    }
+
+    /// The events after `seq`, oldest first, as far as they are kept. A `seq` of another process gives all.
+    #[must_use]
+    pub fn since(&self, seq: u64) -> Vec<ReleaseEvent> {
+        let kept = self.lock();
+        let from_elsewhere = kept.back().is_some_and(|newest| seq > newest.seq);
+        kept.iter().filter(|event| from_elsewhere || event.seq > seq).cloned().collect()
+    }
+
+    /// The newest event's number; level-triggered.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<ReleaseEvent>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn phase_after(event: &Event) -> Option<String> {
+    match event {
+        Event::Planned { .. } => Some("plan".to_owned()),
+        Event::Decided { state, .. } => Some(state.phase.name().to_owned()),
+        _ => None,
+    }
+}
+
+/// Kind and words of an event; `None`: nothing that a watcher needs.
+pub(crate) fn words(event: &Event) -> Option<(&'static str, String)> {
+    let lines = |lines: Vec<String>| lines.join("\n");
+    Some(match event {
+        Event::Requested(request) => {
+            ("requested", format!("release of {} version {}", request.app, request.version))
+        }
+        Event::Planned { plan } => ("planned", lines(plan.notes.clone())),
+        Event::Refused { refusals } => ("refused", lines(refusals.iter().map(ToString::to_string).collect())),
+        Event::Withdrawn { outcome, why } => ("withdrawn", format!("{}: {why}", outcome.name())),
+        Event::Decided { notes, .. } if notes.is_empty() => return None,
+        Event::Decided { notes, .. } => ("decided", lines(notes.clone())),
+        Event::Commanded(command) => ("commanded", command.to_string()),
+        Event::Gateway { instance, alive: true } => ("noticed", format!("gateway {instance} is there")),
+        Event::Gateway { instance, alive: false } => {
+            ("noticed", format!("gateway {instance} is gone, and with it what it had counted"))
+        }
+        Event::Dropped { seq } => ("noticed", format!("journal entry {seq} was cut off and does not count")),
+        Event::Ended { .. } | Event::Counted { .. } | Event::Logged { .. } => return None,
+    })
+}

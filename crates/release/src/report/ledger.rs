@@ -1,0 +1,111 @@
+//! The ledger: what became of every request that the gateways received since the release's first change.
+
+use super::Account;
+use model::record::Answerer;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use telemetry::counts::Counts;
+
+/// received = answered + cut short + client left + drained + open, or something is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Requests that came.
+    pub received: u64,
+    /// Answered whole by blue.
+    pub blue: u64,
+    /// Answered whole by green.
+    pub green: u64,
+    /// Answered whole by the gate itself, because a colour could not (502, 504, ...).
+    pub gate: u64,
+    /// Answers that began and broke off, by blue.
+    pub blue_cut_short: u64,
+    /// Answers that began and broke off, by green.
+    pub green_cut_short: u64,
+    /// The client went away first.
+    pub client_left: u64,
+    /// Streams closed by the drain deadline.
+    pub drained: u64,
+    /// Still open.
+    pub open: u64,
+    /// Requests without a whole answer that nobody chose to give up: cut short, or in no account.
+    pub lost: Lost,
+}
+
+/// A number of lost requests, or that nobody can know it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Lost {
+    /// This many.
+    Known(u64),
+    /// A gateway went, and with it what it had counted.
+    #[default]
+    #[serde(with = "unknown")]
+    Unknown,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Known(lost) => write!(f, "{lost}"),
+            Lost::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+impl Ledger {
+    /// Adds an account up. `gap`: a gateway went, so that what was lost is not known.
+    #[must_use]
+    pub fn of(account: Option<&Account>, gap: bool) -> Ledger {
+        let mut ledger = Ledger::default();
+        let Some(account) = account else { return ledger };
+        let mut accounted = 0u64;
+        let mut cut_short = 0u64;
+        for row in &account.rows {
+            let counts = &row.counts;
+            ledger.received += counts.received;
+            ledger.client_left += counts.client_left;
+            ledger.drained += counts.drained;
+            ledger.open += counts.open;
+            cut_short += counts.cut_short;
+            accounted += counts.ended() + counts.open;
+            ledger.add_answers(row.answerer, counts);
+        }
+        let missing = ledger.received.saturating_sub(accounted);
+        ledger.lost = if gap { Lost::Unknown } else { Lost::Known(cut_short + missing) };
+        ledger
+    }
+
+    fn add_answers(&mut self, answerer: Answerer, counts: &Counts) {
+        let by_gate = counts.gate_errors.min(counts.whole_total());
+        let by_upstream = counts.whole_total() - by_gate;
+        self.gate += by_gate;
+        match answerer {
+            Answerer::Blue => {
+                self.blue += by_upstream;
+                self.blue_cut_short += counts.cut_short;
+            }
+            Answerer::Green => {
+                self.green += by_upstream;
+                self.green_cut_short += counts.cut_short;
+            }
+            Answerer::Gate | Answerer::Upstream => self.gate += by_upstream,
+        }
+    }
+}
+
+/// The word `unknown` where a number could stand.
+mod unknown {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("unknown")
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "unknown" => Ok(()),
+            other => Err(D::Error::custom(format!("{other:?} is neither a number nor \"unknown\""))),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A report in Markdown.
+
+use super::Report;
+use crate::machine::Verdict;
+use crate::plan::Plan;
+use jiff::Timestamp;
+use std::fmt::Write;
+use telemetry::counts::Counts;
+
+/// Writing into a `String` cannot fail, so the results of `writeln!` are dropped.
+pub(super) fn markdown(report: &Report) -> String {
+    let mut out = String::new();
+    let outcome = report.outcome.map_or("in flight", |outcome| outcome.name());
+    let _ = writeln!(out, "# Release {}: {} {} {outcome}\n", report.release, report.app, report.version);
+    let _ = writeln!(out, "Started by {} at {}.", cell(&report.started_by), time(report.started_at_ms));
+    if let Some(why) = &report.why {
+        let _ = writeln!(out, "\n**Why:** {}", cell(why));
+    }
+    for gap in &report.gaps {
+        let _ = writeln!(out, "\n**Gap:** gateway {gap} went, and with it what it had counted.");
+    }
+    if let Some(plan) = &report.plan {
+        write_plan(&mut out, plan);
+    }
+    write_moves(&mut out, report);
+    write_gates(&mut out, report);
+    write_counts(&mut out, report);
+    write_ledger(&mut out, report);
+    write_timeline(&mut out, report);
+    if !report.log_lines.is_empty() {
+        let _ = writeln!(out, "\n## Last log lines of the new version\n");
+        for line in &report.log_lines {
+            let _ = writeln!(out, "    {}", line.replace(['\r', '\n'], " "));
+        }
+    }
+    out
+}
+
+fn write_plan(out: &mut String, plan: &Plan) {
+    let _ = writeln!(out, "\n## Plan\n");
+    for component in &plan.components {
+        let old = component.old.as_ref();
+        let old = old.map_or("nothing".to_owned(), |old| format!("{} ({})", old.version, old.colour));
+        let new = &component.new;
+        let _ = writeln!(out, "* {}: {old} → {} ({})", component.app, new.version, new.colour);
+        for route in &component.routes {
+            let _ = writeln!(out, "* route {} ({}): {:?}", route.route, cell(&route.matches), route.path);
+        }
+        for one in &component.parity {
+            let _ = writeln!(out, "* differs: {}: {} → {}", one.what, cell(&one.old), cell(&one.new));
+        }
+    }
+    let steps: Vec<String> = plan.steps.iter().map(|step| format!("{} %", step.share)).collect();
+    let _ = writeln!(out, "* steps: {}; soak {} ms", steps.join(", "), plan.soak.duration_ms);
+    for note in &plan.notes {
+        let _ = writeln!(out, "* {}", cell(note));
+    }
+}
+
+fn write_moves(out: &mut String, report: &Report) {
+    let _ =
+        writeln!(out, "\n## Moves of traffic\n\n| at | what | new version | until every gateway ran it |");
+    let _ = writeln!(out, "|---|---|---|---|");
+    for moved in &report.moves {
+        let took = moved.took_ms.map_or("not seen".to_owned(), |ms| format!("{ms} ms"));
+        let at = time(moved.intended_at_ms);
+        let _ = writeln!(out, "| {at} | {} | {} % | {took} |", moved.kind, moved.share);
+    }
+}
+
+fn write_gates(out: &mut String, report: &Report) {
+    if report.gates.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n## Gates\n");
+    for gate in &report.gates {
+        let verdict = match gate.verdict {
+            Verdict::Pass => "pass",
+            Verdict::Approved => "approved",
+            Verdict::Fail => "**fail**",
+            Verdict::Inconclusive => "inconclusive",
+        };
+        let (name, when, runs) = (&gate.name, &gate.when, gate.runs);
+        let _ = writeln!(out, "* {name} ({when}): {verdict}, runs: {runs}: {}", cell(&gate.summary));
+        for line in &gate.evidence {
+            let _ = writeln!(out, "    * {}", cell(line));
+        }
+    }
+}
+
+fn write_counts(out: &mut String, report: &Report) {
+    let Some(account) = &report.counts else { return };
+    let _ = writeln!(out, "\n## Counts by epoch\n");
+    let _ = writeln!(
+        out,
+        "| epoch | answerer | lane | received | whole | 5xx | cut short | left | drained | open | p99 ms |"
+    );
+    let _ = writeln!(out, "|---|---|---|---|---|---|---|---|---|---|---|");
+    for row in &account.rows {
+        let Counts { received, cut_short, client_left, drained, open, .. } = &row.counts;
+        let (whole, [.., errors]) = (row.counts.whole_total(), row.counts.whole);
+        let p99 = row.counts.latency.quantile(0.99).map_or("-".to_owned(), |us| format!("{}", us / 1_000));
+        let who = row.answerer.name();
+        let _ = writeln!(
+            out,
+            "| {} | {who} | {:?} | {received} | {whole} | {errors} | {cut_short} | {client_left} | {drained} | {open} | {p99} |",
+            row.epoch, row.lane
+        );
+    }
+}
+
+fn write_ledger(out: &mut String, report: &Report) {
+    let ledger = &report.ledger;
+    let _ = writeln!(out, "\n## Ledger\n");
+    let lines = [
+        ("received", ledger.received.to_string()),
+        ("answered by blue", ledger.blue.to_string()),
+        ("answered by green", ledger.green.to_string()),
+        ("answered by the gate", ledger.gate.to_string()),
+        ("cut short by blue", ledger.blue_cut_short.to_string()),
+        ("cut short by green", ledger.green_cut_short.to_string()),
+        ("client left", ledger.client_left.to_string()),
+        ("drained", ledger.drained.to_string()),
+        ("open", ledger.open.to_string()),
+        ("lost", ledger.lost.to_string()),
+    ];
+    for (name, value) in lines {
+        let _ = writeln!(out, "* {name}: {value}");
+    }
+}
+
+fn write_timeline(out: &mut String, report: &Report) {
+    let _ = writeln!(out, "\n## Timeline\n");
+    for line in &report.timeline {
+        let _ = writeln!(out, "* {} {}: {}", time(line.at_ms), cell(&line.actor), cell(&line.what));
+    }
+}
+
+fn time(at_ms: i64) -> String {
+    Timestamp::from_millisecond(at_ms).map_or(at_ms.to_string(), |at| format!("{at:.3}"))
+}
+
+/// Text that may come from anywhere, as one line that Markdown does not read.
+fn cell(text: &str) -> String {
+    text.replace(['\r', '\n'], " ").replace('|', "\\|").replace('<', "&lt;")
+}

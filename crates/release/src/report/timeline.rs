@@ -1,0 +1,45 @@
+//! The journal as a list of lines.
+
+use crate::events::words;
+use crate::journal::{Chain, Event};
+use crate::machine::ActionResult;
+use serde::{Deserialize, Serialize};
+
+/// One line of the timeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// When, milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub what: String,
+}
+
+pub(super) fn timeline(chain: &Chain) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for entry in &chain.entries {
+        for what in texts(&entry.event) {
+            lines.push(Line { at_ms: entry.at_ms, actor: entry.actor.clone(), what });
+        }
+    }
+    lines
+}
+
+fn texts(event: &Event) -> Vec<String> {
+    match event {
+        Event::Ended { id, result: ActionResult::Written { revision, .. } } => {
+            vec![format!("{id}: written as revision {revision}")]
+        }
+        Event::Ended { id, result: ActionResult::Failed { why } } => vec![format!("{id}: failed: {why}")],
+        Event::Decided { notes, intents, .. } => {
+            let does = intents.iter().map(|intent| format!("begins {}", intent.id));
+            notes.iter().cloned().chain(does).collect()
+        }
+        Event::Planned { plan } => {
+            let notes = plan.notes.iter().map(|note| format!("plan: {note}"));
+            std::iter::once("plan made".to_owned()).chain(notes).collect()
+        }
+        other => words(other).map(|(_, text)| text).into_iter().collect(),
+    }
+}

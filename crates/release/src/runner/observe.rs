@@ -1,0 +1,101 @@
+//! One look at the world for one release.
+
+use super::app::AppRunner;
+use crate::book::Release;
+use crate::counters::{self, Gateways};
+use crate::machine::{Observation, Phase, Readiness, Spread, Stage, State};
+use crate::plan::{Component, Plan};
+use crate::switch::{Position, Switch, difference, owned_at};
+use model::colour::Colour;
+use model::overlay::Owned;
+use std::sync::Arc;
+
+impl AppRunner {
+    pub(super) async fn observe(
+        &self,
+        release: &Release,
+        state: &State,
+        releases: &[Arc<Release>],
+        gateways: &Gateways,
+    ) -> Observation {
+        let inputs = release.folded.inputs.clone();
+        let Some((plan, component)) =
+            release.folded.plan.as_ref().and_then(|plan| Some((plan, plan.lead()?)))
+        else {
+            return Observation { inputs, ..Observation::default() };
+        };
+        let (app, new) = (component.app.as_str(), component.new.colour);
+        let revision = state.written.map_or(0, |written| written.revision);
+        let open = |colour: Colour| counters::Gateways::open(gateways, app, colour, revision);
+        let traffic = match (&plan.limits, state.written) {
+            (Some(limits), Some(written)) if state.phase.has_traffic() && written.share > 0 => {
+                counters::judge(gateways, app, new, written.revision, limits)
+            }
+            _ => crate::machine::Traffic::default(),
+        };
+        let seen = self.context.switch.observe(component).await.ok();
+        Observation {
+            inputs,
+            new: self
+                .environments
+                .status(&component.new)
+                .map(|status| Readiness { ready: status.ready, detail: status.detail.clone() }),
+            spread: match state.stage {
+                Stage::Spread { revision } => counters::spread(gateways, revision),
+                _ => Spread::CannotTell,
+            },
+            traffic,
+            old_open: component.old.as_ref().and_then(|old| open(old.colour)),
+            new_open: open(new),
+            foreign: seen.as_ref().and_then(|seen| foreign_edit(plan, component, state, seen.owned.as_ref())),
+            serving: seen.map(|seen| seen.serving),
+            taken: is_taken(release, component, state, releases),
+        }
+    }
+}
+
+/// What may stand in the service now: what was last written, and what is being written.
+pub(super) fn expected(plan: &Plan, component: &Component, state: &State) -> Vec<Owned> {
+    let last = match (state.phase, state.written) {
+        (_, None) | (Phase::Revert | Phase::KeepFailed, _) => vec![Position::Before],
+        (Phase::Commit, _) => vec![Position::Share(100), Position::Committed],
+        (Phase::Decommission | Phase::Ended, _) => vec![Position::Committed],
+        (_, Some(written)) => vec![Position::Share(written.share)],
+    };
+    let pending = state.pending.as_ref().and_then(|pending| match pending.action {
+        crate::machine::Action::SetShare { share, .. } => Some(Position::Share(share)),
+        crate::machine::Action::CleanUp { .. } => Some(Position::Committed),
+        crate::machine::Action::Restore => Some(Position::Before),
+        _ => None,
+    });
+    last.into_iter().chain(pending).map(|position| owned_at(plan, component, position)).collect()
+}
+
+/// How what the release owns differs from what may stand there.
+fn foreign_edit(plan: &Plan, component: &Component, state: &State, owned: Option<&Owned>) -> Option<String> {
+    if !state.phase.may_pause() {
+        return None;
+    }
+    let Some(owned) = owned else { return Some(format!("service {} was deleted", component.service)) };
+    let expected = expected(plan, component, state);
+    if expected.contains(owned) {
+        return None;
+    }
+    difference(plan, expected.first()?, owned)
+}
+
+/// Whether a later release of the app has the environment that this one only keeps.
+fn is_taken(release: &Release, component: &Component, state: &State, releases: &[Arc<Release>]) -> bool {
+    let kept = match state.phase {
+        Phase::KeepFailed => Some(component.new.colour),
+        Phase::Decommission => component.old.as_ref().map(|old| old.colour),
+        _ => None,
+    };
+    let id = &release.folded.release;
+    let later = releases.iter().skip_while(|other| other.folded.release != *id).skip(1);
+    let takes = |other: &Arc<Release>| {
+        let lead = other.folded.plan.as_ref().and_then(Plan::lead);
+        lead.is_some_and(|lead| Some(lead.new.colour) == kept)
+    };
+    kept.is_some() && later.into_iter().any(takes)
+}

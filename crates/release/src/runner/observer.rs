@@ -1,0 +1,86 @@
+//! Looking at one environment, over and over, so that the reconciler never waits for a slow one.
+
+use crate::clock::{self, pause};
+use crate::target::{EnvironmentDriver, EnvironmentSpec, EnvironmentStatus};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// One look's limit.
+const LIMIT: Duration = Duration::from_secs(10);
+/// Between two tries to adopt.
+const RETRY: Duration = Duration::from_secs(5);
+/// What was seen longer ago says nothing about now, milliseconds.
+const STALE_MS: i64 = 15_000;
+
+/// Looks at an environment until it is stopped; the environment itself goes on.
+pub(super) struct Observer {
+    spec: EnvironmentSpec,
+    last: Arc<Mutex<Option<(i64, EnvironmentStatus)>>>,
+    task: JoinHandle<()>,
+}
+
+impl Observer {
+    /// Begins to look. `adopt`: first make sure that it runs, as after a restart of Tealgate or of the machine.
+    pub(super) fn begin(
+        driver: Arc<dyn EnvironmentDriver>,
+        spec: EnvironmentSpec,
+        adopt: bool,
+        changed: watch::Sender<u64>,
+    ) -> Observer {
+        let last = Arc::new(Mutex::new(None));
+        let task = tokio::spawn(look(driver, spec.clone(), adopt, Arc::clone(&last), changed));
+        Observer { spec, last, task }
+    }
+
+    pub(super) fn spec(&self) -> &EnvironmentSpec {
+        &self.spec
+    }
+
+    pub(super) fn status(&self, now_ms: i64) -> Option<EnvironmentStatus> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, status) = last.as_ref().filter(|(at_ms, _)| at_ms.saturating_add(STALE_MS) >= now_ms)?;
+        Some(status.clone())
+    }
+
+    pub(super) async fn stop(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+async fn look(
+    driver: Arc<dyn EnvironmentDriver>,
+    spec: EnvironmentSpec,
+    adopt: bool,
+    last: Arc<Mutex<Option<(i64, EnvironmentStatus)>>>,
+    changed: watch::Sender<u64>,
+) {
+    while adopt {
+        match driver.provision(&spec).await {
+            Ok(()) => break,
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(app = spec.app, colour = spec.colour.name(), %error, source, "cannot start");
+                pause(RETRY).await;
+            }
+        }
+    }
+    loop {
+        if let Ok(status) = timeout(LIMIT, driver.observe(&spec)).await {
+            let now_ms = clock::now_ms();
+            let before = {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                last.replace((now_ms, status.clone())).map(|(_, status)| status)
+            };
+            if before.as_ref() != Some(&status) {
+                changed.send_modify(|count| *count += 1);
+            }
+        }
+        pause(INTERVAL).await;
+    }
+}

@@ -1,0 +1,63 @@
+//! What the report will need, written down when it can still be seen.
+
+use super::act::last_log_lines;
+use super::app::{AppRunner, PassError};
+use crate::book::{Page, Release};
+use crate::clock;
+use crate::counters::Gateways;
+use crate::journal::Event;
+use crate::machine::{Stage, State};
+
+/// How many of the new version's last log lines are kept when it failed.
+const LOG_LINES: usize = 50;
+
+impl AppRunner {
+    pub(super) async fn record(
+        &mut self,
+        release: &Release,
+        before: &State,
+        after: &State,
+        gateways: &Gateways,
+    ) -> Result<(), PassError> {
+        let mut events = Vec::new();
+        if after.in_flight() {
+            events.extend(self.comings_and_goings(release, gateways));
+        }
+        if before.cause.is_none() && after.cause.is_some() {
+            let lines = last_log_lines(&self.context, release, LOG_LINES).await;
+            if !lines.is_empty() {
+                events.push(Event::Logged { lines });
+            }
+        }
+        if !events.is_empty() || is_turning_point(before, after) {
+            let id = release.folded.request.app.as_str();
+            let account = gateways.account(id, after.first_revision, clock::now_ms());
+            events.push(Event::Counted { account: Box::new(account) });
+        }
+        for event in events {
+            let id = &release.folded.release;
+            self.context.book.append(id, self.fence, &self.context.actor(), &event).await?;
+        }
+        Ok(())
+    }
+
+    /// Gateways that came or went since the last account.
+    fn comings_and_goings(&self, release: &Release, gateways: &Gateways) -> Vec<Event> {
+        let Some(Page::Whole(current)) = self.context.book.get(&release.folded.release) else {
+            return Vec::new();
+        };
+        let Some(account) = &current.folded.account else { return Vec::new() };
+        let alive = gateways.instances();
+        let gone = account.gateways.iter().filter(|known| !alive.contains(known));
+        let gone = gone.map(|instance| Event::Gateway { instance: instance.clone(), alive: false });
+        let came = alive.iter().filter(|one| !account.gateways.contains(one));
+        let came = came.map(|instance| Event::Gateway { instance: instance.clone(), alive: true });
+        gone.chain(came).collect()
+    }
+}
+
+/// A change has spread, or a colour has drained: what was counted up to now is worth keeping.
+fn is_turning_point(before: &State, after: &State) -> bool {
+    let moved = (before.phase, before.stage) != (after.phase, after.stage);
+    moved && matches!(before.stage, Stage::Spread { .. } | Stage::Drain)
+}

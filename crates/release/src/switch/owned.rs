@@ -1,0 +1,103 @@
+//! The fields that a release owns of a service, for each position of the traffic. Pure.
+
+use crate::plan::{Component, Plan, PlannedPreview};
+use model::colour::upstream_id;
+use model::overlay::Owned;
+use serde_json::{Value, json};
+
+/// Where the traffic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// As it was before the release.
+    Before,
+    /// This many percent of user traffic on the new version, and the preview.
+    Share(u8),
+    /// All on the new version, which is the default; no split.
+    Committed,
+}
+
+/// The owned fields at a position.
+///
+/// The rules are what a person would write with `curl` (seed 002): first the preview, if there is one, then the
+/// shares by `upstream_id`. Until the commit the default upstream stays what it was, so that removing the plugin is
+/// enough to be back.
+#[must_use]
+pub fn owned_at(plan: &Plan, component: &Component, position: Position) -> Owned {
+    let before = &component.before.owned;
+    match position {
+        Position::Before => before.clone(),
+        Position::Committed => Owned {
+            upstream_id: Some(Value::from(upstream_id(&component.app, component.new.colour))),
+            upstream: None,
+            traffic_split: None,
+        },
+        Position::Share(share) => {
+            let preview = plan.preview.as_ref().map(|preview| preview_rule(preview, component));
+            let shares = (share > 0).then(|| share_rule(share, component));
+            let rules: Vec<Value> = preview.into_iter().chain(shares).collect();
+            let traffic_split = (!rules.is_empty()).then(|| json!({ "rules": rules }));
+            Owned { traffic_split, ..before.clone() }
+        }
+    }
+}
+
+fn share_rule(share: u8, component: &Component) -> Value {
+    let rest = 100u8.saturating_sub(share);
+    let mut choices =
+        vec![json!({"upstream_id": upstream_id(&component.app, component.new.colour), "weight": share})];
+    match &component.old {
+        Some(old) => {
+            choices.push(json!({"upstream_id": upstream_id(&component.app, old.colour), "weight": rest}));
+        }
+        // Without a colour the old side is the service's own upstream.
+        None if component.has_way_back() => choices.push(json!({ "weight": rest })),
+        None => {}
+    }
+    json!({ "weighted_upstreams": choices })
+}
+
+fn preview_rule(preview: &PlannedPreview, component: &Component) -> Value {
+    let token = preview.token.reveal();
+    let mut matches = Vec::new();
+    if !preview.rule.header.is_empty() {
+        let variable = format!("http_{}", preview.rule.header.to_lowercase().replace('-', "_"));
+        matches.push(json!({"vars": [[variable, "==", token]]}));
+    }
+    if !preview.rule.cookie.is_empty() {
+        matches.push(json!({"vars": [[format!("cookie_{}", preview.rule.cookie), "==", token]]}));
+    }
+    if !preview.rule.addresses.is_empty() {
+        matches.push(json!({"vars": [["remote_addr", "ipmatch", preview.rule.addresses]]}));
+    }
+    let new = upstream_id(&component.app, component.new.colour);
+    json!({"match": matches, "weighted_upstreams": [{"upstream_id": new, "weight": 1}]})
+}
+
+/// How owned fields differ from what should hold, in words; the preview's token never shows. `None`: they do not.
+#[must_use]
+pub fn difference(plan: &Plan, should: &Owned, is: &Owned) -> Option<String> {
+    let fields = [
+        ("upstream_id", &should.upstream_id, &is.upstream_id),
+        ("upstream", &should.upstream, &is.upstream),
+        ("plugins.traffic-split", &should.traffic_split, &is.traffic_split),
+    ];
+    let words: Vec<String> = fields
+        .into_iter()
+        .filter(|(_, should, is)| should != is)
+        .map(|(field, should, is)| format!("{field}: {} became {}", shown(plan, should), shown(plan, is)))
+        .collect();
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+fn shown(plan: &Plan, value: &Option<Value>) -> String {
+    const MAX_CHARACTERS: usize = 600;
+    let Some(value) = value else { return "(absent)".to_owned() };
+    let mut text = value.to_string();
+    if let Some(preview) = &plan.preview {
+        text = text.replace(preview.token.reveal(), "(secret)");
+    }
+    if text.chars().count() > MAX_CHARACTERS {
+        text = text.chars().take(MAX_CHARACTERS).chain("...".chars()).collect();
+    }
+    text
+}

@@ -1,0 +1,280 @@
+//! A release as people and programs see it: the live tree of the command line, and the API.
+
+use crate::journal::{Folded, Move, Span};
+use crate::machine::{GateResult, Outcome, Phase, State, Waiting, describe};
+use crate::plan::{Component, Difference, Plan};
+use crate::report::Account;
+use crate::target::EnvironmentStatus;
+use model::colour::Colour;
+use model::record::{Answerer, Lane};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use telemetry::counts::Counts;
+
+/// How an app stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AppStatus {
+    /// The app.
+    pub app: String,
+    /// The version that the last committed release made live; `None`: no release did.
+    pub live: Option<String>,
+    /// The release in flight, or else the last one.
+    pub current: Option<ReleaseView>,
+    /// The releases that wait for their turn, oldest first.
+    pub queued: Vec<String>,
+    /// The environments, as the controller that holds the lease sees them.
+    pub environments: BTreeMap<Colour, EnvironmentStatus>,
+    /// What is wrong, in words.
+    pub trouble: Option<String>,
+}
+
+/// One release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseView {
+    /// Its id.
+    pub release: String,
+    /// The app.
+    pub app: String,
+    /// The version.
+    pub version: String,
+    /// Who started it.
+    pub started_by: String,
+    /// When, milliseconds since the Unix epoch.
+    pub started_at_ms: i64,
+    /// `queued`, a phase's name, or `ended`.
+    pub phase: String,
+    /// The new version's share of user traffic, percent.
+    pub share: u8,
+    /// Whether another release of the app must wait for it.
+    pub in_flight: bool,
+    /// Whether the point of no return is behind.
+    pub committed: bool,
+    /// How it ended: `promoted`, `rolled_back`, `aborted`, `superseded`, `refused`.
+    pub outcome: Option<Outcome>,
+    /// Why it ended so, or goes back.
+    pub why: Option<String>,
+    /// When the outcome was decided, milliseconds since the Unix epoch.
+    pub decided_at_ms: Option<i64>,
+    /// When nothing was left to do, milliseconds since the Unix epoch.
+    pub ended_at_ms: Option<i64>,
+    /// The phases so far.
+    pub phases: Vec<Span>,
+    /// The steps of the shift.
+    pub steps: Vec<StepView>,
+    /// The colours, the old one first.
+    pub colours: Vec<ColourView>,
+    /// The gates that have spoken.
+    pub gates: Vec<GateView>,
+    /// What it waits for.
+    pub waiting_for: Vec<WaitingView>,
+    /// The moves of traffic, with their measured times.
+    pub moves: Vec<Move>,
+    /// What the plan says that a person should know.
+    pub notes: Vec<String>,
+    /// How the two environments differ.
+    pub parity: Vec<Difference>,
+    /// Gateways that went during the release, and with them what they had counted.
+    pub gaps: Vec<String>,
+}
+
+/// One step of the shift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepView {
+    /// The new version's share, percent.
+    pub share: u8,
+    /// How long it is watched, milliseconds.
+    pub pause_ms: u64,
+    /// How far it is.
+    pub state: Progress,
+}
+
+/// How far something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// Not yet.
+    Pending,
+    /// Now.
+    Active,
+    /// Over.
+    Done,
+}
+
+/// One colour in a release: user traffic since the release's first change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ColourView {
+    /// Which.
+    pub colour: Colour,
+    /// Its version.
+    pub version: String,
+    /// Whether it is the new version's.
+    pub is_new: bool,
+    /// Its share of user traffic, percent.
+    pub share: u8,
+    /// Requests that were answered, or cut short.
+    pub requests: u64,
+    /// Of these, how many failed.
+    pub errors: u64,
+    /// Median time of whole answers, milliseconds.
+    pub p50_ms: Option<f64>,
+    /// 99th percentile, milliseconds.
+    pub p99_ms: Option<f64>,
+    /// Requests that are open.
+    pub open: u64,
+    /// Requests that came by the preview.
+    pub previewed: u64,
+}
+
+/// A gate's last verdict on one occasion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateView {
+    /// Its name.
+    pub name: String,
+    /// `before the shift`, `step 1`, `soak`, `end of soak`.
+    pub when: String,
+    /// The verdict.
+    pub verdict: crate::machine::Verdict,
+    /// How often it was run.
+    pub runs: u32,
+    /// One line.
+    pub summary: String,
+}
+
+/// One thing that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingView {
+    /// In words.
+    pub what: String,
+    /// Whether a person can answer it with `promote`.
+    pub asks_person: bool,
+    /// Watched time that is left, milliseconds; `None`: no limit.
+    pub remaining_ms: Option<u64>,
+}
+
+impl ReleaseView {
+    /// Makes the view of a release from its journal, the counters and what its runner waits for.
+    #[must_use]
+    pub fn of(folded: &Folded, account: Option<&Account>, waiting: Vec<Waiting>) -> ReleaseView {
+        let state = folded.state.as_ref();
+        let component = folded.plan.as_ref().and_then(Plan::lead);
+        let phase = match state {
+            _ if folded.ended() => "ended",
+            Some(state) => state.phase.name(),
+            None => "queued",
+        };
+        ReleaseView {
+            release: folded.release.clone(),
+            app: folded.request.app.clone(),
+            version: folded.request.version.clone(),
+            started_by: folded.requested_by.clone(),
+            started_at_ms: folded.requested_at_ms,
+            phase: phase.to_owned(),
+            share: state.map_or(0, State::share),
+            in_flight: folded.in_flight(),
+            committed: state.is_some_and(State::committed),
+            outcome: folded.outcome(),
+            why: why(folded),
+            decided_at_ms: folded.decided_at_ms,
+            ended_at_ms: folded.ended_at_ms,
+            phases: folded.spans.clone(),
+            steps: folded.plan.as_ref().map(|plan| steps(plan, state)).unwrap_or_default(),
+            colours: component.map(|component| colours(component, state, account)).unwrap_or_default(),
+            gates: state.map(|state| state.gates.iter().map(gate).collect()).unwrap_or_default(),
+            waiting_for: waiting.into_iter().map(waiting_view).collect(),
+            moves: folded.moves.clone(),
+            notes: folded.plan.as_ref().map(|plan| plan.notes.clone()).unwrap_or_default(),
+            parity: component.map(|component| component.parity.clone()).unwrap_or_default(),
+            gaps: folded.gaps.iter().cloned().collect(),
+        }
+    }
+}
+
+/// The version that the last committed release made live.
+#[must_use]
+pub(crate) fn live_version<'a>(releases: impl DoubleEndedIterator<Item = &'a Folded>) -> Option<String> {
+    let promoted = releases.rev().find_map(Folded::promoted_environment)?;
+    Some(promoted.version.clone())
+}
+
+/// Why a release ended as it did, or goes back.
+#[must_use]
+pub(crate) fn why(folded: &Folded) -> Option<String> {
+    if !folded.refusals.is_empty() {
+        let reasons: Vec<String> = folded.refusals.iter().map(ToString::to_string).collect();
+        return Some(reasons.join("; "));
+    }
+    let cause = folded.state.as_ref().and_then(|state| state.cause.as_ref()).map(ToString::to_string);
+    cause.or_else(|| folded.withdrawn.as_ref().map(|(_, why)| why.clone()))
+}
+
+fn steps(plan: &Plan, state: Option<&State>) -> Vec<StepView> {
+    let phase = state.map(|state| state.phase);
+    let progress = |number: usize| match phase {
+        Some(Phase::Shift { step }) if step == number => Progress::Active,
+        Some(Phase::Shift { step }) if step > number => Progress::Done,
+        Some(Phase::Soak | Phase::Commit | Phase::Decommission) => Progress::Done,
+        Some(Phase::Ended) if state.is_some_and(State::committed) => Progress::Done,
+        _ => Progress::Pending,
+    };
+    let steps = plan.steps.iter().enumerate();
+    steps
+        .map(|(number, step)| StepView {
+            share: step.share,
+            pause_ms: step.pause_ms,
+            state: progress(number),
+        })
+        .collect()
+}
+
+fn colours(component: &Component, state: Option<&State>, account: Option<&Account>) -> Vec<ColourView> {
+    let share = state.map_or(0, State::share);
+    let old = component.old.as_ref().map(|old| {
+        let rest = 100u8.saturating_sub(share);
+        colour(old.colour, &old.version, false, rest, account)
+    });
+    let new = colour(component.new.colour, &component.new.version, true, share, account);
+    old.into_iter().chain([new]).collect()
+}
+
+fn colour(colour: Colour, version: &str, is_new: bool, share: u8, account: Option<&Account>) -> ColourView {
+    let mut shares = Counts::default();
+    let mut previewed = 0u64;
+    let rows = account.into_iter().flat_map(|account| &account.rows);
+    for row in rows.filter(|row| row.answerer == Answerer::from(colour)) {
+        match row.lane {
+            Lane::Share => shares.merge(&row.counts),
+            Lane::Matched => previewed = previewed.saturating_add(row.counts.received),
+        }
+    }
+    let ms = |quantile: f64| shares.latency.quantile(quantile).map(|us| us as f64 / 1_000.0);
+    ColourView {
+        colour,
+        version: version.to_owned(),
+        is_new,
+        share,
+        requests: shares.requests(),
+        errors: shares.failed(),
+        p50_ms: ms(0.5),
+        p99_ms: ms(0.99),
+        open: shares.open,
+        previewed,
+    }
+}
+
+fn gate(result: &GateResult) -> GateView {
+    GateView {
+        name: result.gate.clone(),
+        when: describe(result.round),
+        verdict: result.verdict,
+        runs: result.runs,
+        summary: result.summary.clone(),
+    }
+}
+
+fn waiting_view(waiting: Waiting) -> WaitingView {
+    WaitingView {
+        what: waiting.what.to_string(),
+        asks_person: waiting.what.subject().is_some(),
+        remaining_ms: waiting.remaining_ms,
+    }
+}
