@@ -33,7 +33,7 @@ pub fn router(state: AdminState, dialect: Dialect) -> Router {
             .route("/api/schema/core", get(api7::dashboard::core_schemas)),
     };
     guarded
-        .merge(release_api::router())
+        .merge(release_api::router(state.clone()))
         .route_layer(middleware::from_fn_with_state(guard, access::check))
         .route("/status", get(observe::status))
         .route("/status/ready", get(observe::ready))

@@ -3,6 +3,7 @@
 use crate::keys::Keys;
 use model::cidr::Cidr;
 use model::plugin::PluginInfo;
+use release::controller::Controller;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
@@ -41,6 +42,8 @@ pub struct AdminState {
     pub keys: Arc<Keys>,
     /// From which addresses; default: loopback.
     pub allow_admin: Arc<[Cidr]>,
+    /// The release controller of this process; without one the release API shows apps only.
+    pub controller: Option<Arc<Controller>>,
     /// How long a write waits until every live gateway thread runs it.
     pub apply_timeout: Duration,
     /// How old a gateway's report may be for it to count as live.
@@ -65,6 +68,7 @@ impl AdminState {
             plugins,
             keys,
             allow_admin: ["127.0.0.0/8", "::1"].into_iter().filter_map(Cidr::parse).collect(),
+            controller: None,
             apply_timeout: Duration::from_secs(5),
             live_within: Duration::from_secs(10),
             role: "all",

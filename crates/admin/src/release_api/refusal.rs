@@ -4,8 +4,12 @@ use crate::wire::problem::Problem;
 use crate::wire::reply;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use release::controller::{CommandError, QueryError, StartError};
 use serde_json::json;
 use store::StoreError;
+
+/// For what does not go now.
+const SEE_STATUS: &str = "GET /tealgate/v1/apps/{app}/status shows what is in flight";
 
 /// A refusal: what is wrong, and what to do.
 #[derive(Debug)]
@@ -18,6 +22,41 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> Refusal {
         Refusal { status, error: error.into(), hint: hint.into() }
+    }
+
+    fn not_found(error: String) -> Refusal {
+        Refusal::new(
+            StatusCode::NOT_FOUND,
+            error,
+            "GET /tealgate/v1/apps/{app}/releases lists an app's releases",
+        )
+    }
+
+    fn forbidden(error: String) -> Refusal {
+        let hint = "use another key, or change the app's release.permissions";
+        Refusal::new(StatusCode::FORBIDDEN, error, hint)
+    }
+
+    fn damaged(error: String) -> Refusal {
+        let hint = "restore the store from a copy, or look at the journal; traffic goes on";
+        Refusal::new(StatusCode::CONFLICT, error, hint)
+    }
+
+    fn no_controller(error: String) -> Refusal {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error, "GET /status shows which processes run")
+    }
+
+    /// The store or the journal failed: the whole chain goes into the log, the reasons into the answer.
+    fn failed(error: &(dyn std::error::Error + 'static)) -> Refusal {
+        tracing::error!(error, "a release API request failed");
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(reason) = source {
+            text.push_str(": ");
+            text.push_str(&reason.to_string());
+            source = reason.source();
+        }
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text, "see the server's log")
     }
 
     pub(crate) fn no_app(app: &str) -> Refusal {
@@ -48,6 +87,48 @@ impl From<Problem> for Refusal {
             }
             Problem::Store(_) => Refusal::new(status, text, "see the server's log; nothing was changed"),
             _ => Refusal::new(status, text, ""),
+        }
+    }
+}
+
+impl From<StartError> for Refusal {
+    fn from(error: StartError) -> Refusal {
+        let text = error.to_string();
+        match error {
+            StartError::NoSuchApp(app) => Refusal::no_app(&app),
+            StartError::Refused(_) => {
+                Refusal::new(StatusCode::BAD_REQUEST, text, "correct what it names; nothing was changed")
+            }
+            StartError::Forbidden(_) => Refusal::forbidden(text),
+            StartError::Conflict(_) => Refusal::new(StatusCode::CONFLICT, text, SEE_STATUS),
+            StartError::Damaged { .. } => Refusal::damaged(text),
+            StartError::NoController => Refusal::no_controller(text),
+            StartError::Append(_) | StartError::Store(_) => Refusal::failed(&error),
+        }
+    }
+}
+
+impl From<CommandError> for Refusal {
+    fn from(error: CommandError) -> Refusal {
+        let text = error.to_string();
+        match error {
+            CommandError::NotFound(_) => Refusal::not_found(text),
+            CommandError::Forbidden(_) => Refusal::forbidden(text),
+            CommandError::Conflict(_) => Refusal::new(StatusCode::CONFLICT, text, SEE_STATUS),
+            CommandError::NoController => Refusal::no_controller(text),
+            CommandError::Start(error) => Refusal::from(*error),
+            CommandError::Append(_) | CommandError::Store(_) => Refusal::failed(&error),
+        }
+    }
+}
+
+impl From<QueryError> for Refusal {
+    fn from(error: QueryError) -> Refusal {
+        let text = error.to_string();
+        match error {
+            QueryError::NotFound(_) => Refusal::not_found(text),
+            QueryError::Damaged { .. } => Refusal::damaged(text),
+            QueryError::Store(_) => Refusal::failed(&error),
         }
     }
 }

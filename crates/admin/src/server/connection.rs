@@ -111,7 +111,7 @@ where
 }
 
 /// Waits until the server shuts down.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that the server is gone, which is the same.
     let _ = stop.wait_for(|stop| *stop).await;
 }

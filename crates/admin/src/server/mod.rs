@@ -8,6 +8,7 @@ mod connection;
 use crate::clock;
 use axum::Router;
 use connection::Connections;
+pub(crate) use connection::{Stopping, stopped};
 use rustls::ServerConfig;
 use std::future::Future;
 use std::sync::Arc;
