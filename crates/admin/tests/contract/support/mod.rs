@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod plugins;
+pub(crate) mod shop;
 
 use admin::keys::Keys;
 use admin::{AdminState, Dialect, router, server};
