@@ -3,6 +3,7 @@
 use crate::buffer::Buffer;
 use crate::clock;
 use crate::exchange;
+use crate::record::Facts;
 use crate::refusal::Refusal;
 use crate::request::Connection;
 use crate::respond;
@@ -12,7 +13,6 @@ use http1::{Parsed, RequestHead};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Instant;
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 
@@ -65,7 +65,7 @@ pub(crate) async fn serve_client(
     }
     loop {
         let after = match next_head(&worker, &mut client, &mut head).await {
-            Ok(began) => exchange::serve(&worker, &mut client, &head, &connection, began).await,
+            Ok(facts) => exchange::serve(&worker, &mut client, &head, &connection, facts).await,
             Err(NoHead::Refused(refusal)) => {
                 worker.totals().bad_request();
                 respond::refuse_connection(&worker, &mut client, &refusal).await;
@@ -84,8 +84,8 @@ pub(crate) async fn serve_client(
     }
 }
 
-/// Reads until a head is whole. Gives the time at which its first byte was seen.
-async fn next_head(worker: &Worker, client: &mut Client, head: &mut RequestHead) -> Result<Instant, NoHead> {
+/// Reads until a head is whole. Gives what is known of the request then.
+async fn next_head(worker: &Worker, client: &mut Client, head: &mut RequestHead) -> Result<Facts, NoHead> {
     if client.input.is_empty() {
         idle(worker, client).await?;
     }
@@ -97,7 +97,7 @@ async fn next_head(worker: &Worker, client: &mut Client, head: &mut RequestHead)
                 Ok(Parsed::Complete { consumed }) => {
                     client.input.consume(consumed);
                     worker.totals().request_received();
-                    return Ok(began);
+                    return Ok(Facts::new(began, consumed, head.framing()));
                 }
                 Ok(Parsed::Partial) if client.input.is_full() => {
                     return Err(NoHead::Refused(Refusal::Head(http1::RequestError::Field(

@@ -3,17 +3,15 @@
 use crate::claim::Claim;
 use crate::client::{After, Client};
 use crate::forward;
-use crate::record::{Facts, record};
+use crate::record::{Facts, Open, record};
 use crate::refusal::Refusal;
 use crate::request::{Connection, Request};
 use crate::respond;
 use crate::table::{Route, Table};
 use crate::vars::RequestVariables;
 use crate::worker::Worker;
-use http1::{Framing, RequestHead};
+use http1::RequestHead;
 use model::record::Ending;
-use std::sync::Arc;
-use std::time::Instant;
 
 /// Why a request did not get its whole answer from an upstream.
 #[derive(Debug)]
@@ -38,48 +36,34 @@ pub(crate) async fn serve(
     client: &mut Client,
     head: &RequestHead,
     connection: &Connection,
-    began: Instant,
+    mut facts: Facts,
 ) -> After {
-    let mut facts = Facts::new(began);
     // Read: the path is normalised once; what is matched is what is forwarded.
-    let request = match Request::new(head, connection) {
-        Ok(request) => request,
-        Err(error) => {
-            worker.totals().bad_request();
-            respond::refuse_connection(worker, client, &error.into()).await;
-            return After::Close;
-        }
-    };
+    let request = Request::new(head, connection);
     // Match: under the current table, which stays this request's for all but the colour.
     let table = worker.table();
     let matched = find(&table, &request);
+    let route = matched.as_ref().ok().and_then(|place| table.route(*place));
     // Claim: the split decides the colour, and its counters begin.
     let claim = matched.and_then(|place| Claim::new(worker, &table, place, &request));
-    // Forward: to a node of the upstream, with retries, both bodies streaming.
-    let result = match &claim {
-        Ok(claim) => forward::forward(worker, client, &request, claim, &mut facts).await,
-        Err(_) => Ok(After::KeepAlive),
+    let series = match (&claim, route) {
+        (Ok(claim), _) => claim.series,
+        (Err(_), Some(route)) => &route.gate_series,
+        (Err(_), None) => &worker.unmatched,
     };
-    // Respond: what could not be answered by an upstream is answered by the gate.
-    let (claim, result) = match claim {
-        Ok(claim) => (Some(claim), result),
-        Err(refusal) => (None, Err(refusal.into())),
-    };
-    let after = match result {
-        Ok(after) => after,
-        Err(Failure::Refused(refusal)) => refuse(worker, client, &request, &refusal, &mut facts).await,
-        Err(Failure::CutShort) => {
-            facts.ending = Ending::CutShort;
-            After::Gone
+    let open = Open::begin(series.cell(worker.thread));
+    client.timer.limit(worker.settings.total_timeout_ms);
+    let after = match &claim {
+        // Forward: to a node of the upstream, with retries, both bodies streaming.
+        Ok(claim) => {
+            let result = forward::forward(worker, client, &request, claim, &mut facts).await;
+            conclude(worker, client, &request, result, &mut facts).await
         }
-        Err(Failure::ClientLeft) => {
-            facts.ending = Ending::ClientLeft;
-            After::Gone
-        }
+        Err(refusal) => refuse(worker, client, &request, refusal, &mut facts).await,
     };
+    client.timer.limit(0);
     // Record: exactly one ending for each request that was received.
-    let route = matched_route(&table, claim.as_ref(), &request);
-    record(worker, &request, claim.as_ref(), route.as_deref(), &facts);
+    record(worker, &request, series, claim.as_ref().ok(), open, &facts);
     after
 }
 
@@ -89,6 +73,9 @@ fn find(table: &Table, request: &Request<'_>) -> Result<u32, Refusal> {
     if matches!(method, "CONNECT" | "TRACE") {
         return Err(Refusal::MethodNotAllowed);
     }
+    if let Some(error) = request.path_error() {
+        return Err(error.into());
+    }
     let client = request.connection.peer.ip();
     let accepts = |route: &Route| {
         route.accepts(method, client)
@@ -97,11 +84,25 @@ fn find(table: &Table, request: &Request<'_>) -> Result<u32, Refusal> {
     table.find(request.host(), request.path(), accepts).ok_or(Refusal::RouteNotFound)
 }
 
-/// The route that a refused request belonged to, for its record.
-fn matched_route(table: &Table, claim: Option<&Claim>, request: &Request<'_>) -> Option<Arc<Route>> {
-    match claim {
-        Some(_) => None,
-        None => find(table, request).ok().and_then(|place| table.route(place).cloned()),
+/// Respond: what an upstream could not answer is answered by the gate, if nothing was sent yet.
+async fn conclude(
+    worker: &Worker,
+    client: &mut Client,
+    request: &Request<'_>,
+    result: Result<After, Failure>,
+    facts: &mut Facts,
+) -> After {
+    match result {
+        Ok(after) => after,
+        Err(Failure::Refused(refusal)) => refuse(worker, client, request, &refusal, facts).await,
+        Err(Failure::CutShort) => {
+            facts.ending = Ending::CutShort;
+            After::Gone
+        }
+        Err(Failure::ClientLeft) => {
+            facts.ending = Ending::ClientLeft;
+            After::Gone
+        }
     }
 }
 
@@ -112,9 +113,10 @@ async fn refuse(
     refusal: &Refusal,
     facts: &mut Facts,
 ) -> After {
+    client.timer.limit(0);
     // A body that was not read leaves no place where the next request is known to begin.
-    let at_end = request.head.framing() == Framing::None && facts.request_bytes == 0;
-    let keep_alive = at_end && !refusal.closes() && request.head.keep_alive() && !worker.draining.get();
+    let keep_alive =
+        facts.body_read && !refusal.closes() && request.head.keep_alive() && !worker.draining.get();
     let without_body = request.head.method() == "HEAD";
     facts.status = refusal.status();
     facts.by_gate = true;

@@ -22,12 +22,13 @@ pub(crate) fn write_request(
     request.write_target(out);
     out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
     out.extend_from_slice(match &target.pass_host {
+        // An HTTP/1.0 client may name no host; HTTP/1.1 must.
+        PassHost::Pass if request.authority().is_empty() => node.host_header.as_bytes(),
         PassHost::Pass => request.authority().as_bytes(),
-        PassHost::Node => node.authority.as_bytes(),
+        PassHost::Node => node.host_header.as_bytes(),
         PassHost::Rewrite(host) => host.as_bytes(),
     });
     out.extend_from_slice(b"\r\n");
-    let mut forwarded_for: Option<&[u8]> = None;
     for header in head.headers() {
         match header.known {
             Known::Host
@@ -37,13 +38,13 @@ pub(crate) fn write_request(
             | Known::XRealIp
             | Known::XForwardedProto
             | Known::XForwardedHost
+            | Known::XForwardedFor
             | Known::XForwardedPort => {}
-            Known::XForwardedFor if forwarded_for.is_none() => forwarded_for = Some(header.value),
             _ if head.is_hop_by_hop(&header) => {}
             _ => write::header(out, header.name, header.value),
         }
     }
-    write_forwarded(out, request, forwarded_for);
+    write_forwarded(out, request);
     match head.framing() {
         Framing::Length(length) => write::content_length(out, length),
         Framing::Chunked => write::chunked(out),
@@ -56,18 +57,21 @@ pub(crate) fn write_request(
     write::end(out);
 }
 
-fn write_forwarded(out: &mut Vec<u8>, request: &Request<'_>, forwarded_for: Option<&[u8]>) {
+fn write_forwarded(out: &mut Vec<u8>, request: &Request<'_>) {
     let client = request.connection.peer_text.as_bytes();
     out.extend_from_slice(b"X-Real-IP: ");
     out.extend_from_slice(client);
     out.extend_from_slice(b"\r\nX-Forwarded-For: ");
-    if let Some(before) = forwarded_for {
+    for before in request.head.values(Known::XForwardedFor).filter(|value| !value.is_empty()) {
         out.extend_from_slice(before);
         out.extend_from_slice(b", ");
     }
     out.extend_from_slice(client);
-    out.extend_from_slice(b"\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ");
-    out.extend_from_slice(request.authority().as_bytes());
+    out.extend_from_slice(b"\r\nX-Forwarded-Proto: http");
+    if !request.authority().is_empty() {
+        out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
+        out.extend_from_slice(request.authority().as_bytes());
+    }
     out.extend_from_slice(b"\r\nX-Forwarded-Port: ");
     out.extend_from_slice(request.connection.local_port_text.as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -132,8 +136,11 @@ pub(crate) fn write_answer(
 /// Writes an interim answer (1xx) or the answer that switches protocols (101).
 pub(crate) fn write_interim(out: &mut Vec<u8>, answer: &ResponseHead) {
     write::status_line(out, answer.status(), answer.reason());
-    for header in answer.headers().filter(|header| !answer.is_hop_by_hop(header)) {
-        write_header(out, &header);
+    for header in answer.headers() {
+        // A 1xx has no content; some announce one of length 0.
+        if header.known != Known::ContentLength && !answer.is_hop_by_hop(&header) {
+            write_header(out, &header);
+        }
     }
     if let (101, Some(protocol)) = (answer.status(), answer.upgrade()) {
         write::header(out, "Connection", b"Upgrade");

@@ -3,11 +3,12 @@
 use crate::claim::Claim;
 use crate::clock;
 use crate::request::Request;
-use crate::table::Route;
 use crate::worker::Worker;
+use http1::Framing;
 use model::record::{Answerer, Ending, Lane, RequestRecord};
 use std::time::Instant;
-use telemetry::cell::Ended;
+use telemetry::cell::{Cell, Ended};
+use telemetry::series::Series;
 
 /// What becomes known of a request on its way.
 #[derive(Debug)]
@@ -23,14 +24,21 @@ pub(crate) struct Facts {
     pub(crate) node: Option<usize>,
     pub(crate) tries: u8,
     pub(crate) upstream_us: u64,
+    /// Bytes of the request's head.
+    pub(crate) head_bytes: u64,
+    /// Bytes of heads that were sent to the client, interim ones included.
+    pub(crate) sent_head_bytes: u64,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
+    /// The request's body was read to its end, so that the next request is known to begin behind it.
+    pub(crate) body_read: bool,
     /// It became a stream.
     pub(crate) upgraded: bool,
 }
 
 impl Facts {
-    pub(crate) fn new(began: Instant) -> Facts {
+    /// The facts of a request whose head of `head_bytes` was read.
+    pub(crate) fn new(began: Instant, head_bytes: usize, body: Framing) -> Facts {
         Facts {
             began,
             ending: Ending::Whole,
@@ -40,52 +48,87 @@ impl Facts {
             node: None,
             tries: 0,
             upstream_us: 0,
+            head_bytes: head_bytes as u64,
+            sent_head_bytes: 0,
             request_bytes: 0,
             response_bytes: 0,
+            body_read: matches!(body, Framing::None | Framing::Length(0)),
             upgraded: false,
         }
     }
 }
 
-/// Counts and logs a request that has ended. `route` is that of a request without a claim.
+/// A request that has begun to be counted. It is ended once, in whatever way: a task that is dropped (the gateway is
+/// stopped, or it panics) cuts its request short.
+#[derive(Debug)]
+pub(crate) struct Open<'a> {
+    cell: &'a Cell,
+    has_ended: bool,
+}
+
+impl<'a> Open<'a> {
+    /// Begins the count.
+    pub(crate) fn begin(cell: &'a Cell) -> Open<'a> {
+        cell.begin();
+        Open { cell, has_ended: false }
+    }
+
+    fn end(mut self, ended: &Ended) {
+        self.has_ended = true;
+        self.cell.end(ended);
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.cell.end(&Ended {
+                ending: Ending::CutShort,
+                status: 0,
+                gate_error: false,
+                retried: false,
+                request_bytes: 0,
+                response_bytes: 0,
+                total_us: 0,
+                upgrade: false,
+            });
+        }
+    }
+}
+
+/// Counts and logs a request that has ended.
 pub(crate) fn record(
     worker: &Worker,
     request: &Request<'_>,
-    claim: Option<&Claim>,
-    route: Option<&Route>,
+    series: &Series,
+    claim: Option<&Claim<'_>>,
+    open: Open<'_>,
     facts: &Facts,
 ) {
-    let ended_at = clock::now();
-    let total_us = micros(ended_at - facts.began);
-    let series = match (claim.and_then(Claim::series), route) {
-        (Some(series), _) => series,
-        (None, Some(route)) => &route.gate_series,
-        (None, None) => &worker.unmatched,
-    };
-    let cell = series.cell(worker.thread);
-    if claim.is_none() {
-        cell.begin();
-    }
-    cell.end(&Ended {
+    let total_us = micros(clock::now() - facts.began);
+    open.end(&Ended {
         ending: facts.ending,
         status: facts.status,
-        gate_error: facts.by_gate && claim.is_some(),
+        // A 408 or a 413 is the client's doing, not that of the upstream that was claimed.
+        gate_error: facts.by_gate && claim.is_some() && facts.status >= 500,
         retried: facts.tries > 1,
         request_bytes: facts.request_bytes,
         response_bytes: facts.response_bytes,
         total_us,
         upgrade: facts.upgraded,
     });
+    worker.totals().bytes_received(facts.head_bytes + facts.request_bytes);
+    worker.totals().bytes_sent(facts.sent_head_bytes + facts.response_bytes);
     let mut log = worker.log.borrow_mut();
     let Some(log) = log.as_mut() else { return };
     let key = series.key();
-    let node = claim.and_then(|claim| claim.target().ok()?.nodes.get(facts.node?));
+    let node = claim.and_then(|claim| claim.target.nodes.get(facts.node?));
     log.line(&RequestRecord {
         at_us: worker.anchor.get().unix_us_of(facts.began),
         route: &key.route,
         service: &key.service,
         answerer: if claim.is_some() { key.answerer } else { Answerer::Gate },
-        lane: claim.map_or(Lane::Share, Claim::lane),
+        lane: claim.map_or(Lane::Share, |_| key.lane),
         epoch: key.epoch,
         ending: facts.ending,
         status: facts.status,

@@ -1,5 +1,6 @@
 //! A request as routing and forwarding see it: the parsed head, and what was derived from it once.
 
+use http1::target::TargetError;
 use http1::{Known, RequestHead};
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -35,38 +36,31 @@ pub(crate) struct Request<'a> {
     pub(crate) connection: &'a Connection,
     /// The query as it came, without `?`.
     pub(crate) query: Option<&'a str>,
-    path: Cow<'a, [u8]>,
+    path: Result<Cow<'a, [u8]>, TargetError>,
     host: Cow<'a, str>,
 }
 
 impl<'a> Request<'a> {
     /// Normalises the path, which is matched and forwarded, and the host.
-    ///
-    /// # Errors
-    /// When the path has no normal form.
-    pub(crate) fn new(
-        head: &'a RequestHead,
-        connection: &'a Connection,
-    ) -> Result<Request<'a>, http1::target::TargetError> {
-        let path = if http1::target::is_normal(head.path()) {
-            Cow::Borrowed(head.path().as_bytes())
-        } else {
-            let mut path = Vec::with_capacity(head.path().len());
-            http1::target::normalize(head.path(), &mut path)?;
-            Cow::Owned(path)
-        };
-        let host = host_name(head.host());
+    pub(crate) fn new(head: &'a RequestHead, connection: &'a Connection) -> Request<'a> {
+        let host = head.host_name();
+        let host = host.strip_suffix('.').unwrap_or(host);
         let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             Cow::Owned(host.to_ascii_lowercase())
         } else {
             Cow::Borrowed(host)
         };
-        Ok(Request { head, connection, query: head.query(), path, host })
+        Request { head, connection, query: head.query(), path: normal_path(head.path()), host }
     }
 
-    /// The normalised path.
+    /// The normalised path; as it came, if it has no normal form.
     pub(crate) fn path(&self) -> &[u8] {
-        &self.path
+        self.path.as_deref().unwrap_or(self.head.path().as_bytes())
+    }
+
+    /// Why the path has no normal form, if it has none: such a request is refused.
+    pub(crate) fn path_error(&self) -> Option<TargetError> {
+        self.path.as_ref().err().copied()
     }
 
     /// The host, lower case, without port.
@@ -82,8 +76,8 @@ impl<'a> Request<'a> {
     /// Writes the target that is forwarded: the normalised path, and the query as it came.
     pub(crate) fn write_target(&self, out: &mut Vec<u8>) {
         match &self.path {
-            Cow::Borrowed(path) => out.extend_from_slice(path),
-            Cow::Owned(path) => http1::target::encode(path, out),
+            Ok(Cow::Owned(path)) => http1::target::encode(path, out),
+            _ => out.extend_from_slice(self.path()),
         }
         if let Some(query) = self.query {
             out.push(b'?');
@@ -113,10 +107,11 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The host without its port; an IPv6 address keeps its brackets.
-fn host_name(authority: &str) -> &str {
-    match authority.rfind(':') {
-        Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
-        _ => authority,
+fn normal_path(path: &str) -> Result<Cow<'_, [u8]>, TargetError> {
+    if http1::target::is_normal(path) {
+        return Ok(Cow::Borrowed(path.as_bytes()));
     }
+    let mut normal = Vec::with_capacity(path.len());
+    http1::target::normalize(path, &mut normal)?;
+    Ok(Cow::Owned(normal))
 }

@@ -44,6 +44,7 @@ pub(crate) async fn refuse(
     write::content_length(&mut out, body.len() as u64);
     headers::write_connection(&mut out, keep_alive, version);
     write::end(&mut out);
+    worker.totals().bytes_sent(out.len() as u64);
     if !without_body {
         out.extend_from_slice(body.as_bytes());
     }

@@ -32,6 +32,8 @@ pub(crate) struct Timer {
     timers: Rc<Timers>,
     slot: Rc<Slot>,
     key: usize,
+    /// The tick beyond which no deadline lies; 0: none.
+    limit: Cell<u64>,
 }
 
 /// The deadline has passed.
@@ -43,7 +45,7 @@ impl Timers {
     pub(crate) fn timer(self: &Rc<Timers>) -> Timer {
         let slot = Rc::new(Slot::default());
         let key = self.slots.borrow_mut().insert(Rc::clone(&slot));
-        Timer { timers: Rc::clone(self), slot, key }
+        Timer { timers: Rc::clone(self), slot, key, limit: Cell::new(0) }
     }
 
     /// Moves to the next tick and wakes the tasks whose deadlines are due.
@@ -83,11 +85,33 @@ pub(crate) fn ticks(ms: u64) -> u64 {
 }
 
 impl Timer {
-    /// Fires after `ms` milliseconds unless armed again or disarmed before; 0 disarms.
+    /// Fires after `ms` milliseconds unless armed again or disarmed before, and at the limit in any case; 0 disarms up
+    /// to the limit.
     pub(crate) fn arm(&self, ms: u64) {
         self.slot.fired.set(false);
+        let due = match (self.tick_after(ms), self.limit.get()) {
+            (due, 0) => due,
+            (0, limit) => limit,
+            (due, limit) => due.min(limit),
+        };
+        self.slot.due.set(due);
+    }
+
+    /// From now on no deadline lies later than `ms` milliseconds from now; 0 takes the limit away.
+    pub(crate) fn limit(&self, ms: u64) {
+        self.limit.set(self.tick_after(ms));
+    }
+
+    /// Whether the limit has been reached.
+    pub(crate) fn is_over(&self) -> bool {
+        let limit = self.limit.get();
+        limit != 0 && limit <= self.timers.now()
+    }
+
+    /// The tick at which `ms` milliseconds have surely passed; 0 for 0.
+    fn tick_after(&self, ms: u64) -> u64 {
         // One tick more: the current one has already begun.
-        self.slot.due.set(if ms == 0 { 0 } else { self.timers.now() + ticks(ms) + 1 });
+        if ms == 0 { 0 } else { self.timers.now() + ticks(ms) + 1 }
     }
 
     /// Does not fire any more.
@@ -144,6 +168,24 @@ mod tests {
         assert_eq!(poll(&timer), Poll::Pending);
         timers.tick();
         assert_eq!(poll(&timer), Poll::Ready(Elapsed));
+    }
+
+    #[test]
+    fn no_deadline_lies_beyond_the_limit() {
+        let timers = Rc::new(Timers::default());
+        let timer = timers.timer();
+        timer.limit(TICK_MS);
+        for ms in [100 * TICK_MS, 0] {
+            timer.arm(ms);
+            assert_eq!(poll(&timer), Poll::Pending);
+            timers.tick();
+        }
+        timers.tick();
+        assert_eq!((poll(&timer), timer.is_over()), (Poll::Ready(Elapsed), true));
+        timer.limit(0);
+        timer.arm(100 * TICK_MS);
+        timers.tick();
+        assert_eq!((poll(&timer), timer.is_over()), (Poll::Pending, false));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::record::{Facts, micros};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::respond;
-use crate::table::{Node, Target};
+use crate::table::Node;
 use crate::timer::ticks;
 use crate::upstream::connect::connect;
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
@@ -22,13 +22,16 @@ use foldhash::quality::FixedState;
 use http1::{BodyDecoder, Framing, ResponseHead};
 use model::upstream::{PassHost, Scheme, Timeouts};
 use std::hash::BuildHasher;
+use std::time::Instant;
+
+/// Interim answers (1xx) to one request; an upstream that sends more is not waited for any longer.
+const MAX_INTERIM_ANSWERS: usize = 64;
 
 /// One try of a request at a node.
 pub(super) struct Attempt<'a> {
     pub(super) worker: &'a Worker,
     pub(super) request: &'a Request<'a>,
-    pub(super) claim: &'a Claim,
-    pub(super) target: &'a Target,
+    pub(super) claim: &'a Claim<'a>,
     pub(super) node: usize,
     pub(super) body: &'a mut Body,
     pub(super) facts: &'a mut Facts,
@@ -51,45 +54,76 @@ impl From<Failure> for TryError {
     }
 }
 
+impl From<Refusal> for TryError {
+    fn from(refusal: Refusal) -> Self {
+        TryError::Final(refusal.into())
+    }
+}
+
 impl Attempt<'_> {
     /// Tries once, on a pooled connection if `pooled` and there is one.
     pub(super) async fn run(&mut self, client: &mut Client, pooled: bool) -> Result<After, TryError> {
-        let node = self.target.nodes.get(self.node).ok_or(TryError::Failed(Refusal::NoNode, false))?;
         let started = clock::now();
-        let kept = if pooled {
-            self.worker.pools.take(self.pool_key(), self.node, self.worker.timers.now())
-        } else {
-            None
-        };
-        let connection = match kept {
-            Some(connection) => connection,
-            None => self.connect(client, node).await?,
-        };
-        let upgrade =
-            self.request.head.upgrade().filter(|_| self.claim.route().is_some_and(|route| route.websocket));
+        let connection = self.connection(client, pooled).await?;
+        let upgrade = self.upgrade();
         let mut head = self.worker.buffers.take_output();
-        headers::write_request(&mut head, self.request, self.target, node, upgrade);
-        let leg = self.body.start(head);
-        let mut answer = self.worker.take_answer();
+        if let Some(node) = self.claim.target.nodes.get(self.node) {
+            headers::write_request(&mut head, self.request, self.claim.target, node, upgrade);
+        }
         let mut sides = Sides {
             upstream: connection,
             input: self.worker.buffers.take(),
-            request: leg,
+            request: self.body.start(head),
             timeouts: self.timeouts(),
             max_body_bytes: self.worker.settings.max_body_bytes,
         };
+        let mut answer = self.worker.take_answer();
         let result = self.exchange(client, &mut sides, &mut answer, started).await;
-        self.facts.request_bytes = sides.request.bytes;
         self.worker.give_answer(answer);
-        let keep = matches!(result, Ok((_, true)));
         let Sides { upstream, input, request, .. } = sides;
-        if keep && input.is_empty() {
+        self.facts.request_bytes = request.bytes;
+        if matches!(result, Ok((_, true))) && input.is_empty() {
             self.keep(upstream);
         }
         self.worker.buffers.give(input);
-        let out = self.body.stop(request);
-        self.worker.buffers.give_output(out);
+        self.worker.buffers.give_output(self.body.stop(request, &mut client.input));
+        self.facts.body_read = self.body.is_read();
         result.map(|(after, _)| after)
+    }
+
+    async fn connection(&self, client: &mut Client, pooled: bool) -> Result<UpstreamConnection, TryError> {
+        if pooled {
+            // A request that cannot be sent twice is worth a closer look at the connection.
+            let careful = !self.request.is_idempotent();
+            let now = self.worker.timers.now();
+            if let Some(kept) = self.worker.pools.take(self.pool_key(), self.node, now, careful) {
+                return Ok(kept);
+            }
+        }
+        let node = self.claim.target.nodes.get(self.node).ok_or(TryError::Failed(Refusal::NoNode, false))?;
+        self.connect(client, node).await
+    }
+
+    async fn connect(&self, client: &mut Client, node: &Node) -> Result<UpstreamConnection, TryError> {
+        let Worker { resolver, tls, .. } = self.worker;
+        let connecting = connect(resolver, tls, self.claim.target, node, self.request.host());
+        client.timer.arm(self.timeouts().connect_ms);
+        match pump::while_client_stays(client, connecting).await? {
+            Some(Ok(connection)) => Ok(connection),
+            Some(Err(error)) => {
+                tracing::debug!(upstream = node.authority, %error, "cannot connect");
+                Err(TryError::Failed(Refusal::Connect, false))
+            }
+            None if client.timer.is_over() => Err(Refusal::UpstreamTimeout.into()),
+            None => Err(TryError::Failed(Refusal::UpstreamTimeout, false)),
+        }
+    }
+
+    /// The protocol that is asked for, if the route lets it pass: WebSocket and no other. What `Upgrade: h2c` opens
+    /// would be requests that no route has seen.
+    fn upgrade(&self) -> Option<&str> {
+        let asked = self.request.head.upgrade().filter(|_| self.claim.route.websocket);
+        asked.filter(|protocol| protocol.eq_ignore_ascii_case("websocket"))
     }
 
     /// Gives what becomes of the client's connection, and whether the upstream's can carry another request.
@@ -98,27 +132,35 @@ impl Attempt<'_> {
         client: &mut Client,
         sides: &mut Sides,
         answer: &mut ResponseHead,
-        started: std::time::Instant,
+        started: Instant,
     ) -> Result<(After, bool), TryError> {
-        loop {
-            match pump::answer_head(self.worker, client, sides, answer).await? {
-                HeadEvent::Final => break,
-                HeadEvent::Interim => self.pass_interim(client, answer).await?,
+        let mut interim = 0;
+        while let HeadEvent::Interim = pump::answer_head(self.worker, client, sides, answer).await? {
+            interim += 1;
+            if interim > MAX_INTERIM_ANSWERS {
+                return Err(Refusal::BadAnswer.into());
             }
+            self.pass_interim(client, answer).await?;
         }
         self.facts.upstream_status = answer.status();
         self.facts.upstream_us = micros(clock::now() - started);
-        self.facts.status = answer.status();
         if answer.status() == 101 {
+            let agreed = answer.upgrade().is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"));
+            if self.upgrade().is_none() || !agreed || !sides.request.is_done() {
+                return Err(Refusal::BadAnswer.into());
+            }
+            self.facts.status = 101;
             self.facts.upgraded = true;
             let after = tunnel::tunnel(self.worker, client, sides, answer, self.claim, self.facts).await?;
             return Ok((after, false));
         }
+        self.facts.status = answer.status();
         let body = answer.framing(self.request.head.method());
         let may_keep = self.request.head.keep_alive() && !self.worker.draining.get();
         let framing = AnswerFraming::choose(body, self.request.head.version(), may_keep);
         let mut head = self.worker.buffers.take_output();
         headers::write_answer(&mut head, answer, body, framing, self.request);
+        self.facts.sent_head_bytes += head.len() as u64;
         let decoder = BodyDecoder::new(body, &self.worker.settings.head);
         let mut leg = Leg::new(head, decoder, framing.chunked);
         let result = pump::answer_body(self.worker, client, sides, &mut leg).await;
@@ -132,49 +174,40 @@ impl Attempt<'_> {
     }
 
     /// Passes a 1xx on to a client that can understand it (RFC 9110, section 15.2).
-    async fn pass_interim(&self, client: &mut Client, answer: &ResponseHead) -> Result<(), TryError> {
+    async fn pass_interim(&mut self, client: &mut Client, answer: &ResponseHead) -> Result<(), TryError> {
         if self.request.head.version() == http1::Version::Http10 {
             return Ok(());
         }
         let mut out = self.worker.buffers.take_output();
         headers::write_interim(&mut out, answer);
+        self.facts.sent_head_bytes += out.len() as u64;
         let written = respond::write_all(self.worker, client, &out).await;
         self.worker.buffers.give_output(out);
         written.map_err(|_| Failure::ClientLeft.into())
     }
 
-    async fn connect(&self, client: &Client, node: &Node) -> Result<UpstreamConnection, TryError> {
-        client.timer.arm(self.timeouts().connect_ms);
-        let connecting =
-            connect(&self.worker.resolver, &self.worker.tls, self.target, node, self.request.host());
-        match client.timer.within(connecting).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => {
-                tracing::debug!(upstream = node.authority, %error, "cannot connect");
-                Err(TryError::Failed(Refusal::Connect, false))
-            }
-            Err(_) => Err(TryError::Failed(Refusal::UpstreamTimeout, false)),
-        }
-    }
-
-    /// Puts the connection into the pool, unless it has carried enough.
+    /// Puts the connection into the pool, unless it has carried enough or traffic has left the upstream meanwhile.
     fn keep(&self, mut connection: UpstreamConnection) {
         connection.requests += 1;
-        let keepalive = &self.target.keepalive;
-        if connection.requests < keepalive.requests && !self.worker.closing.get() {
+        let keepalive = &self.claim.target.keepalive;
+        let current = self.worker.table();
+        let wanted =
+            current.revision == self.claim.revision || current.reachable().contains(&self.claim.target.uid);
+        if wanted && connection.requests < keepalive.requests && !self.worker.closing.get() {
             let until = self.worker.timers.now() + ticks(keepalive.idle_timeout_ms);
             self.worker.pools.give(self.pool_key(), self.node, connection, keepalive.size, until);
         }
     }
 
     fn pool_key(&self) -> PoolKey {
+        let target = self.claim.target;
         // Where the client names the host that TLS is spoken with, connections of other hosts are not the same.
-        let by_client = self.target.scheme == Scheme::Https && self.target.pass_host == PassHost::Pass;
+        let by_client = target.scheme == Scheme::Https && target.pass_host == PassHost::Pass;
         let name = if by_client { FixedState::default().hash_one(self.request.host()) } else { 0 };
-        PoolKey { target: self.target.uid, name }
+        PoolKey { target: target.uid, name }
     }
 
     fn timeouts(&self) -> Timeouts {
-        self.claim.route().and_then(|route| route.timeouts).unwrap_or(self.target.timeouts)
+        self.claim.route.timeouts.unwrap_or(self.claim.target.timeouts)
     }
 }

@@ -1,7 +1,9 @@
 //! The request body over several tries: what was read of it is kept, within a bound, so that it can be sent again.
 
 use super::leg::{Leg, Replay};
+use crate::buffer::Buffer;
 use crate::request::Request;
+use crate::settings::Settings;
 use http1::{BodyDecoder, Framing, write};
 
 /// The request body between two tries.
@@ -15,7 +17,8 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn new(request: &Request<'_>, replay_bytes: usize) -> Body {
+    pub(crate) fn new(request: &Request<'_>, settings: &Settings) -> Body {
+        let replay_bytes = settings.replay_bytes;
         let framing = request.head.framing();
         let fits = match framing {
             Framing::None => false,
@@ -24,11 +27,16 @@ impl Body {
         };
         let keep = fits && request.is_idempotent();
         Body {
-            decoder: BodyDecoder::new(framing, &http1::Limits::default()),
+            decoder: BodyDecoder::new(framing, &settings.head),
             replay: keep.then(|| Replay { bytes: Vec::new(), limit: replay_bytes }),
             chunked: framing == Framing::Chunked,
             bytes: 0,
         }
+    }
+
+    /// Whether it was read to its end.
+    pub(crate) fn is_read(&self) -> bool {
+        self.decoder.is_finished()
     }
 
     /// Whether all that was read of it can be sent again.
@@ -58,7 +66,11 @@ impl Body {
     }
 
     /// Takes back what a try left over. Gives its output buffer.
-    pub(crate) fn stop(&mut self, leg: Leg) -> Vec<u8> {
+    ///
+    /// What the try had decoded and not yet sent is taken out of `source`: it was counted and kept, and what follows
+    /// it is where the next try goes on.
+    pub(crate) fn stop(&mut self, mut leg: Leg, source: &mut Buffer) -> Vec<u8> {
+        leg.give_up(source);
         self.bytes = leg.bytes;
         let (decoder, replay, out) = leg.into_parts();
         (self.decoder, self.replay) = (decoder, replay);

@@ -90,6 +90,16 @@ impl Leg {
         self.is_written() && self.frames.as_ref().is_none_or(Frames::at_boundary)
     }
 
+    /// Whether it was to end with a frame, and has.
+    fn has_ended(&self) -> bool {
+        self.ending && self.at_frame_end()
+    }
+
+    /// Drops what was decoded and not yet written.
+    pub(crate) fn give_up(&mut self, source: &mut Buffer) {
+        source.consume(std::mem::take(&mut self.direct));
+    }
+
     /// Gives the decoder and the replay back, for the next try.
     pub(crate) fn into_parts(self) -> (BodyDecoder, Option<Replay>, Vec<u8>) {
         (self.decoder, self.replay, self.out)
@@ -111,7 +121,7 @@ impl Leg {
             let progress = self.decode(source)?;
             self.waits_for_source = false;
             ready!(self.poll_write(cx, source, writer)).map_err(|_| LegError::Sink)?;
-            if self.finished || (self.ending && self.at_frame_end()) {
+            if self.finished || self.has_ended() {
                 return Poll::Ready(Ok(()));
             }
             if progress && !source.is_empty() {
@@ -130,7 +140,7 @@ impl Leg {
     fn decode(&mut self, source: &mut Buffer) -> Result<bool, LegError> {
         let mut progress = false;
         while !self.finished
-            && !(self.ending && self.at_frame_end())
+            && !self.has_ended()
             && self.direct == 0
             && !source.is_empty()
             && self.out.len() < MAX_PENDING_BYTES
@@ -206,7 +216,7 @@ impl Leg {
         writer: &mut W,
     ) -> Poll<io::Result<()>> {
         while !self.is_written() {
-            let out = &self.out[self.out_sent..];
+            let out = self.out.get(self.out_sent..).unwrap_or_default();
             let direct = source.filled().get(..self.direct).unwrap_or_default();
             let writer = Pin::new(&mut *writer);
             let count = match (out.is_empty(), direct.is_empty()) {

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod body;
+mod hash_key;
 mod leg;
 mod pump;
 mod tunnel;
@@ -15,13 +16,12 @@ use crate::record::{Facts, micros};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::table::{NoNode, Target};
-use crate::vars::RequestVariables;
 use crate::worker::Worker;
 use attempt::{Attempt, TryError};
 use body::Body;
+use hash_key::hash_key;
 use http1::Framing;
-use model::expr::eval::{Variable, Variables};
-use model::upstream::{HashOn, Scheme};
+use model::upstream::Scheme;
 use smallvec::SmallVec;
 
 /// Forwards a request to a node of its upstream and the answer to the client.
@@ -33,32 +33,26 @@ pub(crate) async fn forward(
     worker: &Worker,
     client: &mut Client,
     request: &Request<'_>,
-    claim: &Claim,
+    claim: &Claim<'_>,
     facts: &mut Facts,
 ) -> Result<After, Failure> {
-    let target = claim.target()?;
+    let target = claim.target;
     check(worker, request, target)?;
-    let mut body = Body::new(request, worker.settings.replay_bytes);
+    let mut body = Body::new(request, &worker.settings);
     let mut tried = SmallVec::<[usize; 4]>::new();
+    let mut failed = None;
     loop {
-        let picked = target.pick(worker.thread, &tried, |on, key| hash_key(request, claim, on, key));
-        let node = picked.map_err(|reason| match reason {
-            NoNode::Exhausted => Refusal::NoNode,
-            NoNode::UnknownBalancer => Refusal::UnknownBalancer,
-        })?;
+        let node = match target.pick(worker.thread, &tried, |on, key| hash_key(request, claim.route, on, key))
+        {
+            Ok(node) => node,
+            Err(NoNode::UnknownBalancer) => return Err(Refusal::UnknownBalancer.into()),
+            // What went wrong with the last node says more than that there is no other.
+            Err(NoNode::Exhausted) => return Err(failed.unwrap_or(Refusal::NoNode).into()),
+        };
         facts.node = Some(node);
         facts.tries = facts.tries.saturating_add(1);
-        let mut attempt = Attempt { worker, request, claim, target, node, body: &mut body, facts };
-        let mut result = attempt.run(client, true).await;
-        if let Err(TryError::Stale(sent)) = result {
-            let again = may_repeat(request, attempt.body, sent);
-            result = if again {
-                attempt.run(client, false).await
-            } else {
-                Err(TryError::Failed(Refusal::UpstreamClosed, sent))
-            };
-        }
-        let (refusal, sent) = match result {
+        let mut attempt = Attempt { worker, request, claim, node, body: &mut body, facts };
+        let (refusal, sent) = match try_node(&mut attempt, client).await {
             Ok(after) => return Ok(after),
             Err(TryError::Final(failure)) => return Err(failure),
             Err(TryError::Failed(refusal, sent)) => (refusal, sent),
@@ -71,6 +65,17 @@ pub(crate) async fn forward(
         if !(another && in_time && may_repeat(request, &body, sent)) {
             return Err(refusal.into());
         }
+        failed = Some(refusal);
+    }
+}
+
+/// Tries a node: on a pooled connection, and if that was dead and the request may be repeated, on a new one.
+async fn try_node(attempt: &mut Attempt<'_>, client: &mut Client) -> Result<After, TryError> {
+    match attempt.run(client, true).await {
+        Err(TryError::Stale(sent)) if may_repeat(attempt.request, attempt.body, sent) => {
+            attempt.run(client, false).await
+        }
+        result => result,
     }
 }
 
@@ -88,43 +93,4 @@ fn check(worker: &Worker, request: &Request<'_>, target: &Target) -> Result<(), 
 /// Whether sending the request again cannot do its work twice. `sent`: some of it reached the wire.
 fn may_repeat(request: &Request<'_>, body: &Body, sent: bool) -> bool {
     (request.is_idempotent() || !sent) && body.is_repeatable()
-}
-
-/// The key of a consistent hash; the client's address where the named value is missing (APISIX §2.6).
-fn hash_key(request: &Request<'_>, claim: &Claim, on: HashOn, key: &str) -> Vec<u8> {
-    let variables = RequestVariables { request, route: claim.route().map(|route| &**route) };
-    let text = |name: &str| match variables.get(name) {
-        Some(Variable::Text(text)) => Some(text.into_owned()),
-        Some(Variable::Bool(value)) => Some(value.to_string()),
-        Some(Variable::Number(value)) => Some(value.to_string()),
-        _ => None,
-    };
-    let value = match on {
-        HashOn::Vars => text(key),
-        HashOn::Header => text(&format!("http_{key}")),
-        HashOn::Cookie => text(&format!("cookie_{key}")),
-        HashOn::Consumer => None,
-        HashOn::VarsCombinations => combine(key, &text),
-    };
-    value
-        .filter(|value| !value.is_empty())
-        .unwrap_or_else(|| request.connection.peer_text.clone())
-        .into_bytes()
-}
-
-/// Replaces each `$name` of a combination; `None` if no name has a value.
-fn combine(pattern: &str, text: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    let mut parts = pattern.split('$');
-    let mut combined = parts.next().unwrap_or_default().to_owned();
-    let mut found = false;
-    for part in parts {
-        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(part.len());
-        let (name, rest) = part.split_at(end);
-        if let Some(value) = text(name) {
-            found = true;
-            combined.push_str(&value);
-        }
-        combined.push_str(rest);
-    }
-    found.then_some(combined)
 }

@@ -51,67 +51,78 @@ pub(super) async fn answer_head(
     let mut moved = u64::MAX;
     let mut side = RequestSide::Going;
     poll_fn(|cx| {
-        loop {
-            let request = poll_request(cx, client, sides, &mut side)?;
-            match poll_head(cx, worker, sides, answer) {
-                Poll::Ready(result) => return Poll::Ready(result),
-                Poll::Pending if request => continue,
-                Poll::Pending => {}
-            }
-            if sides.request.moved != moved {
-                moved = sides.request.moved;
-                client.timer.arm(if waits_for_client(sides) {
-                    worker.settings.body_timeout_ms
-                } else {
-                    sides.timeouts.read_ms
-                });
-            }
-            return client.timer.poll_elapsed(cx).map(|_| {
-                Err(if waits_for_client(sides) {
-                    TryError::Final(Refusal::BodyTimeout.into())
-                } else {
-                    TryError::Failed(Refusal::UpstreamTimeout, true)
-                })
+        poll_request(cx, client, sides, &mut side)?;
+        if let Poll::Ready(result) = poll_head(cx, worker, sides, answer) {
+            return Poll::Ready(result);
+        }
+        let waits_for_client = !sides.request.is_done() && sides.request.waits_for_source;
+        if sides.request.moved != moved {
+            moved = sides.request.moved;
+            client.timer.arm(match sides.request.is_done() {
+                true => sides.timeouts.read_ms,
+                false if waits_for_client => worker.settings.body_timeout_ms,
+                false => sides.timeouts.send_ms,
             });
         }
+        client.timer.poll_elapsed(cx).map(|_| {
+            Err(if client.timer.is_over() {
+                Refusal::UpstreamTimeout.into()
+            } else if waits_for_client {
+                Refusal::BodyTimeout.into()
+            } else {
+                TryError::Failed(Refusal::UpstreamTimeout, true)
+            })
+        })
     })
     .await
 }
 
-fn waits_for_client(sides: &Sides) -> bool {
-    !sides.request.is_done() && sides.request.waits_for_source
-}
-
-/// Moves the request. When it is done, watches whether the client stays. Says whether to look again at once.
+/// Moves the request. Once it is done, watches whether the client stays.
 fn poll_request(
     cx: &mut Context<'_>,
     client: &mut Client,
     sides: &mut Sides,
     side: &mut RequestSide,
-) -> Result<bool, TryError> {
+) -> Result<(), TryError> {
     let Sides { upstream, request, max_body_bytes, .. } = sides;
     if matches!(side, RequestSide::Refused) {
-        return Ok(false);
+        return Ok(());
     }
     if !request.is_done() {
         let polled = request.poll(cx, &mut client.input, &mut client.io, &mut upstream.io);
         if *max_body_bytes > 0 && request.bytes > *max_body_bytes {
-            return Err(TryError::Final(Refusal::BodyTooLarge.into()));
+            return Err(Refusal::BodyTooLarge.into());
         }
         match polled {
             Poll::Pending | Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(LegError::Source)) => return Err(TryError::Final(Failure::ClientLeft)),
-            Poll::Ready(Err(LegError::Framing(error))) => {
-                return Err(TryError::Final(Refusal::Body(error).into()));
-            }
+            Poll::Ready(Err(LegError::Source)) => return Err(Failure::ClientLeft.into()),
+            Poll::Ready(Err(LegError::Framing(error))) => return Err(Refusal::Body(error).into()),
             Poll::Ready(Err(LegError::Sink)) => *side = RequestSide::Refused,
         }
-        return Ok(false);
     }
-    if client_left(cx, client) { Err(TryError::Final(Failure::ClientLeft)) } else { Ok(false) }
+    if request.is_done() && client_left(cx, client) { Err(Failure::ClientLeft.into()) } else { Ok(()) }
 }
 
-/// Whether the client has gone. What it sends meanwhile (the next request) is kept, as far as there is room.
+/// Runs a future while the client stays, up to the client's deadline; `None` if that has passed.
+pub(super) async fn while_client_stays<F: Future>(
+    client: &mut Client,
+    future: F,
+) -> Result<Option<F::Output>, TryError> {
+    let mut future = std::pin::pin!(future);
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Ok(Some(output)));
+        }
+        if client_left(cx, client) {
+            return Poll::Ready(Err(Failure::ClientLeft.into()));
+        }
+        client.timer.poll_elapsed(cx).map(|_| Ok(None))
+    })
+    .await
+}
+
+/// Whether the client has gone. What it sends meanwhile (its body, the next request) is kept, as far as there is
+/// room. A client that closes only its sending side counts as gone, as with nginx.
 fn client_left(cx: &mut Context<'_>, client: &mut Client) -> bool {
     while !client.input.is_full() {
         match client.input.poll_read(&mut client.io, cx) {
@@ -165,7 +176,7 @@ fn closed(sides: &Sides, nothing_came: bool) -> TryError {
 }
 
 fn bad_answer() -> TryError {
-    TryError::Final(Refusal::BadAnswer.into())
+    Refusal::BadAnswer.into()
 }
 
 /// Moves the answer's body to its end, and what is left of the request's meanwhile.
@@ -178,6 +189,7 @@ pub(super) async fn answer_body(
     let mut moved = u64::MAX;
     let mut side = RequestSide::Going;
     poll_fn(|cx| {
+        // The answer has begun: a client that breaks off its body, or its framing, gets no other.
         if !sides.request.is_done() && poll_request(cx, client, sides, &mut side).is_err() {
             return Poll::Ready(Err(Failure::ClientLeft.into()));
         }
@@ -203,11 +215,10 @@ pub(super) async fn answer_body(
             };
             client.timer.arm(ms);
         }
-        let waits_for_source = answer.waits_for_source;
-        client
-            .timer
-            .poll_elapsed(cx)
-            .map(|_| Err(if waits_for_source { Failure::CutShort } else { Failure::ClientLeft }.into()))
+        client.timer.poll_elapsed(cx).map(|_| {
+            let by_upstream = answer.waits_for_source || client.timer.is_over();
+            Err(if by_upstream { Failure::CutShort } else { Failure::ClientLeft }.into())
+        })
     })
     .await
 }

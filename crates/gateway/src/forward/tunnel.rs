@@ -14,12 +14,14 @@ use http1::{BodyDecoder, Framing, ResponseHead};
 use model::record::Ending;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// How long a stream that is to end may take to reach the end of its frame, and its client to take the close frame.
 const FRAME_END_MS: u64 = 1_000;
+/// How long a stream may be silent once one of its sides has said all, where streams have no bound otherwise: the
+/// other side may be gone without a word.
+const ONE_SIDED_IDLE_MS: u64 = 60_000;
 
 /// Both directions of a tunnel.
 struct Tunnel<'a> {
@@ -52,20 +54,14 @@ pub(super) async fn tunnel(
     client: &mut Client,
     sides: &mut Sides,
     answer: &ResponseHead,
-    claim: &Claim,
+    claim: &Claim<'_>,
     facts: &mut Facts,
 ) -> Result<After, TryError> {
     let mut head = worker.buffers.take_output();
     headers::write_interim(&mut head, answer);
-    let is_websocket = answer.upgrade().is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"));
-    let stream = Stream::new(
-        claim.route().map(|route| route.id.clone()).unwrap_or_default(),
-        claim.target().map_or(0, |target| target.uid),
-        claim.target().ok().and_then(|target| target.drain_timeout_ms),
-        worker.timers.timer(),
-    );
-    let key = worker.streams.insert(Rc::clone(&stream));
-    worker.streams.retarget(&worker.table(), worker.settings.drain_timeout_ms);
+    facts.sent_head_bytes += head.len() as u64;
+    client.timer.limit(0);
+    let stream = worker.track_stream(&claim.route.id, claim.target);
     let raw = || BodyDecoder::new(Framing::UntilClose, &worker.settings.head);
     let mut tunnel = Tunnel {
         client,
@@ -75,21 +71,23 @@ pub(super) async fn tunnel(
         up_closed: false,
         down_closed: false,
     };
-    tunnel.down.frames = is_websocket.then(Frames::default);
+    tunnel.down.frames = Some(Frames::default());
     let end = tunnel.run(worker.settings.stream_idle_timeout_ms, &stream).await;
-    worker.streams.remove(key);
+    drop(stream);
     if end == End::Drain {
-        tunnel.close(is_websocket).await;
+        tunnel.close().await;
     }
     facts.request_bytes += tunnel.up.bytes;
     facts.response_bytes = tunnel.down.bytes;
+    worker.buffers.give_output(tunnel.down.into_parts().2);
     facts.ending = match end {
         End::Done | End::Idle => Ending::Whole,
         End::Drain => Ending::Drained,
         End::UpstreamLeft => return Err(Failure::CutShort.into()),
         End::ClientLeft => return Err(Failure::ClientLeft.into()),
     };
-    Ok(After::Gone)
+    // What a drained client has sent meanwhile must not reset the connection before it has read the close frame.
+    Ok(if end == End::Drain { After::Close } else { After::Gone })
 }
 
 impl Tunnel<'_> {
@@ -104,10 +102,12 @@ impl Tunnel<'_> {
                 Poll::Ready(Err(end)) => return Poll::Ready(end),
                 Poll::Pending => {}
             }
-            let now = self.up.moved.wrapping_add(self.down.moved);
+            let closed = u64::from(self.up_closed) + u64::from(self.down_closed);
+            let now = self.up.moved.wrapping_add(self.down.moved).wrapping_add(closed);
             if now != moved {
                 moved = now;
-                self.client.timer.arm(idle_ms);
+                let one_sided = self.up_closed || self.down_closed;
+                self.client.timer.arm(if one_sided && idle_ms == 0 { ONE_SIDED_IDLE_MS } else { idle_ms });
             }
             self.client.timer.poll_elapsed(cx).map(|_| End::Idle)
         })
@@ -156,8 +156,8 @@ impl Tunnel<'_> {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the stream: a WebSocket at the end of its frame, with a close frame.
-    async fn close(&mut self, is_websocket: bool) {
+    /// Ends the stream at the end of a frame, with a close frame.
+    async fn close(&mut self) {
         let Tunnel { client, sides, down, .. } = self;
         client.timer.arm(FRAME_END_MS);
         down.ending = true;
@@ -172,13 +172,9 @@ impl Tunnel<'_> {
             }
             Poll::Ready(true)
         });
-        if client.timer.within(ending).await == Ok(true) && is_websocket {
-            let closing = async {
-                client.io.write_all(CLOSE_RESTART).await?;
-                client.io.shutdown().await
-            };
-            // The client learns of the end by the close of the connection, too.
-            let _ = client.timer.within(closing).await;
+        if client.timer.within(ending).await == Ok(true) {
+            // A client that does not take it learns of the end by the close of the connection.
+            let _ = client.timer.within(client.io.write_all(CLOSE_RESTART)).await;
         }
     }
 }

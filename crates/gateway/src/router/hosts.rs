@@ -18,7 +18,7 @@ pub struct Router {
 impl Router {
     /// Builds the router. On the same path and priority the order of `entries` decides.
     #[must_use]
-    pub fn new(entries: &[Entry]) -> Router {
+    pub fn new<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Router {
         let mut router = Router::default();
         for entry in entries {
             for uri in &entry.uris {

@@ -58,19 +58,21 @@ impl PathRouter {
     }
 }
 
-/// Whether `text` is anything followed by what `rest` says, in which a further `*` again is anything.
-fn glob(rest: &[u8], text: &[u8]) -> bool {
-    match rest.iter().position(|byte| *byte == b'*') {
-        None => text.ends_with(rest),
-        Some(star) => {
-            let (literal, after) = (&rest[..star], &rest[star + 1..]);
-            let mut starts = 0..=text.len().saturating_sub(literal.len());
-            starts.any(|at| {
-                text[at..].starts_with(literal)
-                    && (after.is_empty() || glob(after, &text[at + literal.len()..]))
-            })
+/// Whether `text` is anything followed by what `rest` says, in which a further `*` again is anything. The leftmost place
+/// of each literal leaves most to the next one, so one pass is enough.
+fn glob(rest: &[u8], mut text: &[u8]) -> bool {
+    let mut literals = rest.split(|byte| *byte == b'*').peekable();
+    while let Some(literal) = literals.next() {
+        if literals.peek().is_none() {
+            return text.ends_with(literal);
         }
+        if literal.is_empty() {
+            continue;
+        }
+        let Some(at) = text.windows(literal.len()).position(|window| window == literal) else { return false };
+        text = text.get(at + literal.len()..).unwrap_or_default();
     }
+    true
 }
 
 #[cfg(test)]

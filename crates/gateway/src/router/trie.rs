@@ -1,5 +1,7 @@
 //! A radix trie over bytes that lists the values of all prefixes of a key, longest prefix first.
 
+use smallvec::SmallVec;
+
 /// Prefixes with a list of values each.
 #[derive(Debug)]
 pub(super) struct Trie<V> {
@@ -15,9 +17,8 @@ struct Node<V> {
     values: Vec<V>,
 }
 
-/// Bound on the depth of a walk; a deeper one forgets the shortest prefixes first. Patterns are at most 4,096 bytes
-/// and real ones a dozen segments.
-const MAX_DEPTH: usize = 64;
+/// Prefixes of one key that a walk remembers without allocating.
+const COMMON_DEPTH: usize = 16;
 
 impl<V> Default for Trie<V> {
     fn default() -> Self {
@@ -55,16 +56,14 @@ impl<V> Trie<V> {
         key: &[u8],
         mut visit: impl FnMut(usize, &V) -> Option<T>,
     ) -> Option<T> {
-        let mut path = [(0u32, 0usize); MAX_DEPTH];
-        let mut depth = 0;
+        let mut path = SmallVec::<[(u32, usize); COMMON_DEPTH]>::new();
         let (mut at, mut length) = (0, 0);
         loop {
             let node = &self.nodes[at];
             if !node.values.is_empty() {
                 #[allow(clippy::cast_possible_truncation, reason = "an index that was pushed as u32")]
                 let step = (at as u32, length);
-                path[depth % MAX_DEPTH] = step;
-                depth += 1;
+                path.push(step);
             }
             let Some(first) = key.get(length) else { break };
             let Ok(slot) = node.children.binary_search_by_key(first, |(byte, _)| *byte) else { break };
@@ -74,9 +73,7 @@ impl<V> Trie<V> {
             }
             length += self.nodes[at].edge.len();
         }
-        let oldest = depth.saturating_sub(MAX_DEPTH);
-        (oldest..depth).rev().find_map(|step| {
-            let (at, length) = path[step % MAX_DEPTH];
+        path.into_iter().rev().find_map(|(at, length)| {
             self.nodes[at as usize].values.iter().find_map(|value| visit(length, value))
         })
     }

@@ -15,8 +15,8 @@ pub use route::{Route, RouteDefault};
 pub use split::{Choice, Goal, Rule, Split, Verdict};
 pub use target::{NoNode, Node, Target};
 
-use crate::router::Router;
-use foldhash::HashMap;
+use crate::router::{Entry, Router};
+use foldhash::{HashMap, HashSet};
 use model::resource::Revision;
 use std::sync::Arc;
 
@@ -28,13 +28,25 @@ pub struct Table {
     router: Router,
     routes: Vec<Arc<Route>>,
     by_id: HashMap<Box<str>, u32>,
+    reachable: HashSet<u64>,
 }
 
 impl Table {
     /// The table before the first configuration: no route matches.
     #[must_use]
     pub fn empty() -> Table {
-        Table { revision: 0, router: Router::default(), routes: Vec::new(), by_id: HashMap::default() }
+        Table::new(0, [], Vec::new())
+    }
+
+    /// The table of routes, each with its entry in the router.
+    fn new<'a>(
+        revision: Revision,
+        entries: impl IntoIterator<Item = &'a Entry>,
+        routes: Vec<Arc<Route>>,
+    ) -> Table {
+        let by_id = (0u32..).zip(&routes).map(|(place, route)| (route.id.as_str().into(), place)).collect();
+        let reachable = routes.iter().flat_map(|route| route.reachable()).collect();
+        Table { revision, router: Router::new(entries), routes, by_id, reachable }
     }
 
     /// The route at a place that [`Table::find`] or [`Table::place`] gave.
@@ -67,7 +79,7 @@ impl Table {
 
     /// The targets that requests of any route can come to.
     #[must_use]
-    pub fn reachable(&self) -> foldhash::HashSet<u64> {
-        self.routes.iter().flat_map(|route| route.reachable()).collect()
+    pub fn reachable(&self) -> &HashSet<u64> {
+        &self.reachable
     }
 }

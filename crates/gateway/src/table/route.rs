@@ -1,5 +1,6 @@
 //! A compiled route: its conditions, its split, its counters.
 
+use super::compile::InlineTarget;
 use super::{Goal, Split, Target};
 use model::cidr::Cidr;
 use model::expr::eval::Matcher;
@@ -60,12 +61,14 @@ pub enum RouteDefault {
 }
 
 /// What a route was built from: it is built again when one of these changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sources {
     pub(super) route: Revision,
     pub(super) service: Option<(Revision, Revision)>,
     /// Ids of the upstreams that are named, with the uid that they had; 0: did not exist.
     pub(super) upstreams: Vec<(String, u64)>,
+    /// Upstreams that are written inside it.
+    pub(super) inline: Vec<InlineTarget>,
 }
 
 impl Route {
@@ -82,17 +85,19 @@ impl Route {
         self.reachable().any(|uid| uid == target)
     }
 
-    /// The targets that requests can come to.
+    /// The targets that requests can come to: those of the rules up to the first that always passes, and of the
+    /// default if there is no such rule.
     pub fn reachable(&self) -> impl Iterator<Item = u64> {
-        let by_rules = self.split.iter().flat_map(|split| &split.rules).flat_map(|rule| rule.reachable());
-        let by_rules = by_rules.filter_map(|choice| match &choice.goal {
-            Goal::Target(target) => Some(target.uid),
-            Goal::Nowhere(_) => None,
-        });
-        // A rule that always passes hides what comes after it.
-        let covered = self.split.iter().flat_map(|split| &split.rules).any(|rule| rule.matches.is_none());
+        let rules = self.split.as_ref().map_or(&[][..], |split| &split.rules);
+        let covering = rules.iter().position(|rule| rule.matches.is_none());
+        let asked = rules.get(..covering.map_or(rules.len(), |at| at + 1)).unwrap_or_default();
+        let by_rules =
+            asked.iter().flat_map(|rule| rule.reachable()).filter_map(|choice| match &choice.goal {
+                Goal::Target(target) => Some(target.uid),
+                Goal::Nowhere(_) => None,
+            });
         let default = match &self.default {
-            RouteDefault::Target(target) if !covered => Some(target.uid),
+            RouteDefault::Target(target) if covering.is_none() => Some(target.uid),
             _ => None,
         };
         by_rules.chain(default)

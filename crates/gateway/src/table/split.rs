@@ -49,15 +49,10 @@ pub enum Goal {
 }
 
 /// What a split says of a request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Verdict<'a> {
-    /// This choice of this rule.
-    Chosen {
-        /// Index of the rule.
-        rule: usize,
-        /// Index of the choice in the rule.
-        choice: usize,
-    },
+    /// This choice.
+    Chosen(&'a Choice),
     /// No rule's match passed: the default upstream.
     Default,
     /// An upstream that a rule names does not exist.
@@ -68,7 +63,7 @@ impl Split {
     /// Chooses for one request. The turn of the chosen rule moves on.
     pub fn choose<V: Variables>(&self, variables: &V, thread: usize) -> Verdict<'_> {
         let mut passed = true;
-        for (number, rule) in self.rules.iter().enumerate() {
+        for rule in &self.rules {
             if let Some(id) = &rule.missing {
                 return Verdict::Missing(id);
             }
@@ -84,10 +79,8 @@ impl Split {
                 }
             }
             if passed {
-                return match rule.wheel.next(thread) {
-                    Some(choice) => Verdict::Chosen { rule: number, choice },
-                    None => Verdict::Default,
-                };
+                let choice = rule.wheel.next(thread).and_then(|choice| rule.choices.get(choice));
+                return choice.map_or(Verdict::Default, Verdict::Chosen);
             }
         }
         Verdict::Default

@@ -46,12 +46,17 @@ pub struct Node {
     pub port: u16,
     /// The socket address, if the host is an IP address.
     pub address: Option<SocketAddr>,
-    /// `host:port` for logs and `Host`; without the port where it is the scheme's standard one.
+    /// `host:port` for logs; without the port where it is the scheme's standard one.
     pub authority: String,
+    /// What `Host` says with `pass_host: node`: the authority, but without any port for an http upstream that was
+    /// written inside a rule, as in APISIX (§2.5).
+    pub host_header: String,
 }
 
 #[derive(Debug)]
 enum Picker {
+    /// One node is taken whatever the balancer and its weight, as in APISIX (§2.5).
+    Single,
     /// Groups of nodes with the same priority, highest first.
     RoundRobin(Vec<Group>),
     Chash {
@@ -81,14 +86,21 @@ impl Target {
     /// Compiles an upstream.
     #[must_use]
     pub fn new(uid: u64, upstream: &Upstream, always_verify: bool, threads: usize) -> Target {
-        let nodes: Box<[Node]> = upstream.nodes.iter().map(|node| Node::new(node, upstream.scheme)).collect();
+        // Of the schemes, an upstream inside a rule takes over no other than https (APISIX §2.5).
+        let scheme = match upstream.scheme {
+            Scheme::Unsupported if upstream.inline => Scheme::Http,
+            scheme => scheme,
+        };
+        let bare_host = upstream.inline && scheme == Scheme::Http;
+        let nodes: Box<[Node]> =
+            upstream.nodes.iter().map(|node| Node::new(node, scheme, bare_host)).collect();
         let picker = picker(upstream, &nodes, threads);
         let default_retries = u32::try_from(nodes.len().saturating_sub(1)).unwrap_or(u32::MAX);
         Target {
             uid,
             app: upstream.colour().and(upstream.labels.get(colour::LABEL_APP)).cloned().unwrap_or_default(),
             answerer: upstream.colour().map_or(Answerer::Upstream, Answerer::from),
-            scheme: upstream.scheme,
+            scheme,
             pass_host: upstream.pass_host.clone(),
             retries: upstream.retries.unwrap_or(default_retries),
             retry_timeout_ms: upstream.retry_timeout_ms,
@@ -112,6 +124,7 @@ impl Target {
         hash_key: impl FnOnce(HashOn, &str) -> Vec<u8>,
     ) -> Result<usize, NoNode> {
         match &self.picker {
+            Picker::Single => tried.is_empty().then_some(0).ok_or(NoNode::Exhausted),
             Picker::RoundRobin(groups) => {
                 groups.iter().find_map(|group| group.pick(thread, tried)).ok_or(NoNode::Exhausted)
             }
@@ -137,20 +150,23 @@ impl Group {
 }
 
 impl Node {
-    fn new(node: &model::upstream::Node, scheme: Scheme) -> Node {
+    fn new(node: &model::upstream::Node, scheme: Scheme, bare_host: bool) -> Node {
         let port = node.port.unwrap_or_else(|| scheme.standard_port());
         let ip = node.host.parse::<IpAddr>().ok();
         let host = match ip {
             Some(IpAddr::V6(ip)) => format!("[{ip}]"),
             _ => node.host.clone(),
         };
-        let authority = if port == scheme.standard_port() { host } else { format!("{host}:{port}") };
-        Node { host: node.host.clone(), port, address: ip.map(|ip| SocketAddr::new(ip, port)), authority }
+        let authority = if port == scheme.standard_port() { host.clone() } else { format!("{host}:{port}") };
+        let host_header = if bare_host { host } else { authority.clone() };
+        let address = ip.map(|ip| SocketAddr::new(ip, port));
+        Node { host: node.host.clone(), port, address, authority, host_header }
     }
 }
 
 fn picker(upstream: &Upstream, nodes: &[Node], threads: usize) -> Picker {
     match &upstream.balancer {
+        _ if nodes.len() == 1 => Picker::Single,
         Balancer::Chash { hash_on, key } => {
             let weighted: Vec<_> = nodes
                 .iter()
@@ -217,10 +233,23 @@ mod tests {
     }
 
     #[test]
+    fn an_inline_http_upstream_names_its_node_without_port() {
+        let json = json!({"pass_host": "node", "nodes": {"localhost:1981": 1}});
+        let host = |json: &serde_json::Value, inline| {
+            let target = Target::new(1, &Upstream::from_value(json, inline), false, 1);
+            target.nodes[0].host_header.clone()
+        };
+        assert_eq!([host(&json, true), host(&json, false)], ["localhost", "localhost:1981"]);
+        let https = json!({"scheme": "https", "nodes": {"localhost:1981": 1}});
+        assert_eq!(host(&https, true), "localhost:1981");
+    }
+
+    #[test]
     fn an_unknown_balancer_is_said_at_run_time() {
         assert_eq!(
-            pick(&target(&json!({"type": "magic", "nodes": {"a:1": 1}})), &[]),
+            pick(&target(&json!({"type": "magic", "nodes": {"a:1": 1, "b:1": 1}})), &[]),
             Err(NoNode::UnknownBalancer)
         );
+        assert_eq!(pick(&target(&json!({"type": "magic", "nodes": {"a:1": 0}})), &[]), Ok(0));
     }
 }

@@ -1,6 +1,8 @@
 //! A connection to an upstream: plain or TLS.
 
+use socket2::SockRef;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,11 +20,21 @@ impl UpstreamIo {
     /// Whether an idle connection cannot be used again: the other side closed it or sent what nobody asked for.
     /// Costs no system call: it asks what the runtime has already been told.
     pub(crate) fn is_stale(&mut self) -> bool {
-        let socket = match self {
-            UpstreamIo::Plain(socket) => &*socket,
+        self.socket().poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    /// The same, asked of the system itself: what has arrived since the runtime last looked counts, too.
+    pub(crate) fn is_closed(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let peeked = SockRef::from(self.socket()).peek(&mut byte);
+        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
+            UpstreamIo::Plain(socket) => socket,
             UpstreamIo::Tls(stream) => stream.get_ref().0,
-        };
-        socket.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
+        }
     }
 }
 

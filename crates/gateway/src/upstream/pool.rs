@@ -44,14 +44,21 @@ struct Idle {
 }
 
 impl Pools {
-    /// The connection to a node that was used last, if one still is good.
-    pub(crate) fn take(&self, key: PoolKey, node: usize, now: u64) -> Option<UpstreamConnection> {
+    /// The connection to a node that was used last, if one still is good. `careful` asks the system once more.
+    pub(crate) fn take(
+        &self,
+        key: PoolKey,
+        node: usize,
+        now: u64,
+        careful: bool,
+    ) -> Option<UpstreamConnection> {
         let mut by_target = self.by_target.borrow_mut();
         let pool = by_target.get_mut(&key)?;
         let idle = pool.nodes.get_mut(node)?;
         while let Some(mut last) = idle.pop_back() {
             pool.count -= 1;
-            if last.until > now && !last.connection.io.is_stale() {
+            let io = &mut last.connection.io;
+            if last.until > now && !io.is_stale() && !(careful && io.is_closed()) {
                 last.connection.reused = true;
                 return Some(last.connection);
             }

@@ -15,6 +15,11 @@ use tokio::net::{TcpListener, TcpStream};
 /// How long to wait when the system is out of file descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
+/// Connections beyond the bound that are answered before they are closed: so many at least, and one more for so many
+/// accepted ones.
+const REFUSED_AT_LEAST: usize = 16;
+const REFUSED_PER_ACCEPTED: usize = 8;
+
 /// Accepts until the thread drains, and then what still waits in the queue.
 pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
     let wakeup = worker.timers.timer();
@@ -31,6 +36,7 @@ pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
         match next.await {
             Some(Ok((socket, peer))) => open(&worker, socket, peer),
             Some(Err(error)) if is_of_one_connection(&error) => {}
+            Some(Err(_)) if worker.draining.get() => return,
             Some(Err(error)) => {
                 tracing::warn!(%error, "cannot accept connections for a moment");
                 clock::pause(EXHAUSTED_PAUSE).await;
@@ -53,7 +59,12 @@ fn open(worker: &Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
         return;
     }
     let counted = Counted::new(worker);
-    let too_many = worker.all_connections.load(Relaxed) > worker.settings.max_connections;
+    let (open, most) = (worker.all_connections.load(Relaxed), worker.settings.max_connections);
+    let too_many = open > most;
+    // Being told costs a connection, too: beyond some more, there is no answer.
+    if open > most.saturating_add(most / REFUSED_PER_ACCEPTED).saturating_add(REFUSED_AT_LEAST) {
+        return;
+    }
     tokio::task::spawn_local(async move {
         let connection = Connection::new(peer, local);
         let refusal = too_many.then_some(Refusal::TooManyConnections);

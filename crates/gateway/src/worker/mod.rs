@@ -9,12 +9,12 @@ mod streams;
 
 pub(crate) use mailbox::Message;
 pub(crate) use run::{Start, run};
-pub(crate) use streams::{Stream, Streams};
+pub(crate) use streams::{Stream, Streams, Tracked};
 
 use crate::buffer::Buffers;
 use crate::clock::Anchor;
 use crate::settings::Settings;
-use crate::table::{Pinned, Table};
+use crate::table::{Pinned, Table, Target};
 use crate::timer::Timers;
 use crate::upstream::pool::Pools;
 use crate::upstream::resolve::Resolver;
@@ -86,11 +86,27 @@ impl Worker {
         }
     }
 
+    /// Tracks a stream of a route on a target. Traffic may have left that target while it was being opened.
+    pub(crate) fn track_stream(&self, route: &str, target: &Target) -> Tracked<'_> {
+        let stream = self.streams.track(Stream {
+            route: route.to_owned(),
+            target: target.uid,
+            drain_timeout_ms: target.drain_timeout_ms.unwrap_or(self.settings.drain_timeout_ms),
+            deadline: self.timers.timer(),
+            draining: Cell::new(false),
+        });
+        stream.retarget(&self.table());
+        if self.closing.get() {
+            stream.end();
+        }
+        stream
+    }
+
     /// Makes a table the current one: connections to what no request comes to any more are closed, and streams on it
     /// are given their drain deadline.
     fn swap(&self, table: Arc<Table>) {
-        self.pools.keep_only(&table.reachable());
-        self.streams.retarget(&table, self.settings.drain_timeout_ms);
+        self.pools.keep_only(table.reachable());
+        self.streams.retarget(&table);
         *self.table.borrow_mut() = Pinned::new(table);
     }
 }

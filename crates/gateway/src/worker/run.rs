@@ -84,7 +84,7 @@ async fn serve(start: Start) -> io::Result<()> {
         accepting.push(tokio::task::spawn_local(accept(Rc::clone(&worker), listener)));
     }
     let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
-    let mut waiting = None;
+    let mut waiting = Vec::new();
     while let Some(message) = next(&worker, &mut mailbox, &mut waiting).await {
         match message {
             Message::Table(table, acknowledge) => {
@@ -99,7 +99,7 @@ async fn serve(start: Start) -> io::Result<()> {
                     worker.timers.wake_all();
                     let _ = task.await;
                 }
-                waiting = Some(done);
+                waiting.push(done);
             }
             Message::Close => {
                 worker.closing.set(true);
@@ -115,19 +115,20 @@ async fn serve(start: Start) -> io::Result<()> {
     Ok(())
 }
 
-/// The next message; meanwhile, tells the one who waits for the drain when the last connection has gone.
+/// The next message; meanwhile, tells those who wait for the drain when the last connection has gone.
 async fn next(
     worker: &Worker,
     mailbox: &mut mpsc::UnboundedReceiver<Message>,
-    waiting: &mut Option<oneshot::Sender<()>>,
+    waiting: &mut Vec<oneshot::Sender<()>>,
 ) -> Option<Message> {
     loop {
-        if worker.connections.get() == 0
-            && let Some(done) = waiting.take()
-        {
-            let _ = done.send(());
+        if worker.connections.get() == 0 {
+            for done in waiting.drain(..) {
+                // The one who asked may be gone.
+                let _ = done.send(());
+            }
         }
-        if waiting.is_none() {
+        if waiting.is_empty() {
             return mailbox.recv().await;
         }
         tokio::select! {

@@ -1,0 +1,46 @@
+//! What of a configuration cannot be run as it says.
+
+use model::resource::{Kind, Resource};
+use model::upstream::{Balancer, Scheme, Upstream};
+use serde_json::Value;
+
+/// A resource that could not be compiled, or not in all that it says; the rest of the table stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Which kind of resource.
+    pub kind: Kind,
+    /// Which.
+    pub id: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl Problem {
+    pub(super) fn of(resource: &Resource, what: impl Into<String>) -> Problem {
+        Problem { kind: resource.kind, id: resource.id.clone(), what: what.into() }
+    }
+}
+
+/// What of an upstream cannot be run. Requests get what APISIX would answer: a 500, a 502 or a 503.
+pub(super) fn of_upstream(value: &Value, upstream: &Upstream) -> Vec<String> {
+    let mut problems = Vec::new();
+    match &upstream.balancer {
+        Balancer::Unknown(name) if upstream.nodes.len() != 1 => {
+            problems.push(format!("the balancer type {name} is not known: its requests get a 500"));
+        }
+        Balancer::Ewma | Balancer::LeastConn if upstream.nodes.len() > 1 => {
+            problems.push("its balancer type is not there yet: its nodes take turns".to_owned());
+        }
+        _ => {}
+    }
+    if upstream.scheme == Scheme::Unsupported && !upstream.inline {
+        problems.push("its scheme is neither http nor https: its requests get a 502".to_owned());
+    }
+    if value.get("discovery_type").is_some() && upstream.nodes.is_empty() {
+        problems.push("service discovery is not there yet: its requests get a 503".to_owned());
+    }
+    if value.pointer("/tls/client_cert").or(value.pointer("/tls/client_cert_id")).is_some() {
+        problems.push("client certificates are not sent to upstreams yet".to_owned());
+    }
+    problems
+}

@@ -1,0 +1,268 @@
+//! Routes and their splits.
+
+use super::problem::of_upstream;
+use super::{CompiledRoute, Compiler, EffectiveService, InlineTarget, Problem};
+use crate::balance::wheel::Wheel;
+use crate::router::Entry;
+use crate::table::route::Sources;
+use crate::table::{Choice, Goal, Route, RouteDefault, Rule, Split, Target};
+use model::cidr::Cidr;
+use model::expr::eval::Matcher;
+use model::record::{Answerer, Lane};
+use model::resource::{Resource, Revision};
+use model::service::Service;
+use model::traffic_split::{self, TrafficSplit};
+use model::upstream::Upstream;
+use serde_json::Value;
+use std::sync::Arc;
+use telemetry::series::{Series, SeriesKey};
+
+impl Compiler {
+    /// A route and where it stands in the router; `None` if it is switched off.
+    pub(super) fn route(
+        &mut self,
+        revision: Revision,
+        resource: &Resource,
+    ) -> Result<Option<CompiledRoute>, String> {
+        if let Some(same) = self.unchanged(resource) {
+            return Ok(Some(same));
+        }
+        let parsed = model::route::Route::from_value(&resource.value).map_err(|error| error.to_string())?;
+        if !parsed.enabled {
+            return Ok(None);
+        }
+        let service = parsed.service_id.as_deref().and_then(|id| self.services.get(id)).cloned();
+        let hosts = match &service {
+            Some(service) if parsed.hosts.is_empty() => service.service.hosts.clone(),
+            _ => parsed.hosts.clone(),
+        };
+        let entry = Entry { route: 0, hosts, uris: parsed.uris.clone(), priority: parsed.priority };
+        let route = Arc::new(self.compile_route(revision, resource, &parsed, service.as_deref())?);
+        let inline = resource.value.get("upstream").zip(parsed.upstream.as_ref());
+        let problems = inline.map(|(value, upstream)| of_upstream(value, upstream)).unwrap_or_default();
+        let problems = problems.into_iter().map(|what| Problem::of(resource, what)).collect();
+        Ok(Some(CompiledRoute { route, entry, problems }))
+    }
+
+    /// The route of the last table, if nothing that it was built from has changed.
+    fn unchanged(&mut self, resource: &Resource) -> Option<CompiledRoute> {
+        let before = self.routes.get(&resource.id)?;
+        let sources = &before.route.sources;
+        let service = self.services.get(&before.route.service).map(|service| service.sources);
+        let same = sources.route == resource.modified
+            && sources.service == service
+            && sources.upstreams.iter().all(|(id, uid)| self.uid(id) == *uid);
+        if same { self.routes.remove(&resource.id) } else { None }
+    }
+
+    fn compile_route(
+        &mut self,
+        revision: Revision,
+        resource: &Resource,
+        parsed: &model::route::Route,
+        service: Option<&EffectiveService>,
+    ) -> Result<Route, String> {
+        if parsed.has_filter_func {
+            return Err("filter_func is Lua, which this gateway does not run".to_owned());
+        }
+        let mut sources = Sources {
+            route: resource.modified,
+            service: service.map(|service| service.sources),
+            ..Sources::default()
+        };
+        let before = self.routes.get(&resource.id).map(|before| Arc::clone(&before.route));
+        let kept = before.as_ref().map_or(&[][..], |before| &before.sources.inline);
+        let default = self.default_of(parsed, service, kept, &mut sources);
+        let config = split_config(parsed, service.map(|service| &service.service));
+        let digest = digest(&resource.value, service, config);
+        let epoch =
+            before.as_ref().filter(|before| before.digest == digest).map_or(revision, |before| before.epoch);
+        let service_id = parsed.service_id.as_deref().unwrap_or_default();
+        let names = Names { route: &parsed.id, service: service_id, epoch, kept };
+        let split =
+            config.map(|config| self.compile_split(config, &default, &names, &mut sources)).transpose()?;
+        let remote_addrs = parsed.remote_addrs.iter().map(|block| {
+            // A block that is left out would open the route, in the end to everyone.
+            Cidr::parse(block).ok_or_else(|| format!("remote_addr {block} is neither an address nor a block"))
+        });
+        Ok(Route {
+            id: parsed.id.clone(),
+            name: parsed.name.clone(),
+            service: names.service.to_owned(),
+            service_name: service.map(|service| service.service.name.clone()).unwrap_or_default(),
+            methods: parsed.methods.iter().map(|method| method.as_str().into()).collect(),
+            remote_addrs: remote_addrs.collect::<Result<_, _>>()?,
+            vars: parsed.vars.as_ref().map(Matcher::compile),
+            default_series: self.series_of(&names, &default, Lane::Share),
+            gate_series: self.counters(&names, "", Answerer::Gate, Lane::Share),
+            split: split.flatten(),
+            default,
+            epoch,
+            timeouts: parsed.timeouts,
+            websocket: parsed
+                .enable_websocket
+                .or_else(|| service.and_then(|service| service.service.enable_websocket))
+                .unwrap_or(false),
+            digest,
+            sources,
+        })
+    }
+
+    /// The upstream of the route, else of its service.
+    fn default_of(
+        &mut self,
+        route: &model::route::Route,
+        service: Option<&EffectiveService>,
+        kept: &[InlineTarget],
+        sources: &mut Sources,
+    ) -> RouteDefault {
+        if route.service_id.is_some() && service.is_none() {
+            return RouteDefault::ServiceGone;
+        }
+        if let Some(upstream) = &route.upstream {
+            return RouteDefault::Target(self.inline(upstream, kept, sources));
+        }
+        if let Some(id) = &route.upstream_id {
+            return self.named(id, sources).map_or(RouteDefault::UpstreamGone, RouteDefault::Target);
+        }
+        let Some(service) = service else { return RouteDefault::NotConfigured };
+        match (&service.inline, &service.service.upstream_id) {
+            (Some(inline), _) => RouteDefault::Target(Arc::clone(&inline.target)),
+            (None, Some(id)) => {
+                self.named(id, sources).map_or(RouteDefault::UpstreamGone, RouteDefault::Target)
+            }
+            (None, None) => RouteDefault::NotConfigured,
+        }
+    }
+
+    /// An upstream that is written inside the route, or inside a rule of its split.
+    fn inline(&mut self, upstream: &Upstream, kept: &[InlineTarget], sources: &mut Sources) -> Arc<Target> {
+        let inline = self.target(upstream, kept);
+        let target = Arc::clone(&inline.target);
+        sources.inline.push(inline);
+        target
+    }
+
+    fn named(&self, id: &str, sources: &mut Sources) -> Option<Arc<Target>> {
+        sources.upstreams.push((id.to_owned(), self.uid(id)));
+        self.targets.get(id).map(|named| Arc::clone(&named.compiled.target))
+    }
+
+    fn compile_split(
+        &mut self,
+        config: &Value,
+        default: &RouteDefault,
+        names: &Names<'_>,
+        sources: &mut Sources,
+    ) -> Result<Option<Split>, String> {
+        let parsed = TrafficSplit::from_value(config).map_err(|error| error.to_string())?;
+        let Some(rules) = parsed.rules else { return Ok(None) };
+        let rules = rules.iter().map(|rule| self.compile_rule(rule, default, names, sources)).collect();
+        Ok(Some(Split { rules }))
+    }
+
+    fn compile_rule(
+        &mut self,
+        rule: &traffic_split::Rule,
+        default: &RouteDefault,
+        names: &Names<'_>,
+        sources: &mut Sources,
+    ) -> Rule {
+        let lane = Rule::lane(rule.matches.as_deref());
+        let mut missing = None;
+        let mut choices: Vec<(ChoiceKey, Choice)> = Vec::new();
+        for (number, weighted) in rule.weighted_upstreams.iter().enumerate() {
+            let (key, default) = match &weighted.choice {
+                traffic_split::Choice::ById(id) => {
+                    let target = self.named(id, sources);
+                    if target.is_none() {
+                        missing.get_or_insert_with(|| id.clone());
+                    }
+                    (
+                        ChoiceKey::Id(id.clone()),
+                        target.map_or(RouteDefault::UpstreamGone, RouteDefault::Target),
+                    )
+                }
+                traffic_split::Choice::Inline(upstream) => {
+                    let target = self.inline(upstream, names.kept, sources);
+                    (ChoiceKey::Inline(number), RouteDefault::Target(target))
+                }
+                traffic_split::Choice::Default => (ChoiceKey::Default, default.clone()),
+            };
+            let series = self.series_of(names, &default, lane);
+            let goal = match default {
+                RouteDefault::Target(target) => Goal::Target(target),
+                nowhere => Goal::Nowhere(nowhere),
+            };
+            let choice = Choice { goal, weight: weighted.weight, series };
+            // As in APISIX, a repeated key overwrites: the last weight wins.
+            match choices.iter_mut().find(|(other, _)| *other == key) {
+                Some((_, other)) => *other = choice,
+                None => choices.push((key, choice)),
+            }
+        }
+        let choices: Vec<Choice> = choices.into_iter().map(|(_, choice)| choice).collect();
+        let weights: Vec<u32> = choices.iter().map(|choice| choice.weight).collect();
+        let matches = rule.matches.as_ref().map(|matches| matches.iter().map(Matcher::compile).collect());
+        Rule { matches, missing, wheel: Wheel::new(&weights, self.threads), choices }
+    }
+
+    fn series_of(&self, names: &Names<'_>, default: &RouteDefault, lane: Lane) -> Arc<Series> {
+        match default {
+            RouteDefault::Target(target) => self.counters(names, &target.app, target.answerer, lane),
+            _ => self.counters(names, "", Answerer::Gate, lane),
+        }
+    }
+
+    fn counters(&self, names: &Names<'_>, app: &str, answerer: Answerer, lane: Lane) -> Arc<Series> {
+        self.series.series(&SeriesKey {
+            route: names.route.to_owned(),
+            service: names.service.to_owned(),
+            app: app.to_owned(),
+            answerer,
+            lane,
+            epoch: names.epoch,
+        })
+    }
+}
+
+/// What the counters of a route are named by, and what is kept of its last form.
+struct Names<'a> {
+    route: &'a str,
+    service: &'a str,
+    epoch: Revision,
+    /// Inline upstreams of the route's last form.
+    kept: &'a [InlineTarget],
+}
+
+/// By what a choice is told from the others of its rule (APISIX §2.4).
+#[derive(PartialEq)]
+enum ChoiceKey {
+    Id(String),
+    Inline(usize),
+    Default,
+}
+
+/// The configuration of `traffic-split` that holds for a route: its own, else its service's (APISIX §3.4).
+fn split_config<'a>(route: &'a model::route::Route, service: Option<&'a Service>) -> Option<&'a Value> {
+    let own = route.plugins.get("traffic-split");
+    let config = own.or_else(|| service.and_then(|service| service.plugins.get("traffic-split")))?;
+    let disabled = config.pointer("/_meta/disable").and_then(Value::as_bool).unwrap_or(false);
+    (!disabled).then_some(config)
+}
+
+/// What decides between upstreams, as text: while it stays the same, so does the epoch.
+fn digest(route: &Value, service: Option<&EffectiveService>, split: Option<&Value>) -> String {
+    let text = |value: Option<&Value>| value.map(Value::to_string).unwrap_or_default();
+    let of_service = service.map(|service| {
+        let inline = service.inline.as_ref().map_or(0, |inline| inline.target.uid);
+        format!("{inline} {}", service.service.upstream_id.as_deref().unwrap_or_default())
+    });
+    format!(
+        "{}|{}|{}|{}",
+        text(route.get("upstream")),
+        text(route.get("upstream_id")),
+        of_service.unwrap_or_default(),
+        text(split)
+    )
+}
