@@ -1,5 +1,7 @@
 //! The built binary, as a person or a script uses it: what it prints where, and with which exit code.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
+
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};

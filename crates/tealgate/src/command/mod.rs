@@ -2,13 +2,14 @@
 
 pub mod check;
 pub mod output;
+pub mod release;
 
 use crate::cli::{Cli, Command, FIRST_STEPS};
 use crate::error::{Failure, Outcome};
 use crate::exit::Exit;
+use ::release::target::process::launch;
 use clap::CommandFactory as _;
 use output::Output;
-use release::target::process::launch;
 use std::ffi::OsString;
 
 /// Runs the command and prints why it failed, if it did.
@@ -40,10 +41,11 @@ fn dispatch(cli: Cli, output: Output) -> Outcome {
             output.text(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
+        Some(Command::Release(command)) => release::run(command, output),
         Some(Command::Serve(arguments)) => crate::serve::run(&arguments, output),
         Some(Command::SampleApp(arguments)) => crate::sample_app::run(arguments),
         Some(Command::Launch { arguments }) => launch(&arguments, output),
-        Some(_) => Err(Failure::usage("not in this build", "")),
+        Some(Command::Demo(arguments)) => crate::demo::run(&arguments, output),
     }
 }
 

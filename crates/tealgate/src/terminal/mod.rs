@@ -6,6 +6,7 @@ pub mod line;
 
 use line::Style;
 use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::AsFd;
 
 /// Columns when the terminal does not say.
 const DEFAULT_COLUMNS: usize = 100;
@@ -26,12 +27,8 @@ impl Terminal {
     /// Stderr as it is: redrawn when it is a terminal that can move its cursor.
     #[must_use]
     pub fn stderr() -> Terminal {
-        let text = |name: &str| std::env::var(name).unwrap_or_default();
-        let interactive = io::stderr().is_terminal() && text("TERM") != "dumb";
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().map(text).find(|value| !value.is_empty());
-        let utf8 = locale.is_some_and(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"));
-        let colours = interactive && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Terminal { interactive, style: Style { colours, icons: utf8 }, canvas: Canvas::default() }
+        let interactive = io::stderr().is_terminal() && !is_dumb();
+        Terminal { interactive, style: style(interactive), canvas: Canvas::default() }
     }
 
     /// Whether frames are redrawn in place; otherwise only changes are to be printed.
@@ -49,20 +46,12 @@ impl Terminal {
     /// Columns of the terminal now.
     #[must_use]
     pub fn columns(&self) -> usize {
-        self.size().0
-    }
-
-    fn size(&self) -> (usize, usize) {
-        let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
-        let given = |value: Option<u16>| value.filter(|value| *value > 0).map(usize::from);
-        let columns = given(size.map(|size| size.ws_col)).unwrap_or(DEFAULT_COLUMNS);
-        let rows = given(size.map(|size| size.ws_row)).unwrap_or(DEFAULT_ROWS);
-        (columns.max(MIN_COLUMNS), rows.max(2))
+        size(io::stderr()).0
     }
 
     /// Replaces the last frame by this one. Terminals that went away are no failure.
     pub fn draw(&mut self, frame: &str) {
-        let (_, rows) = self.size();
+        let (_, rows) = size(io::stderr());
         let text = self.canvas.replace(frame, rows);
         print(&text);
     }
@@ -77,6 +66,37 @@ impl Terminal {
     pub fn finish(&mut self) {
         self.canvas = Canvas::default();
     }
+}
+
+/// Columns and style for data that is printed once, on stdout.
+#[must_use]
+pub fn of_stdout() -> (usize, Style) {
+    let interactive = io::stdout().is_terminal() && !is_dumb();
+    (size(io::stdout()).0, style(interactive))
+}
+
+/// Columns and rows.
+fn size(terminal: impl AsFd) -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(terminal).ok();
+    let given = |value: Option<u16>| value.filter(|value| *value > 0).map(usize::from);
+    let columns = given(size.map(|size| size.ws_col)).unwrap_or(DEFAULT_COLUMNS);
+    let rows = given(size.map(|size| size.ws_row)).unwrap_or(DEFAULT_ROWS);
+    (columns.max(MIN_COLUMNS), rows.max(2))
+}
+
+fn is_dumb() -> bool {
+    variable("TERM") == "dumb"
+}
+
+/// Icons where the locale is UTF-8; colours on terminals, unless `NO_COLOR` is set (no-color.org).
+fn style(interactive: bool) -> Style {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().map(variable).find(|value| !value.is_empty());
+    let icons = locale.is_some_and(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"));
+    Style { colours: interactive && variable("NO_COLOR").is_empty(), icons }
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
 }
 
 fn print(text: &str) {

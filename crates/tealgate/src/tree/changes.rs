@@ -83,9 +83,10 @@ fn colour_line(row: &ColourRow) -> String {
     format!("{} {} at {} %, {requests} requests, {errors} errors{p99}", row.colour, row.version, row.share)
 }
 
-/// What is waited for without how long it still takes.
-fn stem(waiting: &str) -> &str {
-    waiting.split(", at most ").next().unwrap_or(waiting)
+/// What is waited for, without how long and how many.
+fn stem(waiting: &str) -> String {
+    let what = waiting.split(", at most ").next().unwrap_or(waiting);
+    what.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 #[cfg(test)]

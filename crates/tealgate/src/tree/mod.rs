@@ -5,6 +5,7 @@
 
 mod changes;
 pub mod numbers;
+mod of_view;
 pub mod picture;
 mod render;
 

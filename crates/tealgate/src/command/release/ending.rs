@@ -1,0 +1,68 @@
+//! How a release stands or ended: as an exit code, and in one line.
+
+use crate::command::output::Output;
+use crate::exit::Exit;
+use crate::tree::numbers::{duration, grouped};
+use release::machine::Outcome;
+use release::view::ReleaseView;
+
+/// Whether nothing more happens that one would watch for: decided, and the next release may begin.
+pub(super) fn is_over(view: &ReleaseView) -> bool {
+    view.outcome.is_some() && !view.in_flight
+}
+
+/// Whether what was live before is live again.
+pub(super) fn is_back(view: &ReleaseView) -> bool {
+    matches!(view.outcome, Some(Outcome::RolledBack | Outcome::Aborted | Outcome::Superseded))
+}
+
+/// The exit code that says how a release stands.
+pub(super) fn exit(view: &ReleaseView) -> Exit {
+    match view.outcome {
+        None => Exit::Waiting,
+        Some(Outcome::Promoted) => Exit::Done,
+        Some(Outcome::RolledBack) => Exit::RolledBack,
+        Some(Outcome::Aborted | Outcome::Superseded) => Exit::Aborted,
+        Some(Outcome::Refused) => Exit::Refused,
+    }
+}
+
+/// Prints how it ended: the whole release as JSON, or a line.
+pub(super) fn print(view: &ReleaseView, output: Output) {
+    match serde_json::to_value(view) {
+        Ok(value) if output.json => output.data(&value),
+        _ => output.text(&format!("{}\n", sentence(view))),
+    }
+}
+
+/// One line about a release.
+pub(super) fn sentence(view: &ReleaseView) -> String {
+    let (app, version, release) = (&view.app, &view.version, &view.release);
+    let took = view.decided_at_ms.map(|decided| decided.saturating_sub(view.started_at_ms));
+    let took =
+        took.and_then(|took| u64::try_from(took).ok()).map(|took| format!(" after {}", duration(took)));
+    let took = took.unwrap_or_default();
+    let why = view.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let errors: u64 = view.colours.iter().filter(|colour| colour.is_new).map(|colour| colour.errors).sum();
+    match view.outcome {
+        None => format!(
+            "{app}: release {release} of {version} is in {}, {} % of the traffic",
+            view.phase, view.share
+        ),
+        Some(Outcome::Promoted) => format!("{app}: {version} is live{took} (release {release})"),
+        Some(Outcome::RolledBack) if errors > 0 => {
+            let failed = grouped(errors);
+            format!(
+                "{app}: {version} was taken back{took}, {failed} of its requests failed (release {release}){why}"
+            )
+        }
+        Some(Outcome::RolledBack) => {
+            format!("{app}: {version} was taken back{took} (release {release}){why}")
+        }
+        Some(Outcome::Aborted) => format!("{app}: {version} was aborted{took} (release {release}){why}"),
+        Some(Outcome::Superseded) => {
+            format!("{app}: {version} was superseded{took} (release {release}){why}")
+        }
+        Some(Outcome::Refused) => format!("{app}: {version} was refused (release {release}){why}"),
+    }
+}

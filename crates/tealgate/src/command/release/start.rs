@@ -1,0 +1,79 @@
+//! `release start`: asks for a release, then watches it.
+
+use crate::cli::release::StartArgs;
+use crate::command::output::Output;
+use crate::command::release::follow::{self, Following};
+use crate::command::release::{client, paths};
+use crate::config::document::Document;
+use crate::error::{Failure, Outcome};
+use crate::exit::Exit;
+use release::view::ReleaseView;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Largest spec file, bytes.
+const MAX_SPEC_BYTES: u64 = 1024 * 1024;
+
+pub(super) async fn run(arguments: &StartArgs, output: Output) -> Outcome {
+    let mut wanted = json!({"version": arguments.version});
+    if let Some(path) = &arguments.spec {
+        wanted["spec"] = spec(path)?;
+    }
+    let client = client(&arguments.server)?;
+    let answer = client.post(&paths::releases(&arguments.app), &wanted).await?;
+    let view: ReleaseView = follow::view_of(answer)?;
+    let following =
+        Following { app: &arguments.app, release: &view.release, timeout: arguments.wait.timeout };
+    if arguments.wait.detach {
+        return follow::left(&following, &view, output);
+    }
+    follow::until_the_end(&client, &following, output).await
+}
+
+/// A target in YAML or JSON, as under `target` of an app.
+fn spec(path: &Path) -> Outcome<Value> {
+    let file = path.display();
+    let unreadable =
+        |error: std::io::Error| Failure::usage(format!("{file}: cannot be read: {error}"), "check --spec");
+    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_SPEC_BYTES {
+        return Err(Failure::usage(format!("{file}: larger than {MAX_SPEC_BYTES} bytes"), "check --spec"));
+    }
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let document = Document::parse(&text).map_err(|errors| {
+        let errors: Vec<String> = errors
+            .iter()
+            .map(|error| {
+                format!("{file}:{}:{}: {}", error.position.line, error.position.column, error.message)
+            })
+            .collect();
+        Failure::usage(errors.join("\n"), "correct the file that --spec names")
+    })?;
+    let content = document.value.get("target").cloned().unwrap_or(document.value);
+    if content.is_object() {
+        return Ok(content);
+    }
+    let hint = "write a target as in the app: `process:` with its `command`, or `upstream:`";
+    Err(Failure::new(Exit::Usage, anyhow::anyhow!("{file}: it holds no target"), hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_is_a_target_with_or_without_its_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("spec.yaml");
+        let target = json!({"process": {"command": ["x"]}});
+        for text in ["process: {command: [x]}", "target:\n  process:\n    command: [x]\n"] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(spec(&path).unwrap(), target);
+        }
+        for (text, part) in [("- x\n", "holds no target"), ("a: [\n", "spec.yaml:2:1: not valid YAML")] {
+            std::fs::write(&path, text).unwrap();
+            let failure = spec(&path).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(failure.text().contains(part), "{}", failure.text());
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! A release as the server tells it → the picture of it.
+
+use crate::tree::numbers::{duration, grouped};
+use crate::tree::picture::{ColourRow, Mood, PhaseRow, Picture, Standing, Steps};
+use release::machine::{Outcome, Verdict};
+use release::view::{ColourView, GateView, Progress, ReleaseView};
+
+/// The phases of a release that succeeds, and on which occasions their gates run.
+const PHASES: [(&str, &[&str]); 5] = [
+    ("provision", &[]),
+    ("test", &["before the shift"]),
+    ("shift", &["step"]),
+    ("soak", &["soak", "end of soak"]),
+    ("decommission", &[]),
+];
+/// The phases of one that goes back, and what they are called here.
+const WAY_BACK: [(&str, &str); 2] = [("revert", "roll back"), ("keep-failed", "keep failed")];
+
+impl Picture {
+    /// The picture of a release at `now_ms`, milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn of(view: &ReleaseView, now_ms: i64) -> Picture {
+        let end = view.ended_at_ms.or(view.decided_at_ms.filter(|_| !view.in_flight)).unwrap_or(now_ms);
+        let (headline, mood) = headline(view);
+        let old = view.colours.iter().find(|colour| !colour.is_new);
+        Picture {
+            app: view.app.clone(),
+            release: view.release.clone(),
+            from: old.map(|old| old.version.clone()),
+            to: view.version.clone(),
+            headline,
+            mood,
+            elapsed_ms: since(view.started_at_ms, end),
+            colours: view.colours.iter().map(|colour| colour_row(colour, view)).collect(),
+            phases: phases(view, now_ms),
+            waiting: waiting(view),
+            remarks: remarks(view),
+        }
+    }
+}
+
+fn headline(view: &ReleaseView) -> (String, Mood) {
+    match view.outcome {
+        Some(Outcome::Promoted) => ("released".to_owned(), Mood::Good),
+        Some(outcome @ (Outcome::RolledBack | Outcome::Refused)) => (outcome.name().to_owned(), Mood::Bad),
+        Some(outcome) => (outcome.name().to_owned(), Mood::Attention),
+        None if goes_back(view) => ("rolling back".to_owned(), Mood::Bad),
+        None if view.waiting_for.iter().any(|waiting| waiting.asks_person) => {
+            (format!("{}, needs a person", view.phase), Mood::Attention)
+        }
+        None => (view.phase.clone(), Mood::Neutral),
+    }
+}
+
+fn goes_back(view: &ReleaseView) -> bool {
+    view.phases.iter().any(|span| WAY_BACK.iter().any(|(name, _)| span.phase == *name))
+}
+
+fn colour_row(colour: &ColourView, view: &ReleaseView) -> ColourRow {
+    let mut notes = Vec::new();
+    if colour.is_new == view.committed {
+        notes.push("live".to_owned());
+    }
+    if colour.share == 0 && colour.open > 0 {
+        notes.push(format!("{} open", grouped(colour.open)));
+    }
+    if colour.previewed > 0 {
+        notes.push(format!("{} by preview", grouped(colour.previewed)));
+    }
+    ColourRow {
+        colour: colour.colour,
+        version: colour.version.clone(),
+        share: colour.share,
+        requests: colour.requests,
+        errors: colour.errors,
+        p50_ms: colour.p50_ms,
+        p99_ms: colour.p99_ms,
+        note: notes.join(", "),
+    }
+}
+
+fn phases(view: &ReleaseView, now_ms: i64) -> Vec<PhaseRow> {
+    let mut rows: Vec<PhaseRow> =
+        PHASES.iter().map(|(name, occasions)| phase(name, occasions, view, now_ms)).collect();
+    for (phase, name) in WAY_BACK {
+        let Some((standing, took_ms)) = stands(phase, view, now_ms) else { continue };
+        let restored = view.moves.iter().rev().find(|step| step.kind == "restore" && phase == "revert");
+        let detail =
+            restored.and_then(|step| step.took_ms).map(|took| format!("traffic was back in {took} ms"));
+        rows.push(PhaseRow {
+            duration_ms: Some(took_ms),
+            detail: detail.unwrap_or_default(),
+            ..PhaseRow::new(name, standing)
+        });
+    }
+    rows
+}
+
+fn phase(name: &str, occasions: &[&str], view: &ReleaseView, now_ms: i64) -> PhaseRow {
+    let on_occasion = |gate: &&GateView| {
+        let stem = gate.when.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end();
+        occasions.contains(&stem)
+    };
+    let children: Vec<PhaseRow> = view.gates.iter().filter(on_occasion).map(gate_row).collect();
+    let over = view.outcome.is_some() || goes_back(view);
+    let (standing, duration_ms) = match stands(name, view, now_ms) {
+        Some((standing, took_ms)) => (standing, Some(took_ms)),
+        None if over => (Standing::Skipped, None),
+        None => (Standing::Ahead, None),
+    };
+    let mut row = PhaseRow { duration_ms, children, ..PhaseRow::new(name, standing) };
+    if name == "shift" && view.steps.len() > 1 {
+        let begun = view.steps.iter().filter(|step| step.state != Progress::Pending).count();
+        let begun = if begun == 0 { moved(view) } else { begun };
+        row.steps = Some(Steps { shares: view.steps.iter().map(|step| step.share).collect(), begun });
+    }
+    if name == "shift" {
+        let last = view.moves.iter().rev().find(|step| step.kind == "share");
+        let took = last.and_then(|step| Some((step.share, step.took_ms?)));
+        row.detail =
+            took.map(|(share, took)| format!("switched to {share} % in {took} ms")).unwrap_or_default();
+    }
+    row
+}
+
+/// How many steps were begun by a release that then went back: the view's steps are all ahead again.
+fn moved(view: &ReleaseView) -> usize {
+    let furthest =
+        view.moves.iter().filter(|step| step.kind == "share").map(|step| step.share).max().unwrap_or(0);
+    view.steps.iter().filter(|step| step.share <= furthest).count()
+}
+
+/// How a phase stands and how long it has taken; `None` when it has not begun.
+fn stands(phase: &str, view: &ReleaseView, now_ms: i64) -> Option<(Standing, u64)> {
+    let place = view.phases.iter().rposition(|span| span.phase == phase)?;
+    let span = view.phases.get(place)?;
+    let took_ms = since(span.began_at_ms, span.ended_at_ms.or(view.ended_at_ms).unwrap_or(now_ms));
+    let turned_back = view.phases.get(place + 1).is_some_and(|next| next.phase == "revert");
+    let asked = view.waiting_for.iter().any(|waiting| waiting.asks_person);
+    let standing = match span.ended_at_ms.or(view.ended_at_ms) {
+        Some(_) if turned_back => Standing::Failed,
+        Some(_) => Standing::Done,
+        None if asked => Standing::Held,
+        None => Standing::Running,
+    };
+    Some((standing, took_ms))
+}
+
+fn gate_row(gate: &GateView) -> PhaseRow {
+    let standing = match gate.verdict {
+        Verdict::Pass | Verdict::Approved => Standing::Done,
+        Verdict::Fail => Standing::Failed,
+        Verdict::Inconclusive => Standing::Held,
+    };
+    let name = match gate.when.as_str() {
+        "before the shift" | "soak" => gate.name.clone(),
+        when => format!("{} ({when})", gate.name),
+    };
+    let runs = if gate.runs > 1 { format!(" ({} runs)", gate.runs) } else { String::new() };
+    PhaseRow { detail: format!("{}{runs}", gate.summary), ..PhaseRow::new(&name, standing) }
+}
+
+fn waiting(view: &ReleaseView) -> Vec<String> {
+    let with_time = view.waiting_for.iter().map(|waiting| match waiting.remaining_ms {
+        Some(remaining) => format!("{}, at most {}", waiting.what, duration(remaining)),
+        None => waiting.what.clone(),
+    });
+    with_time.collect()
+}
+
+fn remarks(view: &ReleaseView) -> Vec<(Mood, String)> {
+    let mut remarks = Vec::new();
+    if let Some(why) = &view.why {
+        let asked = matches!(view.outcome, Some(Outcome::Aborted | Outcome::Superseded));
+        remarks.push((if asked { Mood::Attention } else { Mood::Bad }, why.clone()));
+    }
+    for difference in &view.parity {
+        let text = format!(
+            "the environments differ in {}: {} / {}",
+            difference.what, difference.old, difference.new
+        );
+        remarks.push((Mood::Neutral, text));
+    }
+    remarks.extend(view.notes.iter().map(|note| (Mood::Neutral, note.clone())));
+    remarks.extend(view.gaps.iter().map(|gap| (Mood::Attention, gap.clone())));
+    remarks
+}
+
+fn since(began_at_ms: i64, ended_at_ms: i64) -> u64 {
+    u64::try_from(ended_at_ms.saturating_sub(began_at_ms)).unwrap_or(0)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn view(change: impl FnOnce(&mut Value)) -> ReleaseView {
+        let span = |phase: &str, from: i64, to: Option<i64>| json!({"phase": phase, "began_at_ms": from, "ended_at_ms": to});
+        let colour = |colour: &str, version: &str, is_new: bool, share: u8| {
+            json!({"colour": colour, "version": version, "is_new": is_new, "share": share, "requests": 100, "errors": 0,
+                "p50_ms": 1.0, "p99_ms": 2.0, "open": 0, "previewed": 0})
+        };
+        let mut value = json!({
+            "release": "shop-2", "app": "shop", "version": "v2", "started_by": "admin", "started_at_ms": 1000,
+            "phase": "shift", "share": 10, "in_flight": true, "committed": false, "outcome": null, "why": null,
+            "decided_at_ms": null, "ended_at_ms": null,
+            "phases": [span("provision", 1000, Some(3000)), span("test", 3000, Some(4000)), span("shift", 4000, None)],
+            "steps": [{"share": 10, "pause_ms": 5000, "state": "active"}, {"share": 100, "pause_ms": 0, "state": "pending"}],
+            "colours": [colour("blue", "v1", false, 90), colour("green", "v2", true, 10)],
+            "gates": [{"name": "smoke", "when": "before the shift", "verdict": "pass", "runs": 1, "summary": "3 requests"}],
+            "waiting_for": [{"what": "step 10 %", "asks_person": false, "remaining_ms": 3000}],
+            "moves": [], "notes": [], "parity": [], "gaps": []
+        });
+        change(&mut value);
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn standings(picture: &Picture) -> Vec<(&str, Standing)> {
+        picture.phases.iter().map(|phase| (phase.name.as_str(), phase.standing)).collect()
+    }
+
+    #[test]
+    fn a_release_in_its_shift() {
+        let picture = Picture::of(&view(|_| {}), 6_000);
+        assert_eq!(
+            standings(&picture),
+            [
+                ("provision", Standing::Done),
+                ("test", Standing::Done),
+                ("shift", Standing::Running),
+                ("soak", Standing::Ahead),
+                ("decommission", Standing::Ahead),
+            ]
+        );
+        assert_eq!((picture.elapsed_ms, picture.phases[2].duration_ms), (5_000, Some(2_000)));
+        assert_eq!(picture.phases[1].children[0].name, "smoke");
+        assert_eq!(picture.phases[2].steps, Some(Steps { shares: vec![10, 100], begun: 1 }));
+        assert_eq!(picture.waiting, ["step 10 %, at most 3.0 s"]);
+        let notes: Vec<_> = picture.colours.iter().map(|colour| colour.note.as_str()).collect();
+        assert_eq!(notes, ["live", ""]);
+    }
+
+    #[test]
+    fn a_release_that_went_back_shows_where_it_failed_and_how_fast_it_was_back() {
+        let gone_back = view(|value| {
+            value["outcome"] = json!("rolled_back");
+            value["why"] = json!("limits exceeded: 9 of 40 requests failed");
+            value["phases"][2]["ended_at_ms"] = json!(5_000);
+            let revert = json!({"phase": "revert", "began_at_ms": 5_000, "ended_at_ms": 5_020});
+            value["phases"].as_array_mut().unwrap().push(revert);
+            for step in value["steps"].as_array_mut().unwrap() {
+                step["state"] = json!("pending");
+            }
+            let step = |kind: &str, share: u8, took_ms: u64| json!({"action": "x", "kind": kind, "share": share, "intended_at_ms": 0, "revision": 1, "took_ms": took_ms});
+            value["moves"] = json!([step("share", 10, 4), step("restore", 0, 3)]);
+        });
+        let picture = Picture::of(&gone_back, 6_000);
+        assert_eq!((picture.headline.as_str(), picture.mood), ("rolled back", Mood::Bad));
+        assert_eq!(picture.phases[2].standing, Standing::Failed);
+        assert_eq!(picture.phases[2].steps.as_ref().map(|steps| steps.begun), Some(1));
+        assert_eq!(picture.phases[3].standing, Standing::Skipped);
+        assert_eq!(picture.phases[5].detail, "traffic was back in 3 ms");
+        assert_eq!(picture.remarks[0].1, "limits exceeded: 9 of 40 requests failed");
+    }
+
+    #[test]
+    fn a_release_that_waits_for_a_person_says_so() {
+        let held = view(|value| {
+            value["waiting_for"] =
+                json!([{"what": "approval of gate go", "asks_person": true, "remaining_ms": null}]);
+        });
+        let picture = Picture::of(&held, 6_000);
+        assert_eq!((picture.headline.as_str(), picture.mood), ("shift, needs a person", Mood::Attention));
+        assert_eq!(picture.phases[2].standing, Standing::Held);
+    }
+}
