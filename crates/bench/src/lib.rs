@@ -5,6 +5,7 @@
 //! wake-up, and so overcharges slow proxies.
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod cpu;
 pub mod message;
 pub mod poller;

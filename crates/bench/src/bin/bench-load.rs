@@ -5,6 +5,7 @@
 //! The first fifth of the time warms up and is not counted.
 #![forbid(unsafe_code)]
 
+use bench::clock::now;
 use bench::cpu;
 use bench::message;
 use bench::poller::{Poller, Sleep};
@@ -197,9 +198,4 @@ fn wrong(what: &str) -> io::Error {
 fn quantile(sorted: &[u32], percent: usize) -> u32 {
     let at = sorted.len().saturating_sub(1) * percent / 100;
     sorted.get(at).copied().unwrap_or(0)
-}
-
-#[allow(clippy::disallowed_methods, reason = "this program measures time")]
-fn now() -> Instant {
-    Instant::now()
 }
