@@ -46,7 +46,8 @@ pub struct AdminState {
     pub controller: Option<Arc<Controller>>,
     /// How long a write waits until every live gateway thread runs it.
     pub apply_timeout: Duration,
-    /// How old a gateway's report may be for it to count as live.
+    /// How old a gateway's report may be for it to count as live. Several times the interval at which gateways report,
+    /// so that a late report is waited for; at most `apply_timeout`, so that a dead one does not leave a write pending.
     pub live_within: Duration,
     /// The process's role for `/status`: `all`, `gateway` or `controller`.
     pub role: &'static str,
@@ -70,7 +71,7 @@ impl AdminState {
             allow_admin: ["127.0.0.0/8", "::1"].into_iter().filter_map(Cidr::parse).collect(),
             controller: None,
             apply_timeout: Duration::from_secs(5),
-            live_within: Duration::from_secs(10),
+            live_within: Duration::from_secs(5),
             role: "all",
             readiness,
             metrics: Arc::new(String::new),

@@ -28,9 +28,18 @@ pub(crate) struct Guard {
 /// Lets a request through with its [`Actor`], or answers it.
 pub(crate) async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     match actor(&guard, &request) {
-        Ok(actor) => {
+        Ok(actor) if request.method() == Method::GET => {
             request.extensions_mut().insert(actor);
             next.run(request).await
+        }
+        Ok(actor) => {
+            // Without the query, which may hold the key.
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            request.extensions_mut().insert(actor.clone());
+            let response = next.run(request).await;
+            let status = response.status().as_u16();
+            tracing::info!(actor = actor.name, %method, path, status, "Admin API");
+            response
         }
         Err(problem) if request.uri().path().starts_with(release_api::PREFIX) => {
             Refusal::from(problem).into_response()
