@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use store::Report;
 use telemetry::counts::Counts;
+use telemetry::report::GatewayReport;
+use telemetry::samples::FailureSample;
 use telemetry::series::SeriesCounts;
 
 /// The gateways that are alive.
@@ -30,14 +32,7 @@ struct Gateway {
     applied: Revision,
     listen: Option<SocketAddr>,
     series: Vec<SeriesCounts>,
-}
-
-#[derive(Deserialize)]
-struct Detail {
-    #[serde(default)]
-    series: Vec<SeriesCounts>,
-    #[serde(default)]
-    listen: Option<String>,
+    failures: Vec<FailureSample>,
 }
 
 impl Gateways {
@@ -46,13 +41,17 @@ impl Gateways {
     pub fn alive(reports: &[Report], now_ms: i64, live_within_ms: i64) -> Gateways {
         let gateways = reports.iter().filter(|report| report.at_ms.saturating_add(live_within_ms) >= now_ms);
         let gateways = gateways.filter_map(|report| {
-            let detail =
-                Detail::deserialize(&report.detail).unwrap_or(Detail { series: Vec::new(), listen: None });
+            let applied = report.applied?;
+            let detail = GatewayReport::deserialize(&report.detail).unwrap_or_else(|error| {
+                tracing::error!(instance = report.instance, %error, "report of a gateway cannot be read");
+                GatewayReport::default()
+            });
             Some(Gateway {
                 instance: report.instance.clone(),
-                applied: report.applied?,
-                listen: detail.listen.and_then(|text| text.parse().ok()).map(reachable),
+                applied,
+                listen: detail.listen.first().copied().map(reachable),
                 series: detail.series,
+                failures: detail.failures,
             })
         });
         Gateways { gateways: gateways.collect() }
@@ -65,6 +64,13 @@ impl Gateways {
             self.gateways.iter().map(|gateway| gateway.instance.clone()).collect();
         instances.sort();
         instances
+    }
+
+    /// The newest failed requests of an answerer, oldest first.
+    #[must_use]
+    pub fn failures(&self, answerer: Answerer) -> Vec<FailureSample> {
+        let all = self.gateways.iter().flat_map(|gateway| &gateway.failures);
+        all.filter(|failure| failure.answerer == answerer).cloned().collect()
     }
 
     /// The listener of one of them, for checks through the gateway.
@@ -145,8 +151,13 @@ pub fn judge(gateways: &Gateways, app: &str, colour: Colour, since: Revision, li
     if gateways.gateways.is_empty() {
         return Traffic::Unknown { reason: "no gateway is alive, so nothing is counted".to_owned() };
     }
-    let counts = gateways.of_colour(app, colour, since, Some(Lane::Share));
-    let observed = Observed { requests: counts.requests(), failed: counts.failed(), p99_ms: p99_ms(&counts) };
+    judge_counts(&gateways.of_colour(app, colour, since, Some(Lane::Share)), limits)
+}
+
+/// Judges counts by absolute limits.
+#[must_use]
+pub fn judge_counts(counts: &Counts, limits: &Limits) -> Traffic {
+    let observed = Observed { requests: counts.requests(), failed: counts.failed(), p99_ms: p99_ms(counts) };
     let limits = judge::limits::Limits {
         max_error_rate: limits.max_error_rate,
         max_p99_ms: limits.max_p99_ms,

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod data_dir;
+pub mod demo;
 pub mod error;
 pub mod exit;
 pub mod logging;

@@ -16,6 +16,7 @@ mod log_writer;
 mod masking;
 pub mod process;
 pub mod prometheus;
+pub mod report;
 pub mod samples;
 pub mod series;
 pub mod sketch;

@@ -23,10 +23,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings with the usual times: a lease of 3 s, gateways alive for 3 s.
+    /// Settings with the usual times: a lease of 3 s, gateways alive for 5 s.
     #[must_use]
     pub fn new(instance: String, data_dir: PathBuf, base_dir: PathBuf) -> Settings {
-        Settings { instance, data_dir, base_dir, lease_ttl_ms: 3_000, live_within_ms: 3_000 }
+        Settings { instance, data_dir, base_dir, lease_ttl_ms: 3_000, live_within_ms: 5_000 }
     }
 }
 

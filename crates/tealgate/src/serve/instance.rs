@@ -3,17 +3,17 @@
 use crate::clock;
 use gateway::Gateway;
 use model::resource::Revision;
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Report, Store};
+use telemetry::report::GatewayReport;
 use telemetry::series::SeriesCounts;
 use tokio::sync::watch;
 
 /// How often the counters are reported while they change.
 const COUNTERS_EVERY: Duration = Duration::from_millis(100);
 /// How often a sign of life is given while nothing changes: this many of the intervals above.
-const HEARTBEAT_INTERVALS: u32 = 20;
+const HEARTBEAT_INTERVALS: u32 = 10;
 
 /// This process, as it reports itself.
 pub(super) struct Instance {
@@ -101,22 +101,22 @@ impl Instance {
             role: self.role.to_owned(),
             applied: *self.applied.borrow(),
             at_ms: clock::now_ms(),
-            detail: self.detail(&counters),
+            detail: serde_json::to_value(self.detail(counters)).unwrap_or_default(),
         };
         if let Err(error) = self.store.report(report).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot report to the store");
         }
     }
 
-    fn detail(&self, counters: &[SeriesCounts]) -> Value {
-        let listen: Vec<String> =
-            self.gateway.iter().flat_map(|gateway| gateway.listening()).map(ToString::to_string).collect();
-        json!({
-            "pid": std::process::id(),
-            "started_at_ms": self.started_at_ms,
-            "listen": listen,
-            "totals": self.gateway.as_ref().map(|gateway| gateway.totals().snapshot()),
-            "series": counters,
-        })
+    fn detail(&self, counters: Vec<SeriesCounts>) -> GatewayReport {
+        let gateway = self.gateway.as_ref();
+        GatewayReport {
+            pid: std::process::id(),
+            started_at_ms: self.started_at_ms,
+            listen: gateway.map(|gateway| gateway.listening().to_vec()).unwrap_or_default(),
+            totals: gateway.map(|gateway| gateway.totals().snapshot()).unwrap_or_default(),
+            series: counters,
+            failures: Vec::new(),
+        }
     }
 }

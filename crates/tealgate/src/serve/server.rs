@@ -14,6 +14,9 @@ use admin::keys::{FILE_NAME as KEYS_FILE, Keys};
 use admin::{AdminState, Dialect, Readiness, certificate, server as admin_server, ttl};
 use gateway::Gateway;
 use model::cidr::Cidr;
+use release::controller::{self, Controller, Drivers};
+use release::target::process::ProcessDriver;
+use release::target::upstream::UpstreamDriver;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use std::time::Duration;
 use store::{DirectoryLock, SqliteStore, Store};
 use telemetry::process::ProcessInfo;
 use telemetry::prometheus;
+use telemetry::series::SeriesCounts;
 use telemetry::totals::Totals;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -33,6 +37,8 @@ const IDLE_GRACE: Duration = Duration::from_secs(1);
 pub struct Server {
     store: Arc<dyn Store>,
     gateway: Option<Arc<Gateway>>,
+    controller: Option<Arc<Controller>>,
+    processes: Option<Arc<ProcessDriver>>,
     instance: Arc<Instance>,
     log: Option<Arc<telemetry::access_log::AccessLog>>,
     config: Option<PathBuf>,
@@ -69,6 +75,8 @@ impl Server {
         let mut server = Server {
             store,
             gateway,
+            controller: None,
+            processes: None,
             instance,
             log,
             file_watch: watch_file(&options),
@@ -85,6 +93,7 @@ impl Server {
             _lock: lock,
         };
         server.follow_store().await;
+        server.control_releases(&options).await;
         server.serve_admin(&options, Arc::new(keys), ready).await?;
         server.announce();
         server.readiness.send_replace(Readiness::Ready);
@@ -109,6 +118,37 @@ impl Server {
         self.tasks.spawn(async move { ttl::sweep_forever(&*store).await });
     }
 
+    /// Starts the release controller, and waits until the live environments of all apps are up: traffic for them is
+    /// not welcome before.
+    async fn control_releases(&mut self, options: &Options) {
+        if options.role == Role::Gateway {
+            return;
+        }
+        // Not the path of the binary: an upgrade puts another one there while this one runs.
+        let launcher = ["/proc/self/exe", "launch"].map(str::to_owned).to_vec();
+        let processes = Arc::new(ProcessDriver::new(self.data_dir.clone(), launcher));
+        self.processes = Some(Arc::clone(&processes));
+        let drivers = Drivers { process: processes, upstream: Arc::new(UpstreamDriver::new()) };
+        let base_dir = options
+            .prepared
+            .loaded
+            .as_ref()
+            .map_or_else(|| PathBuf::from("/"), |loaded| loaded.base_dir.clone());
+        let settings =
+            controller::Settings::new(self.instance.id().to_owned(), self.data_dir.clone(), base_dir);
+        let controller = Controller::new(
+            Arc::clone(&self.store),
+            drivers,
+            controller::standard_gates(),
+            settings,
+            self.shutdown.subscribe(),
+        );
+        let mut ready = controller.ready();
+        self.controller = Some(Arc::new(controller));
+        // Ends only with the controller, which says in the log why.
+        let _ = ready.wait_for(|ready| *ready).await;
+    }
+
     async fn serve_admin(
         &mut self,
         options: &Options,
@@ -121,6 +161,7 @@ impl Server {
         state.role = options.role.name();
         state.readiness = ready;
         state.metrics = self.metrics();
+        state.controller = self.controller.clone();
         if let Some(address) = options.prepared.settings.admin.listen.address() {
             let (listener, address) = bind(address).await?;
             let router = admin::router(state.clone(), Dialect::Apisix);
@@ -177,6 +218,12 @@ impl Server {
     #[must_use]
     pub fn listening(&self) -> &[SocketAddr] {
         self.gateway.as_ref().map_or(&[], |gateway| gateway.listening())
+    }
+
+    /// The counters of the routes that lead to apps.
+    #[must_use]
+    pub fn counters(&self) -> Vec<SeriesCounts> {
+        self.gateway.as_ref().map(|gateway| gateway.series().snapshot_of_apps()).unwrap_or_default()
     }
 
     /// Where the Admin API listens.
@@ -244,11 +291,24 @@ impl Server {
         self.end().await;
     }
 
-    /// Ends without waiting for open requests.
+    /// Ends, and stops the processes of all environments, too: leaves nothing behind.
+    pub async fn strike(&mut self) {
+        self.end().await;
+        if let Some(processes) = &self.processes
+            && let Err(error) = processes.stop_everything().await
+        {
+            tracing::error!(error = &error as &dyn std::error::Error, "a process may still run");
+        }
+    }
+
+    /// Ends without waiting for open requests; the environments' processes run on.
     pub async fn end(&mut self) {
         self.shutdown.send_replace(true);
         Running::remove(&self.data_dir);
         self.instance.leave().await;
+        if let Some(controller) = self.controller.take().and_then(Arc::into_inner) {
+            controller.stopped().await;
+        }
         self.tasks.shutdown().await;
     }
 }

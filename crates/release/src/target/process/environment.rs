@@ -95,6 +95,18 @@ impl Environment {
         Ok(())
     }
 
+    /// Stops what runs under supervision, whatever its version.
+    ///
+    /// # Errors
+    /// When something cannot be stopped.
+    pub(super) async fn stop_supervised(&self) -> Result<(), TargetError> {
+        let running = self.running().as_ref().map(|running| Arc::clone(&running.blueprint));
+        match running {
+            Some(blueprint) => self.stop(blueprint).await,
+            None => Ok(()),
+        }
+    }
+
     /// What is seen of it.
     pub(super) fn observe(&self, spec: &EnvironmentSpec, records: &Records) -> EnvironmentStatus {
         match &*self.running() {

@@ -72,6 +72,21 @@ impl ProcessDriver {
         }
     }
 
+    /// Stops every environment that this driver supervises. Only for what should leave nothing behind, such as a demo
+    /// or a test: a server that ends leaves its environments running.
+    ///
+    /// # Errors
+    /// The first that could not be stopped; the others are stopped all the same.
+    pub async fn stop_everything(&self) -> Result<(), TargetError> {
+        let environments: Vec<_> =
+            self.environments.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let mut result = Ok(());
+        for environment in environments {
+            result = result.and(environment.stop_supervised().await);
+        }
+        result
+    }
+
     fn environment(&self, spec: &EnvironmentSpec) -> Arc<Environment> {
         let mut environments = self.environments.lock().unwrap_or_else(PoisonError::into_inner);
         let environment = environments.entry((spec.app.clone(), spec.colour));

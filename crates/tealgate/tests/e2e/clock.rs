@@ -1,0 +1,25 @@
+//! Time in these tests: distances, and how long a process may take. Nothing here only lets time pass.
+#![allow(clippy::disallowed_methods, reason = "this is the clock module")]
+
+use std::time::{Duration, Instant};
+
+/// How long a process may take to do what it was asked; generous, for slow machines.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A moment, for distances.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Waits until a condition holds, looking every 10 ms; `evidence` is what is shown if it does not come to hold.
+pub(crate) async fn until(
+    what: &str,
+    mut condition: impl AsyncFnMut() -> bool,
+    evidence: impl Fn() -> String,
+) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < LIMIT, "{what} did not come within {LIMIT:?}:\n{}", evidence());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,228 @@
+//! `tealgate serve` as a process.
+
+use super::admin::Admin;
+use super::client;
+use super::processes::pid_of;
+use super::world::World;
+use crate::clock;
+use rustix::process::{Signal, kill_process};
+use serde_json::Value;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The binary under test.
+pub(crate) const TEALGATE: &str = env!("CARGO_BIN_EXE_tealgate");
+
+/// Its command with no variable of the person who runs the tests.
+pub(crate) fn tealgate() -> Command {
+    let mut command = Command::new(TEALGATE);
+    for name in ["TEALGATE_SERVER", "TEALGATE_CONFIG", "TEALGATE_DATA_DIR", "TEALGATE_ADMIN_KEY"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// How a server is started.
+pub(crate) struct Start {
+    data_dir: PathBuf,
+    log: PathBuf,
+    role: &'static str,
+    listen: String,
+    admin: String,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl Start {
+    /// On the world's data directory, all ports free ones.
+    pub(crate) fn new(world: &World) -> Start {
+        static STARTS: AtomicU32 = AtomicU32::new(0);
+        let number = STARTS.fetch_add(1, Ordering::Relaxed);
+        let any = || "127.0.0.1:0".to_owned();
+        Start {
+            data_dir: world.data_dir(),
+            log: world.path().join(format!("serve-{number}.log")),
+            role: "all",
+            listen: any(),
+            admin: any(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// On another data directory.
+    pub(crate) fn elsewhere(world: &World, data_dir: &str) -> Start {
+        Start { data_dir: data_dir.into(), ..Start::new(world) }
+    }
+
+    pub(crate) fn role(self, role: &'static str) -> Start {
+        Start { role, ..self }
+    }
+
+    /// Where another one was, for a restart that its clients do not notice.
+    pub(crate) fn where_it_was(self, gate: &Gate) -> Start {
+        Start { listen: gate.gateway().to_string(), admin: gate.admin_address().to_string(), ..self }
+    }
+
+    /// With more arguments.
+    pub(crate) fn with(mut self, arguments: &[&str]) -> Start {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Start {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = tealgate();
+        command.arg("serve");
+        let data_dir = self.data_dir.display().to_string();
+        let usual = [
+            ("--role", self.role),
+            ("--threads", "2"),
+            ("--data-dir", &data_dir),
+            ("--listen", &self.listen),
+            ("--admin", &self.admin),
+            ("--admin-tls", "127.0.0.1:0"),
+        ];
+        for (flag, value) in usual {
+            // clap refuses a flag that is given twice.
+            if !self.arguments.iter().any(|argument| argument == flag) {
+                command.args([flag, value]);
+            }
+        }
+        command.args(&self.arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Starts it and waits until it is ready.
+    pub(crate) async fn ready(self) -> Gate {
+        let log = File::create(&self.log).unwrap();
+        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut gate = Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log };
+        let log = gate.log.clone();
+        clock::until("a ready server", async || gate.is_ready().await, || read(&log)).await;
+        gate
+    }
+
+    /// Starts what must not start: waits for its end; its exit code and stderr.
+    pub(crate) fn refused(self) -> (Option<i32>, String) {
+        let output = self.command().output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+/// A running server. It is killed when it is dropped; what it wrote must not tell of a panic.
+pub(crate) struct Gate {
+    child: Child,
+    running: Value,
+    data_dir: PathBuf,
+    log: PathBuf,
+}
+
+impl Gate {
+    /// With everything as it is by default.
+    pub(crate) async fn start(world: &World) -> Gate {
+        Start::new(world).ready().await
+    }
+
+    async fn is_ready(&mut self) -> bool {
+        assert_eq!(self.child.try_wait().unwrap(), None, "it ended:\n{}", read(&self.log));
+        // `running.json` of a process that was killed is still there: the pid tells.
+        let text = std::fs::read(self.data_dir.join("running.json")).unwrap_or_default();
+        let Ok(running) = serde_json::from_slice::<Value>(&text) else { return false };
+        if running["pid"] != self.child.id() {
+            return false;
+        }
+        self.running = running;
+        let answer = client::try_get(self.admin_address(), "/status/ready").await;
+        answer.is_some_and(|answer| answer.status == 200)
+    }
+
+    fn address(&self, pointer: &str) -> SocketAddr {
+        self.running.pointer(pointer).and_then(Value::as_str).unwrap().parse().unwrap()
+    }
+
+    /// Where requests go.
+    pub(crate) fn gateway(&self) -> SocketAddr {
+        self.address("/listen/0")
+    }
+
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.address("/admin")
+    }
+
+    pub(crate) fn admin_tls_address(&self) -> SocketAddr {
+        self.address("/admin_tls")
+    }
+
+    /// The generated admin key.
+    pub(crate) fn key(&self) -> String {
+        let text = std::fs::read(self.data_dir.join("admin-keys.json")).unwrap();
+        let keys: Value = serde_json::from_slice(&text).unwrap();
+        keys["keys"][0]["key"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn admin(&self) -> Admin {
+        Admin::new(self.admin_address(), self.key())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to stderr.
+    pub(crate) fn log(&self) -> String {
+        read(&self.log)
+    }
+
+    pub(crate) async fn logged(&self, text: &str) {
+        clock::until(text, async || self.log().contains(text), || self.log()).await;
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(pid_of(&self.child), signal).unwrap();
+    }
+
+    /// SIGKILL, as a crash: no code of its own runs any more.
+    pub(crate) fn crash(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn end(&mut self) -> ExitStatus {
+        let mut status = None;
+        let (child, log) = (&mut self.child, &self.log);
+        let ended = async || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        };
+        clock::until("the end of the server", ended, || read(log)).await;
+        status.unwrap()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let log = self.log();
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{log}", self.log.display());
+        } else {
+            assert!(!log.contains("panicked"), "a panic in the server:\n{log}");
+        }
+    }
+}
+
+fn read(path: &std::path::Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}

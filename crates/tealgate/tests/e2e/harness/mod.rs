@@ -1,0 +1,11 @@
+//! What the tests stand on: a world of their own, a Tealgate in it, real backends, clients.
+
+pub(crate) mod admin;
+pub(crate) mod certificate;
+pub(crate) mod client;
+pub(crate) mod gate;
+pub(crate) mod nginx;
+pub(crate) mod processes;
+pub(crate) mod sample;
+pub(crate) mod shell;
+pub(crate) mod world;

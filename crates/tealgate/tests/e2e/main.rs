@@ -1,0 +1,16 @@
+//! The built binary against backends that nobody here wrote: nginx, Debian's `python3-websockets`, `http.server`, and
+//! real `curl` as a client. Each test has a directory, ports and processes of its own, and leaves nothing behind.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests: a surprise must stop the test"
+)]
+
+mod clock;
+mod harness;
+mod operation;
+mod seed_walk;
+mod writes;
+mod wrong_files;
+mod wrong_requests;

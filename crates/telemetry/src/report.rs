@@ -1,0 +1,30 @@
+//! What a gateway tells the release path about itself: the content of its report in the store.
+//!
+//! One type for both sides, so that what is written is what is read, also between two processes.
+
+use crate::samples::FailureSample;
+use crate::series::SeriesCounts;
+use crate::totals::TotalsSnapshot;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// The detail of a gateway's report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GatewayReport {
+    /// Its process id.
+    pub pid: u32,
+    /// When its process started, milliseconds since the Unix epoch.
+    pub started_at_ms: i64,
+    /// Where it listens; empty for a process without a gateway.
+    #[serde(default)]
+    pub listen: Vec<SocketAddr>,
+    /// The counters of the process.
+    #[serde(default)]
+    pub totals: TotalsSnapshot,
+    /// The counters of the routes that lead to apps.
+    #[serde(default)]
+    pub series: Vec<SeriesCounts>,
+    /// The newest failed requests.
+    #[serde(default)]
+    pub failures: Vec<FailureSample>,
+}
