@@ -1,7 +1,7 @@
 //! Starting a release.
 
 use super::{Actor, Controller};
-use crate::book::AppendError;
+use crate::book::{AppendError, Release};
 use crate::journal::{Command, Event, Request};
 use crate::plan::Refusal;
 use crate::runner::{PlanError, make_plan};
@@ -10,6 +10,7 @@ use model::app::App;
 use model::policy::{OnConflict, Step};
 use model::resource::Kind;
 use model::target::Target;
+use std::sync::Arc;
 use store::StoreError;
 
 /// Most releases of one app that wait for their turn.
@@ -116,8 +117,7 @@ impl Controller {
             return Err(StartError::Damaged { app: app.id.clone(), what });
         }
         let releases = book.whole_of_app(&app.id);
-        // A plan that is refused now is not worth queueing; the one that counts is made when its turn has come.
-        make_plan(&self.context, &releases, "preview", &request, &actor.name).await?;
+        self.refuse_hopeless(&releases, &request, actor).await?;
         let queued = releases.iter().filter(|release| release.folded.queued()).count();
         if queued >= MAX_QUEUED && app.release.on_conflict == OnConflict::Queue {
             return Err(StartError::Conflict(format!("{queued} releases of {} wait already", app.id)));
@@ -137,6 +137,26 @@ impl Controller {
         Ok(id)
     }
 
+    /// A plan that is refused now is not worth queueing; the one that counts is made when its turn has come.
+    async fn refuse_hopeless(
+        &self,
+        releases: &[Arc<Release>],
+        request: &Request,
+        actor: &Actor,
+    ) -> Result<(), StartError> {
+        match make_plan(&self.context, releases, "trial", request, &actor.name).await {
+            Ok(_) => Ok(()),
+            Err(PlanError::Refused(mut refusals)) => {
+                // The split of the release in flight will be gone by then.
+                if releases.iter().any(|release| release.folded.in_flight()) {
+                    refusals.retain(|refusal| !matches!(refusal, Refusal::ForeignSplit { .. }));
+                }
+                if refusals.is_empty() { Ok(()) } else { Err(StartError::Refused(refusals)) }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn take_id(
         &self,
         app: &str,
@@ -144,7 +164,7 @@ impl Controller {
         request: &Request,
         actor: &Actor,
     ) -> Result<String, StartError> {
-        let event = Event::Requested(request.clone());
+        let event = Event::Requested(Box::new(request.clone()));
         let taken = self.context.store.releases().await?;
         let number = |id: &String| id.strip_prefix(app)?.strip_prefix('-')?.parse::<u64>().ok();
         let next = taken.iter().filter_map(number).max().unwrap_or(0) + 1;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// Someone wants a release. The first entry of every journal.
-    Requested(Request),
+    Requested(Box<Request>),
     /// It was this release's turn, and this is how it will go.
     Planned {
         /// The plan; it never changes.

@@ -50,7 +50,7 @@ pub fn fold(release: &str, chain: &Chain) -> Option<Folded> {
     let Event::Requested(request) = &first.event else { return None };
     let mut folded = Folded {
         release: release.to_owned(),
-        request: request.clone(),
+        request: (**request).clone(),
         requested_by: first.actor.clone(),
         requested_at_ms: first.at_ms,
         plan: None,

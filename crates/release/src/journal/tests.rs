@@ -3,14 +3,14 @@ use crate::machine::Outcome;
 use store::JournalEntry;
 
 fn request() -> Event {
-    Event::Requested(Request {
+    Event::Requested(Box::new(Request {
         app: "shop".to_owned(),
         version: "2".to_owned(),
         target: None,
         environment: None,
         steps: None,
         takes_back: None,
-    })
+    }))
 }
 
 fn journal_of(events: &[Event]) -> Vec<JournalEntry> {

@@ -220,6 +220,7 @@ impl Run<'_> {
             Spread::Yes => None,
             Spread::No { detail } => Some(detail.clone()),
             Spread::CannotTell => Some("no gateway is alive".to_owned()),
+            Spread::NotAsked => Some("just written".to_owned()),
         }
     }
 

@@ -48,8 +48,10 @@ pub enum Spread {
         detail: String,
     },
     /// No live gateway is known.
-    #[default]
     CannotTell,
+    /// Nobody looked: the change was only just written.
+    #[default]
+    NotAsked,
 }
 
 /// The new version's user traffic against the limits.

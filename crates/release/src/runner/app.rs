@@ -1,6 +1,7 @@
 //! The reconciler of one app: its releases, its queue, its environments.
 
 use super::environments::Environments;
+use super::window::Window;
 use crate::book::AppendError;
 use crate::clock::pause;
 use crate::controller::{Context, Sight};
@@ -37,6 +38,7 @@ pub(crate) struct AppRunner {
     pub(super) memory: BTreeMap<String, State>,
     pub(super) waiting: BTreeMap<String, Vec<Waiting>>,
     pub(super) tasks: BTreeMap<String, Task>,
+    pub(super) windows: BTreeMap<String, Window>,
     pub(super) environments: Environments,
     /// Outcomes that are not in the journal yet.
     pub(super) unwritten: Vec<Finished>,
@@ -66,6 +68,7 @@ impl AppRunner {
             memory: BTreeMap::new(),
             waiting: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            windows: BTreeMap::new(),
             unwritten: Vec::new(),
             results: mpsc::channel(64),
         }
@@ -167,6 +170,7 @@ impl AppRunner {
         };
         self.memory.retain(|release, _| goes_on(release));
         self.waiting.retain(|release, _| goes_on(release));
+        self.windows.retain(|release, _| goes_on(release));
         self.tasks.retain(|release, task| goes_on(release) || !task.handle.is_finished());
     }
 

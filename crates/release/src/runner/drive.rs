@@ -25,7 +25,10 @@ impl AppRunner {
             Some(known) if known.same_but_for_time(journaled) => known.clone(),
             _ => journaled.clone().resumed(now_ms),
         };
-        let seen = self.observe(release, &before, releases, gateways).await;
+        let mut seen = self.observe(release, &before, releases, gateways).await;
+        if let Some(recent) = self.judge_recent(release, &before, gateways, now_ms) {
+            seen.traffic = recent;
+        }
         let decision = step(plan, &before, &seen, now_ms);
         let changed = !seen.inputs.is_empty() || !decision.state.same_but_for_time(journaled);
         if changed || checkpoint_is_due(journaled, &decision.state) {
@@ -46,8 +49,10 @@ impl AppRunner {
     async fn make_real(&mut self, release: &Arc<Release>, decision: &Decision) {
         let id = &release.folded.release;
         let wanted = decision.actions.first();
+        // A task that is over without a word has died of a mistake of ours; the action is begun again.
+        let all_heard = self.results.1.is_empty() && self.unwritten.is_empty();
         if let Some(task) = self.tasks.get(id)
-            && wanted.is_none_or(|wanted| wanted.id != task.id)
+            && (wanted.is_none_or(|wanted| wanted.id != task.id) || (task.handle.is_finished() && all_heard))
             && let Some(task) = self.tasks.remove(id)
         {
             task.handle.abort();

@@ -13,6 +13,7 @@ mod observe;
 mod observer;
 mod record;
 mod wanted;
+mod window;
 
 pub(crate) use begin::{PlanError, make_plan};
 
@@ -44,7 +45,7 @@ pub(crate) async fn run(context: Arc<Context>, mut shutdown: watch::Receiver<boo
         {
             tracing::warn!(%error, "the apps cannot be read; trying again");
         }
-        apps.tell_ready(&context, fence.is_some());
+        apps.tell_ready(&context, fence.is_some()).await;
         tokio::select! {
             changed = shutdown.changed() => if changed.is_err() { break },
             _ = revisions.changed() => {}
@@ -88,6 +89,10 @@ async fn keep_lease(context: &Arc<Context>, apps: &mut Apps, before: Option<u64>
 #[derive(Default)]
 struct Apps {
     running: BTreeMap<String, Running>,
+    /// The apps were read since the lease was taken.
+    followed: bool,
+    /// When the lease of another controller ended, as last seen.
+    rival_until_ms: Option<i64>,
 }
 
 struct Running {
@@ -102,6 +107,7 @@ impl Apps {
         let mut apps: Vec<String> =
             context.store.list(Kind::App).await?.iter().map(|app| app.id.clone()).collect();
         apps.extend(context.book.busy_apps());
+        self.followed = true;
         self.running.retain(|_, running| !running.task.is_finished());
         for app in apps {
             self.running.entry(app.clone()).or_insert_with(|| {
@@ -113,17 +119,28 @@ impl Apps {
         Ok(())
     }
 
-    /// A controller that stands by is ready; one that acts is ready when every live environment is.
-    fn tell_ready(&self, context: &Arc<Context>, acts: bool) {
-        let settled = self.running.keys().all(|app| context.sight(app).settled);
-        let someone_acts = acts || context.book.events().watch().borrow().gt(&0);
-        let ready = if acts { settled } else { someone_acts };
-        context
-            .ready
-            .send_if_modified(|known| std::mem::replace(known, ready || *known) != (ready || *known));
+    /// A controller that acts is ready when every live environment is. One that stands by is ready when it has seen the
+    /// holder of the lease renew it: that one looks after the environments. A lease that a dead process left behind is
+    /// no reason to be ready.
+    async fn tell_ready(&mut self, context: &Arc<Context>, acts: bool) {
+        let ready = if acts {
+            self.rival_until_ms = None;
+            self.followed && self.running.keys().all(|app| context.sight(app).settled)
+        } else {
+            let until_ms = match context.store.lease(lease::LEASE).await {
+                Ok(lease) => lease.map(|lease| lease.expires_at_ms),
+                Err(_) => None,
+            };
+            let before = std::mem::replace(&mut self.rival_until_ms, until_ms);
+            before.is_some_and(|before| until_ms.is_some_and(|now| now > before))
+        };
+        if ready && !*context.ready.borrow() {
+            context.ready.send_replace(true);
+        }
     }
 
     async fn stop_all(&mut self) {
+        self.followed = false;
         for (_, running) in std::mem::take(&mut self.running) {
             running.stop.send_replace(true);
             let _ = running.task.await;

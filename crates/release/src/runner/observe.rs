@@ -42,7 +42,7 @@ impl AppRunner {
                 .map(|status| Readiness { ready: status.ready, detail: status.detail.clone() }),
             spread: match state.stage {
                 Stage::Spread { revision } => counters::spread(gateways, revision),
-                _ => Spread::CannotTell,
+                _ => Spread::NotAsked,
             },
             traffic,
             old_open: component.old.as_ref().and_then(|old| open(old.colour)),

@@ -60,15 +60,8 @@ async fn look(
     last: Arc<Mutex<Option<(i64, EnvironmentStatus)>>>,
     changed: watch::Sender<u64>,
 ) {
-    while adopt {
-        match driver.provision(&spec).await {
-            Ok(()) => break,
-            Err(error) => {
-                let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-                tracing::warn!(app = spec.app, colour = spec.colour.name(), %error, source, "cannot start");
-                pause(RETRY).await;
-            }
-        }
+    if adopt {
+        make_run(&*driver, &spec).await;
     }
     loop {
         if let Ok(status) = timeout(LIMIT, driver.observe(&spec)).await {
@@ -82,5 +75,14 @@ async fn look(
             }
         }
         pause(INTERVAL).await;
+    }
+}
+
+/// Starts what does not run, again and again until it can be started.
+async fn make_run(driver: &dyn EnvironmentDriver, spec: &EnvironmentSpec) {
+    while let Err(error) = driver.provision(spec).await {
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(app = spec.app, colour = spec.colour.name(), %error, source, "cannot start an environment");
+        pause(RETRY).await;
     }
 }

@@ -108,10 +108,13 @@ impl GatewaySwitch {
         }
         let mut writes = upstream_writes(&component.app, write.endpoints, &resources);
         if standing.owned != wanted {
-            writes.push(service_write(component, &standing, wanted));
+            writes.push(service_write(component, &standing, wanted.clone()));
         }
         if writes.is_empty() {
-            return Ok(Some(Applied { revision: revision_of(&standing), overwrote: edit }));
+            let untouched = wanted == component.before.owned;
+            let now = *self.store.watch().borrow();
+            let revision = if untouched { now } else { revision_of(&standing) };
+            return Ok(Some(Applied { revision, overwrote: edit }));
         }
         match self.store.commit(writes, Some((LEASE, write.fence))).await {
             Ok(committed) => Ok(Some(Applied { revision: committed.revision, overwrote: edit })),

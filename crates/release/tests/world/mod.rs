@@ -108,14 +108,14 @@ impl World {
             head: Head::default(),
             revision: 100,
         };
-        world.append(Event::Requested(Request {
+        world.append(Event::Requested(Box::new(Request {
             app: "shop".to_owned(),
             version: "2".to_owned(),
             target: None,
             environment: None,
             steps: None,
             takes_back: None,
-        }));
+        })));
         world.append(Event::Planned { plan: Box::new(plan) });
         world
     }

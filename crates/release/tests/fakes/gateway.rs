@@ -1,0 +1,168 @@
+//! A gateway made of arithmetic: it runs each revision as soon as it is told, splits by the service's weights, and
+//! counts by epoch.
+
+use model::colour::{Colour, LABEL_VERSION};
+use model::overlay::{Overlay, effective};
+use model::record::{Answerer, Lane};
+use model::resource::Kind;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use store::{Report, Store};
+use telemetry::counts::Counts;
+use telemetry::series::{SeriesCounts, SeriesKey};
+use tokio::task::JoinHandle;
+
+pub(crate) struct FakeGateway {
+    inner: Arc<Inner>,
+    task: JoinHandle<()>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    instance: String,
+    series: Mutex<BTreeMap<SeriesKey, Counts>>,
+    /// Versions that answer 500.
+    bad: Mutex<Vec<String>>,
+    /// No requests come while this is false.
+    busy: Mutex<bool>,
+    /// User requests that came to a version, in the order of its first.
+    versions: Mutex<Vec<String>>,
+}
+
+impl FakeGateway {
+    pub(crate) fn begin(store: Arc<dyn Store>, instance: &str) -> FakeGateway {
+        let inner = Arc::new(Inner {
+            store,
+            instance: instance.to_owned(),
+            series: Mutex::default(),
+            bad: Mutex::default(),
+            busy: Mutex::new(true),
+            versions: Mutex::default(),
+        });
+        let task = tokio::spawn(Arc::clone(&inner).run());
+        FakeGateway { inner, task }
+    }
+
+    pub(crate) fn make_bad(&self, version: &str) {
+        self.inner.bad.lock().unwrap().push(version.to_owned());
+    }
+
+    pub(crate) fn set_busy(&self, busy: bool) {
+        *self.inner.busy.lock().unwrap() = busy;
+    }
+
+    /// The versions that user requests came to, in the order of their first.
+    pub(crate) fn versions(&self) -> Vec<String> {
+        self.inner.versions.lock().unwrap().clone()
+    }
+
+    pub(crate) async fn service(&self) -> Value {
+        self.inner.service().await.map(|(service, _)| service).unwrap_or_default()
+    }
+
+    /// As `kill -9`: its counters are gone, its report grows old.
+    pub(crate) fn kill(&self) {
+        self.task.abort();
+    }
+}
+
+impl Drop for FakeGateway {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Inner {
+    async fn run(self: Arc<Self>) {
+        let mut revisions = self.store.watch();
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        loop {
+            tokio::select! {
+                _ = revisions.changed() => {}
+                _ = ticks.tick() => if *self.busy.lock().unwrap() { self.serve(10).await },
+            }
+            let applied = *revisions.borrow_and_update();
+            self.report(applied).await;
+        }
+    }
+
+    async fn service(&self) -> Option<(Value, u64)> {
+        let service = self.store.get(Kind::Service, "shop").await.unwrap()?;
+        let overlay = self.store.get(Kind::Overlay, "shop").await.unwrap();
+        let epoch = overlay.as_ref().map_or(0, |overlay| overlay.modified).max(service.modified);
+        let overlay: Option<Overlay> = overlay.map(|resource| {
+            let mut value = (*resource.value).clone();
+            value.as_object_mut().unwrap().shift_remove("id");
+            serde_json::from_value(value).unwrap()
+        });
+        Some((effective(&service.value, overlay.as_ref()), epoch))
+    }
+
+    /// Splits requests by the weights of the first rule without a match, else by the default.
+    async fn serve(&self, requests: u64) {
+        let Some((service, epoch)) = self.service().await else { return };
+        let rules = service.pointer("/plugins/traffic-split/rules").and_then(Value::as_array);
+        let rule = rules.into_iter().flatten().find(|rule| rule.get("match").is_none());
+        let default = service.get("upstream_id").and_then(Value::as_str);
+        let choices: Vec<(String, u64)> = match rule {
+            Some(rule) => rule["weighted_upstreams"].as_array().unwrap().iter().filter_map(choice).collect(),
+            None => default.map(|id| (id.to_owned(), 100)).into_iter().collect(),
+        };
+        for (upstream, weight) in choices {
+            self.count(&upstream, epoch, requests * weight / 100).await;
+        }
+    }
+
+    async fn count(&self, upstream: &str, epoch: u64, requests: u64) {
+        let Some(resource) = self.store.get(Kind::Upstream, upstream).await.unwrap() else { return };
+        let version = resource.value["labels"][LABEL_VERSION].as_str().unwrap_or_default().to_owned();
+        let Some(colour) = Colour::BOTH.into_iter().find(|colour| upstream.ends_with(colour.name())) else {
+            return;
+        };
+        if requests == 0 {
+            return;
+        }
+        let mut versions = self.versions.lock().unwrap();
+        if !versions.contains(&version) {
+            versions.push(version.clone());
+        }
+        let key = SeriesKey {
+            route: "all".to_owned(),
+            service: "shop".to_owned(),
+            app: "shop".to_owned(),
+            answerer: Answerer::from(colour),
+            lane: Lane::Share,
+            epoch,
+        };
+        let mut series = self.series.lock().unwrap();
+        let counts = series.entry(key).or_default();
+        counts.received += requests;
+        let class = if self.bad.lock().unwrap().contains(&version) { 4 } else { 1 };
+        counts.whole[class] += requests;
+        (0..requests).for_each(|_| counts.latency.record(2_000));
+    }
+
+    async fn report(&self, applied: u64) {
+        let series: Vec<SeriesCounts> = {
+            let series = self.series.lock().unwrap();
+            series
+                .iter()
+                .map(|(key, counts)| SeriesCounts { key: key.clone(), counts: counts.clone() })
+                .collect()
+        };
+        let report = Report {
+            instance: self.instance.clone(),
+            role: "gateway".to_owned(),
+            applied: Some(applied),
+            at_ms: release::clock::now_ms(),
+            detail: json!({"series": series, "pid": 1, "started_at_ms": 0, "listen": ["127.0.0.1:9080"]}),
+        };
+        self.store.report(report).await.unwrap();
+    }
+}
+
+fn choice(value: &Value) -> Option<(String, u64)> {
+    Some((value.get("upstream_id")?.as_str()?.to_owned(), value.get("weight")?.as_u64()?))
+}

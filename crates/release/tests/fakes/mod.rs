@@ -1,0 +1,204 @@
+//! A store in memory, drivers and gates that do what the test says, and a gateway that splits and counts as the real
+//! one does, by arithmetic instead of sockets.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+mod driver;
+mod gateway;
+
+pub(crate) use driver::FakeDriver;
+pub(crate) use gateway::FakeGateway;
+
+use async_trait::async_trait;
+use model::policy::{Check, Role};
+use model::resource::{Kind, Origin};
+use release::controller::{Actor, Controller, Drivers, Settings, StartRequest};
+use release::gate::{GateContext, GateOutcome, GateRunner, Verdict};
+use release::view::ReleaseView;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use store::{Expect, MemoryStore, Store, Write};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// Nothing in these tests takes longer.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Verdicts of gates, in the order in which they are asked; then all pass.
+#[derive(Default)]
+pub(crate) struct FakeGates {
+    pub(crate) verdicts: Mutex<VecDeque<Verdict>>,
+    pub(crate) asked: Mutex<Vec<GateContext>>,
+}
+
+struct FakeGate(Arc<FakeGates>);
+
+#[async_trait]
+impl GateRunner for FakeGate {
+    async fn run(&self, context: &GateContext) -> GateOutcome {
+        self.0.asked.lock().unwrap().push(context.clone());
+        let verdict = self.0.verdicts.lock().unwrap().pop_front().unwrap_or(Verdict::Pass);
+        GateOutcome { verdict, summary: format!("said {verdict:?}"), evidence: vec!["GET / 200".to_owned()] }
+    }
+}
+
+/// One app in a world of its own.
+pub(crate) struct Site {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) driver: Arc<FakeDriver>,
+    pub(crate) gates: Arc<FakeGates>,
+    pub(crate) gateway: FakeGateway,
+    pub(crate) controller: Option<Controller>,
+    shutdown: watch::Sender<bool>,
+    data_dir: tempfile::TempDir,
+}
+
+/// Times that suit a test; `changes` are merged over them.
+pub(crate) fn policy(changes: Value) -> Value {
+    let mut policy = json!({
+        "steps": [100],
+        "step_pause_ms": 50,
+        "soak": {"duration_ms": 100, "interval_ms": 40},
+        "limits": {"max_error_rate": 0.05, "min_requests": 5},
+        "drain_timeout_ms": 200,
+        "keep_failed_ms": 60_000,
+    });
+    for (key, value) in changes.as_object().unwrap() {
+        policy[key] = value.clone();
+    }
+    policy
+}
+
+impl Site {
+    /// App and service `shop` with this release policy, a gateway with traffic, and a controller.
+    pub(crate) async fn new(policy: Value) -> Site {
+        Site::with_service(policy, json!({}), Origin::Api).await
+    }
+
+    pub(crate) async fn with_service(policy: Value, service: Value, origin: Origin) -> Site {
+        let mut site = Site::without_controller(policy, service, origin).await;
+        site.controller = Some(site.controller_named("c-1", site.shutdown.subscribe()));
+        site
+    }
+
+    pub(crate) async fn without_controller(policy: Value, service: Value, origin: Origin) -> Site {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let app = json!({
+            "service_id": "shop",
+            "target": {"process": {"command": ["shop", "--port", "{port}"], "readiness": {"deadline_ms": 5_000}}},
+            "release": policy,
+        });
+        let put = |kind, id: &str, value, origin| Write::Put {
+            kind,
+            id: Some(id.to_owned()),
+            value,
+            origin,
+            expect: Expect::Absent,
+        };
+        let writes = vec![
+            put(Kind::Service, "shop", service, origin),
+            put(Kind::Route, "all", json!({"uri": "/*", "service_id": "shop", "host": "shop.test"}), origin),
+            put(Kind::App, "shop", app, origin),
+        ];
+        store.commit(writes, None).await.unwrap();
+        let gateway = FakeGateway::begin(Arc::clone(&store), "gw-1");
+        Site {
+            store,
+            driver: Arc::default(),
+            gates: Arc::default(),
+            gateway,
+            controller: None,
+            shutdown: watch::Sender::new(false),
+            data_dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Another controller on the same store; must be called inside the runtime that is to run it.
+    pub(crate) fn controller_named(&self, instance: &str, shutdown: watch::Receiver<bool>) -> Controller {
+        let gates = Arc::clone(&self.gates);
+        let driver: Arc<FakeDriver> = Arc::clone(&self.driver);
+        let settings = Settings {
+            lease_ttl_ms: 300,
+            live_within_ms: 1_000,
+            ..Settings::new(instance.to_owned(), self.data_dir.path().to_owned(), PathBuf::from("/"))
+        };
+        let runner = move |check: &Check| -> Option<Box<dyn GateRunner>> {
+            let asks_person = matches!(check, Check::Approval {});
+            (!asks_person).then(|| Box::new(FakeGate(Arc::clone(&gates))) as Box<dyn GateRunner>)
+        };
+        let drivers = Drivers { process: Arc::clone(&driver) as _, upstream: driver as _ };
+        Controller::new(Arc::clone(&self.store), drivers, Arc::new(runner), settings, shutdown)
+    }
+
+    pub(crate) fn controller(&self) -> &Controller {
+        self.controller.as_ref().unwrap()
+    }
+
+    pub(crate) async fn start(&self, version: &str) -> String {
+        let request =
+            StartRequest { app: "shop".to_owned(), version: version.to_owned(), ..StartRequest::default() };
+        let controller = self.controller();
+        // The first moments of a controller have no lease yet.
+        wait_for(LIMIT, || async { controller.holder().await.unwrap().is_some() }).await;
+        controller.start(request, &ann()).await.unwrap()
+    }
+
+    /// Starts a release and waits until it is decided.
+    pub(crate) async fn release(&self, version: &str) -> ReleaseView {
+        let id = self.start(version).await;
+        self.until(&id, |view| view.outcome.is_some() && !view.in_flight).await
+    }
+
+    /// Waits until a release looks as it should.
+    pub(crate) async fn until(&self, id: &str, done: impl Fn(&ReleaseView) -> bool) -> ReleaseView {
+        until(self.controller(), id, done).await
+    }
+
+    /// The service as the gateway sees it.
+    pub(crate) async fn service(&self) -> Value {
+        self.gateway.service().await
+    }
+}
+
+pub(crate) async fn until(
+    controller: &Controller,
+    id: &str,
+    done: impl Fn(&ReleaseView) -> bool,
+) -> ReleaseView {
+    let mut last = None;
+    let waiting = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        loop {
+            ticks.tick().await;
+            let view = controller.get(id).await;
+            if let Ok(view) = &view
+                && done(view)
+            {
+                return view.clone();
+            }
+            last = Some(view);
+        }
+    };
+    match timeout(LIMIT, waiting).await {
+        Ok(view) => view,
+        Err(_) => panic!("it did not come to that: {last:#?}"),
+    }
+}
+
+/// Polls a condition, bounded.
+pub(crate) async fn wait_for<F: Future<Output = bool>>(limit: Duration, condition: impl Fn() -> F) {
+    let waiting = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        while !condition().await {
+            ticks.tick().await;
+        }
+    };
+    timeout(limit, waiting).await.expect("the condition holds in time");
+}
+
+pub(crate) fn ann() -> Actor {
+    Actor::new("ann", Role::Admin)
+}
