@@ -51,11 +51,12 @@ impl Poller {
         Ok(epoll::modify(&self.epoll, socket, EventData::new_u64(number as u64), flags)?)
     }
 
-    /// The numbers of the sockets that something happened to; possibly none.
+    /// Fills a list with the numbers of the sockets that something happened to; possibly none.
     ///
     /// # Errors
     /// What the kernel says.
-    pub fn wait(&mut self, sleep: Sleep) -> io::Result<Vec<usize>> {
+    pub fn wait(&mut self, sleep: Sleep, numbers: &mut Vec<usize>) -> io::Result<()> {
+        numbers.clear();
         self.events.clear();
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         let timeout = if sleep == Sleep::Never { Some(&at_once) } else { None };
@@ -64,6 +65,8 @@ impl Poller {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(self.events.iter().map(|event| usize::try_from(event.data.u64()).unwrap_or(usize::MAX)).collect())
+        numbers
+            .extend(self.events.iter().map(|event| usize::try_from(event.data.u64()).unwrap_or(usize::MAX)));
+        Ok(())
     }
 }

@@ -103,8 +103,10 @@ fn run(
     tally: &mut Tally,
 ) -> io::Result<()> {
     let mut piece = vec![0_u8; 64 * 1024];
+    let mut numbers = Vec::new();
     while now() < deadline {
-        for number in poller.wait(Sleep::Never)? {
+        poller.wait(Sleep::Never, &mut numbers)?;
+        for &number in &numbers {
             let Some(connection) = connections.get_mut(number) else { continue };
             let waited_for_room = connection.sent < request.len();
             if let Err(error) = drive(connection, request, expected, &mut piece, tally) {

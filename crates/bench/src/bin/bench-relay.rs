@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 use bench::poller::{Poller, Sleep};
-use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
@@ -27,41 +26,36 @@ fn main() -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let mut poller = Poller::new()?;
     poller.add(&listener, LISTENER)?;
-    let mut sides: HashMap<usize, Side> = HashMap::new();
-    let mut next = 0;
+    let mut sides: Vec<Option<Side>> = Vec::new();
     let mut piece = vec![0_u8; 64 * 1024];
+    let mut numbers = Vec::new();
     println!("ready");
     loop {
-        for number in poller.wait(Sleep::Allowed)? {
+        poller.wait(Sleep::Allowed, &mut numbers)?;
+        for &number in &numbers {
             if number == LISTENER {
                 while let Ok((client, _)) = listener.accept() {
                     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, upstream))?;
-                    for (number, socket) in [(next, client), (next + 1, server)] {
+                    for socket in [client, server] {
                         socket.set_nonblocking(true)?;
                         socket.set_nodelay(true)?;
-                        poller.add(&socket, number)?;
-                        sides.insert(number, Side { socket, for_peer: Vec::new(), watched: (true, false) });
+                        poller.add(&socket, sides.len())?;
+                        sides.push(Some(Side { socket, for_peer: Vec::new(), watched: (true, false) }));
                     }
-                    next += 2;
                 }
             } else if !relay(&poller, &mut sides, number, &mut piece)? {
-                sides.remove(&number);
-                sides.remove(&(number ^ 1));
+                close(&mut sides, number);
+                close(&mut sides, number ^ 1);
             }
         }
     }
 }
 
 /// Moves bytes in both directions; false when the pair is over.
-fn relay(
-    poller: &Poller,
-    sides: &mut HashMap<usize, Side>,
-    number: usize,
-    piece: &mut [u8],
-) -> io::Result<bool> {
-    let (Some(mut side), Some(mut peer)) = (sides.remove(&number), sides.remove(&(number ^ 1))) else {
-        return Ok(false);
-    };
+fn relay(poller: &Poller, sides: &mut [Option<Side>], number: usize, piece: &mut [u8]) -> io::Result<bool> {
+    let pair = sides.chunks_exact_mut(2).nth(number / 2);
+    let Some([Some(even), Some(odd)]) = pair else { return Ok(false) };
+    let (side, peer) = if number.is_multiple_of(2) { (even, odd) } else { (odd, even) };
     let mut open = write(&mut side.socket, &mut peer.for_peer);
     if open && side.for_peer.is_empty() {
         open = match side.socket.read(piece) {
@@ -73,11 +67,16 @@ fn relay(
         };
     }
     let (held, held_back) = (!side.for_peer.is_empty(), !peer.for_peer.is_empty());
-    watch(poller, &mut side, number, (!held, held_back))?;
-    watch(poller, &mut peer, number ^ 1, (!held_back, held))?;
-    sides.insert(number, side);
-    sides.insert(number ^ 1, peer);
+    watch(poller, side, number, (!held, held_back))?;
+    watch(poller, peer, number ^ 1, (!held_back, held))?;
     Ok(open)
+}
+
+/// Closes a socket.
+fn close(sides: &mut [Option<Side>], number: usize) {
+    if let Some(side) = sides.get_mut(number) {
+        *side = None;
+    }
 }
 
 /// Sends bytes on at once; what does not fit is held.

@@ -37,9 +37,11 @@ fn main() -> io::Result<()> {
     poller.add(&listener, LISTENER)?;
     let mut connections: HashMap<usize, Connection> = HashMap::new();
     let mut next = 0;
+    let mut numbers = Vec::new();
     println!("ready");
     loop {
-        for number in poller.wait(Sleep::Never)? {
+        poller.wait(Sleep::Never, &mut numbers)?;
+        for &number in &numbers {
             if number == LISTENER {
                 while let Ok((socket, _)) = listener.accept() {
                     socket.set_nonblocking(true)?;
