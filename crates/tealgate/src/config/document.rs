@@ -43,6 +43,9 @@ impl Document {
     /// # Errors
     /// The first syntax error, or all repeated keys.
     pub fn parse(text: &str) -> Result<Document, Vec<DocumentError>> {
+        if let Some(error) = unprintable(text) {
+            return Err(vec![error]);
+        }
         let mut builder = Builder::default();
         for step in Parser::new_from_str(text) {
             let (event, span) = step.map_err(|error| vec![syntax_error(&error)])?;
@@ -276,6 +279,22 @@ fn scalar_value(scalar: Scalar<'_>) -> Option<Value> {
         Scalar::FloatingPoint(number) => Number::from_f64(number.into_inner()).map(Value::Number),
         Scalar::String(text) => Some(Value::String(text.into_owned())),
     }
+}
+
+/// The first character that may stand nowhere in a YAML text, not even in quotes (YAML 1.2.2, rules 1 and 2). The parser
+/// takes a NUL for the end of the text, and so would silently leave out what follows it.
+fn unprintable(text: &str) -> Option<DocumentError> {
+    let forbidden = |c: char| c < ' ' && !matches!(c, '\t' | '\n' | '\r');
+    let (at, character) = text.char_indices().find(|(_, c)| forbidden(*c))?;
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Some(DocumentError {
+        position: Position { line, column },
+        pointer: String::new(),
+        message: format!("not valid YAML: the character U+{:04X} must not be in it", u32::from(character)),
+        hint: "remove it, or write it as an escape in a text in double quotes".to_owned(),
+    })
 }
 
 fn syntax_error(error: &saphyr::ScanError) -> DocumentError {

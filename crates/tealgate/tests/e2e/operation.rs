@@ -92,7 +92,7 @@ async fn lines(log: &Path, gate: &Gate, count: usize) -> Vec<Value> {
 async fn a_second_server_on_the_same_data_directory_is_refused_and_told_who_has_it() {
     let world = World::new();
     let gate = Gate::start(&world).await;
-    let (code, stderr) = Start::new(&world).refused();
+    let (code, stderr) = Start::new(&world).refused().await;
     assert_eq!(code, Some(3), "{stderr}");
     for part in [&format!("pid {}", gate.pid()), "--data-dir", &world.data_dir().display().to_string()] {
         assert!(stderr.contains(part), "{part} is missing in: {stderr}");

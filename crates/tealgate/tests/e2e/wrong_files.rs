@@ -12,7 +12,7 @@ const CONFIGS: &[(&str, &[&str])] = &[
     ("routes: [\n", &[":2:1: ", "not valid YAML"]),
     ("routes:\n\t- {id: r}\n", &[":2:"]),
     ("{\"routes\": [}", &[":1:"]),
-    ("\u{0}\u{1}", &["tealgate.yaml"]),
+    ("threads: 1\n\u{0}lisetn: x\n", &[":2:1: ", "U+0000"]),
     ("- a list\n", &["tealgate.yaml"]),
     ("lisetn: 127.0.0.1:1\n", &[":1:1: lisetn: ", "listen"]),
     ("threads: many\n", &[":1:", "threads"]),
@@ -39,12 +39,12 @@ const CONFIGS: &[(&str, &[&str])] = &[
     ),
 ];
 
-#[test]
-fn every_wrong_configuration_is_refused_with_its_place() {
+#[tokio::test]
+async fn every_wrong_configuration_is_refused_with_its_place() {
     let world = World::new();
     for (text, parts) in CONFIGS {
         let path = world.file("tealgate.yaml", text);
-        let (code, stderr) = Start::new(&world).with(&["--config", &path]).refused();
+        let (code, stderr) = Start::new(&world).with(&["--config", &path]).refused().await;
         assert_eq!(code, Some(2), "{text:?}: {stderr}");
         told(&stderr, parts, text);
         assert!(stderr.contains("tealgate check"), "it says what to do: {stderr}");
@@ -86,7 +86,7 @@ async fn every_wrong_flag_is_refused_with_what_to_do() {
         (&["--no-such-flag"], 2, &["--no-such-flag"]),
     ];
     for (arguments, code, parts) in table {
-        let (found, stderr) = Start::elsewhere(&world, &other).with(arguments).refused();
+        let (found, stderr) = Start::elsewhere(&world, &other).with(arguments).refused().await;
         assert_eq!(found, Some(*code), "{arguments:?}: {stderr}");
         told(&stderr, parts, &arguments.join(" "));
     }
@@ -134,7 +134,7 @@ async fn every_damaged_file_of_the_data_directory_is_named() {
         let path = world.data_dir().join(name);
         damage(&path);
         let before = std::fs::read(&path).unwrap();
-        let (found, stderr) = Start::new(&world).refused();
+        let (found, stderr) = Start::new(&world).refused().await;
         assert_eq!(found, Some(*code), "{name}: {stderr}");
         told(&stderr, parts, name);
         assert_eq!(std::fs::read(&path).unwrap(), before, "{name} is left as it is, to be looked at");
@@ -167,7 +167,7 @@ async fn a_store_that_cannot_be_written_is_named() {
         // Root may write anywhere but where nobody may: a directory in the place of the file.
         let world = World::new();
         std::fs::create_dir_all(world.data_dir().join("state.db")).unwrap();
-        let (code, stderr) = Start::new(&world).refused();
+        let (code, stderr) = Start::new(&world).refused().await;
         assert_eq!(code, Some(6), "{stderr}");
         return told(&stderr, &["state.db", "--data-dir"], "a directory");
     }
@@ -175,7 +175,7 @@ async fn a_store_that_cannot_be_written_is_named() {
     stopped_with_content(&world).await;
     let read_only = std::fs::Permissions::from_mode(0o400);
     std::fs::set_permissions(world.data_dir().join("state.db"), read_only).unwrap();
-    let (code, stderr) = Start::new(&world).refused();
+    let (code, stderr) = Start::new(&world).refused().await;
     assert_eq!(code, Some(6), "{stderr}");
     told(&stderr, &["state.db", "--data-dir"], "a read-only file");
 }

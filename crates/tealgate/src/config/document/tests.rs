@@ -46,6 +46,15 @@ fn a_syntax_error_has_its_line() {
 }
 
 #[test]
+fn a_nul_does_not_end_the_document_unnoticed() {
+    for (text, place) in [("a: 1\n\0b: 2\n", (2, 1)), ("\0", (1, 1)), ("a: \"x\u{1}\"\n", (1, 6))] {
+        let error = first_error(text);
+        assert_eq!((error.position.line, error.position.column), place, "{error:?}");
+        assert!(error.message.contains("must not be in it"), "{error:?}");
+    }
+}
+
+#[test]
 fn all_repeated_keys_are_told_at_once() {
     let errors = Document::parse("a: 1\nb:\n  c: 1\n  c: 2\na: 2\n").unwrap_err();
     let told: Vec<_> = errors.iter().map(|error| (error.position.line, error.pointer.as_str())).collect();

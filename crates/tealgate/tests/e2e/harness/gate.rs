@@ -113,9 +113,12 @@ impl Start {
     }
 
     /// Starts what must not start: waits for its end; its exit code and stderr.
-    pub(crate) fn refused(self) -> (Option<i32>, String) {
-        let output = self.command().output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    pub(crate) async fn refused(self) -> (Option<i32>, String) {
+        let log = File::create(&self.log).unwrap();
+        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut gate = Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log };
+        let status = gate.end().await;
+        (status.code(), gate.log())
     }
 }
 
