@@ -30,9 +30,8 @@ pub struct Gateways {
 struct Gateway {
     instance: String,
     applied: Revision,
-    listen: Option<SocketAddr>,
-    series: Vec<SeriesCounts>,
-    failures: Vec<FailureSample>,
+    /// `None`: what it says of itself cannot be read.
+    report: Option<GatewayReport>,
 }
 
 impl Gateways {
@@ -41,18 +40,8 @@ impl Gateways {
     pub fn alive(reports: &[Report], now_ms: i64, live_within_ms: i64) -> Gateways {
         let gateways = reports.iter().filter(|report| report.at_ms.saturating_add(live_within_ms) >= now_ms);
         let gateways = gateways.filter_map(|report| {
-            let applied = report.applied?;
-            let detail = GatewayReport::deserialize(&report.detail).unwrap_or_else(|error| {
-                tracing::error!(instance = report.instance, %error, "report of a gateway cannot be read");
-                GatewayReport::default()
-            });
-            Some(Gateway {
-                instance: report.instance.clone(),
-                applied,
-                listen: detail.listen.first().copied().map(reachable),
-                series: detail.series,
-                failures: detail.failures,
-            })
+            let (instance, applied) = (report.instance.clone(), report.applied?);
+            Some(Gateway { instance, applied, report: GatewayReport::deserialize(&report.detail).ok() })
         });
         Gateways { gateways: gateways.collect() }
     }
@@ -66,17 +55,33 @@ impl Gateways {
         instances
     }
 
-    /// The newest failed requests of an answerer, oldest first.
-    #[must_use]
-    pub fn failures(&self, answerer: Answerer) -> Vec<FailureSample> {
-        let all = self.gateways.iter().flat_map(|gateway| &gateway.failures);
-        all.filter(|failure| failure.answerer == answerer).cloned().collect()
-    }
-
     /// The listener of one of them, for checks through the gateway.
     #[must_use]
     pub fn listener(&self) -> Option<SocketAddr> {
-        self.gateways.iter().find_map(|gateway| gateway.listen)
+        let reports = self.gateways.iter().filter_map(|gateway| gateway.report.as_ref());
+        reports.flat_map(|report| &report.listen).copied().map(reachable).next()
+    }
+
+    /// Why the counters cannot be trusted to be all; `None`: they can.
+    fn uncounted(&self) -> Option<String> {
+        if self.gateways.is_empty() {
+            return Some("no gateway is alive, so nothing is counted".to_owned());
+        }
+        let mute = self.gateways.iter().find(|gateway| gateway.report.is_none())?;
+        Some(format!("the counters of gateway {} cannot be read", mute.instance))
+    }
+
+    /// The newest failed requests of a colour since an epoch, at most `most`, oldest first.
+    #[must_use]
+    pub fn failures(&self, colour: Colour, since: Revision, most: usize) -> Vec<FailureSample> {
+        let reports = self.gateways.iter().filter_map(|gateway| gateway.report.as_ref());
+        let mut samples: Vec<FailureSample> = reports
+            .flat_map(|report| &report.failures)
+            .filter(|sample| sample.answerer == Answerer::from(colour) && sample.epoch >= since)
+            .cloned()
+            .collect();
+        samples.sort_by_key(|sample| sample.at_us);
+        samples.split_off(samples.len().saturating_sub(most))
     }
 
     /// The counts of an app, from the first epoch of a release on.
@@ -112,11 +117,13 @@ impl Gateways {
     /// claim new ones under the older table, so nobody knows.
     #[must_use]
     pub fn open(&self, app: &str, colour: Colour, revision: Revision) -> Option<u64> {
-        (spread(self, revision) == Spread::Yes).then(|| self.of_colour(app, colour, 0, None).open)
+        let known = self.uncounted().is_none() && spread(self, revision) == Spread::Yes;
+        known.then(|| self.of_colour(app, colour, 0, None).open)
     }
 
     fn series(&self) -> impl Iterator<Item = &SeriesCounts> {
-        self.gateways.iter().flat_map(|gateway| &gateway.series)
+        let reports = self.gateways.iter().filter_map(|gateway| gateway.report.as_ref());
+        reports.flat_map(|report| &report.series)
     }
 }
 
@@ -148,8 +155,8 @@ pub fn spread(gateways: &Gateways, revision: Revision) -> Spread {
 /// Judges the new version's user traffic since its share was last changed.
 #[must_use]
 pub fn judge(gateways: &Gateways, app: &str, colour: Colour, since: Revision, limits: &Limits) -> Traffic {
-    if gateways.gateways.is_empty() {
-        return Traffic::Unknown { reason: "no gateway is alive, so nothing is counted".to_owned() };
+    if let Some(reason) = gateways.uncounted() {
+        return Traffic::Unknown { reason };
     }
     judge_counts(&gateways.of_colour(app, colour, since, Some(Lane::Share)), limits)
 }
@@ -173,3 +180,6 @@ pub fn judge_counts(counts: &Counts, limits: &Limits) -> Traffic {
 fn p99_ms(counts: &Counts) -> Option<f64> {
     counts.latency.quantile(0.99).map(|us| us as f64 / 1_000.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,6 +118,6 @@ pub(crate) fn words(event: &Event) -> Option<(&'static str, String)> {
             ("noticed", format!("gateway {instance} is gone, and with it what it had counted"))
         }
         Event::Dropped { seq } => ("noticed", format!("journal entry {seq} was cut off and does not count")),
-        Event::Ended { .. } | Event::Counted { .. } | Event::Logged { .. } => return None,
+        Event::Ended { .. } | Event::Counted { .. } | Event::Seen { .. } => return None,
     })
 }

@@ -51,6 +51,8 @@ async fn a_version_that_fails_for_users_is_taken_back_and_its_environment_is_kep
     let report = site.controller().report(&view.release).await.unwrap();
     assert!(report.ledger.green > 0 && report.ledger.lost == Lost::Known(0), "{:?}", report.ledger);
     assert_eq!(report.log_lines, ["version 2 says good-bye"]);
+    assert!((1..=20).contains(&report.failures.len()), "{:?}", report.failures);
+    assert!(report.to_markdown().contains("GET /cart?key=*** → 500"));
     assert!(report.to_markdown().contains("limits exceeded"));
     let third = site.release("3").await;
     assert_eq!(third.outcome, Some(Outcome::Promoted));

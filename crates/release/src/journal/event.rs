@@ -7,6 +7,7 @@ use crate::target::EnvironmentSpec;
 use model::policy::Step;
 use model::target::Target;
 use serde::{Deserialize, Serialize};
+use telemetry::samples::FailureSample;
 
 /// One thing that happened in a release.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,10 +55,12 @@ pub enum Event {
         /// What they say.
         account: Box<Account>,
     },
-    /// The new environment's last log lines, when the release went back.
-    Logged {
-        /// Newest last.
-        lines: Vec<String>,
+    /// What was seen of the new version when the release went back.
+    Seen {
+        /// The last lines of its logs, newest last.
+        log_lines: Vec<String>,
+        /// Its newest failed requests, secrets masked, oldest first.
+        failures: Vec<FailureSample>,
     },
     /// A gateway came or went while the release was in flight. What one had counted when it went is a gap in the
     /// account, unless the same one comes back.

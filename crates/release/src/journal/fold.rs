@@ -107,7 +107,7 @@ impl Folded {
             Event::Gateway { instance, alive: false } => {
                 self.gaps.insert(instance.clone());
             }
-            Event::Requested(_) | Event::Logged { .. } | Event::Dropped { .. } => {}
+            Event::Requested(_) | Event::Seen { .. } | Event::Dropped { .. } => {}
         }
     }
 

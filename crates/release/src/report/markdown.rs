@@ -27,6 +27,7 @@ pub(super) fn markdown(report: &Report) -> String {
     write_counts(&mut out, report);
     write_ledger(&mut out, report);
     write_timeline(&mut out, report);
+    write_failures(&mut out, report);
     if !report.log_lines.is_empty() {
         let _ = writeln!(out, "\n## Last log lines of the new version\n");
         for line in &report.log_lines {
@@ -126,6 +127,21 @@ fn write_ledger(out: &mut String, report: &Report) {
     ];
     for (name, value) in lines {
         let _ = writeln!(out, "* {name}: {value}");
+    }
+}
+
+fn write_failures(out: &mut String, report: &Report) {
+    if report.failures.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n## Failed requests of the new version\n");
+    for one in &report.failures {
+        let at = time(one.at_us / 1_000);
+        let (method, target, upstream) = (&one.method, cell(&one.target), &one.upstream);
+        let (ending, ms) = (one.ending, one.total_us / 1_000);
+        let status = format!("{} (upstream {})", one.status, one.upstream_status);
+        let _ =
+            writeln!(out, "* {at} {method} {target} → {status} from {upstream}, {ending:?} after {ms} ms");
     }
 }
 

@@ -13,6 +13,7 @@ use crate::journal::{Chain, Event, Folded, Move, Span};
 use crate::machine::{ActionResult, Outcome, Verdict, describe};
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
+use telemetry::samples::FailureSample;
 
 /// The report of a release, as far as it has come. [`Report::to_markdown`] prints it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub struct Report {
     pub gaps: Vec<String>,
     /// The new version's last log lines, if it went back.
     pub log_lines: Vec<String>,
+    /// The new version's newest failed requests, secrets masked, if it went back.
+    pub failures: Vec<FailureSample>,
 }
 
 /// A gate in a report.
@@ -72,10 +75,11 @@ impl Report {
     /// Makes the report of a journal.
     #[must_use]
     pub fn of(folded: &Folded, chain: &Chain) -> Report {
-        let log_lines = chain.entries.iter().rev().find_map(|entry| match &entry.event {
-            Event::Logged { lines } => Some(lines.clone()),
+        let seen = chain.entries.iter().rev().find_map(|entry| match &entry.event {
+            Event::Seen { log_lines, failures } => Some((log_lines.clone(), failures.clone())),
             _ => None,
         });
+        let (log_lines, failures) = seen.unwrap_or_default();
         Report {
             release: folded.release.clone(),
             app: folded.request.app.clone(),
@@ -92,7 +96,8 @@ impl Report {
             ledger: Ledger::of(folded.account.as_ref(), !folded.gaps.is_empty()),
             counts: folded.account.clone(),
             gaps: folded.gaps.iter().cloned().collect(),
-            log_lines: log_lines.unwrap_or_default(),
+            log_lines,
+            failures,
         }
     }
 
@@ -124,3 +129,6 @@ fn gates(folded: &Folded, chain: &Chain) -> Vec<GateReport> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

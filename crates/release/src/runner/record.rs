@@ -7,9 +7,13 @@ use crate::clock;
 use crate::counters::Gateways;
 use crate::journal::Event;
 use crate::machine::{Stage, State};
+use crate::plan::Plan;
+use model::resource::Revision;
 
 /// How many of the new version's last log lines are kept when it failed.
 const LOG_LINES: usize = 50;
+/// How many of its failed requests.
+const FAILURES: usize = 20;
 
 impl AppRunner {
     pub(super) async fn record(
@@ -24,10 +28,7 @@ impl AppRunner {
             events.extend(self.comings_and_goings(release, gateways));
         }
         if before.cause.is_none() && after.cause.is_some() {
-            let lines = last_log_lines(&self.context, release, LOG_LINES).await;
-            if !lines.is_empty() {
-                events.push(Event::Logged { lines });
-            }
+            events.extend(self.look_at_failed(release, after, gateways).await);
         }
         if !events.is_empty() || is_turning_point(before, after) {
             let id = release.folded.request.app.as_str();
@@ -39,6 +40,15 @@ impl AppRunner {
             self.context.book.append(id, self.fence, &self.context.actor(), &event).await?;
         }
         Ok(())
+    }
+
+    /// What can be seen of a version that failed, while it still runs.
+    async fn look_at_failed(&self, release: &Release, state: &State, gateways: &Gateways) -> Option<Event> {
+        let lead = release.folded.plan.as_ref().and_then(Plan::lead)?;
+        let since = state.first_revision.unwrap_or(Revision::MAX);
+        let failures = gateways.failures(lead.new.colour, since, FAILURES);
+        let log_lines = last_log_lines(&self.context, release, LOG_LINES).await;
+        (!failures.is_empty() || !log_lines.is_empty()).then_some(Event::Seen { log_lines, failures })
     }
 
     /// Gateways that came or went since the last account.

@@ -61,3 +61,6 @@ pub(super) fn wanted<'a>(
     }
     wanted
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,16 @@
 
 use model::colour::{Colour, LABEL_VERSION};
 use model::overlay::{Overlay, effective};
-use model::record::{Answerer, Lane};
+use model::record::{Answerer, Ending, Lane};
 use model::resource::Kind;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::{Report, Store};
 use telemetry::counts::Counts;
+use telemetry::report::GatewayReport;
+use telemetry::samples::FailureSample;
 use telemetry::series::{SeriesCounts, SeriesKey};
 use tokio::task::JoinHandle;
 
@@ -23,6 +25,8 @@ struct Inner {
     store: Arc<dyn Store>,
     instance: String,
     series: Mutex<BTreeMap<SeriesKey, Counts>>,
+    /// The newest failed requests.
+    failures: Mutex<VecDeque<FailureSample>>,
     /// Versions that answer 500.
     bad: Mutex<Vec<String>>,
     /// No requests come while this is false.
@@ -37,6 +41,7 @@ impl FakeGateway {
             store,
             instance: instance.to_owned(),
             series: Mutex::default(),
+            failures: Mutex::default(),
             bad: Mutex::default(),
             busy: Mutex::new(true),
             versions: Mutex::default(),
@@ -77,7 +82,7 @@ impl Drop for FakeGateway {
 impl Inner {
     async fn run(self: Arc<Self>) {
         let mut revisions = self.store.watch();
-        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
         loop {
             tokio::select! {
                 _ = revisions.changed() => {}
@@ -139,9 +144,31 @@ impl Inner {
         let mut series = self.series.lock().unwrap();
         let counts = series.entry(key).or_default();
         counts.received += requests;
-        let class = if self.bad.lock().unwrap().contains(&version) { 4 } else { 1 };
+        let bad = self.bad.lock().unwrap().contains(&version);
+        let class = if bad { 4 } else { 1 };
+        if bad {
+            self.fail(Answerer::from(colour), epoch);
+        }
         counts.whole[class] += requests;
         (0..requests).for_each(|_| counts.latency.record(2_000));
+    }
+
+    fn fail(&self, answerer: Answerer, epoch: u64) {
+        let mut failures = self.failures.lock().unwrap();
+        failures.truncate(31);
+        failures.push_front(FailureSample {
+            at_us: release::clock::now_ms() * 1_000,
+            route: "all".to_owned(),
+            answerer,
+            epoch,
+            ending: Ending::Whole,
+            status: 500,
+            upstream_status: 500,
+            upstream: "127.0.0.1:9001".to_owned(),
+            method: "GET".to_owned(),
+            target: "/cart?key=***".to_owned(),
+            total_us: 2_000,
+        });
     }
 
     async fn report(&self, applied: u64) {
@@ -157,7 +184,13 @@ impl Inner {
             role: "gateway".to_owned(),
             applied: Some(applied),
             at_ms: release::clock::now_ms(),
-            detail: json!({"series": series, "pid": 1, "started_at_ms": 0, "listen": ["127.0.0.1:9080"]}),
+            detail: serde_json::to_value(GatewayReport {
+                listen: vec!["0.0.0.0:9080".parse().unwrap()],
+                series,
+                failures: self.failures.lock().unwrap().iter().cloned().collect(),
+                ..GatewayReport::default()
+            })
+            .unwrap(),
         };
         self.store.report(report).await.unwrap();
     }

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// Nothing in these tests takes longer.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(40);
 
 /// Verdicts of gates, in the order in which they are asked; then all pass.
 #[derive(Default)]
@@ -122,7 +122,7 @@ impl Site {
         let driver: Arc<FakeDriver> = Arc::clone(&self.driver);
         let settings = Settings {
             lease_ttl_ms: 300,
-            live_within_ms: 1_000,
+            live_within_ms: 2_000,
             ..Settings::new(instance.to_owned(), self.data_dir.path().to_owned(), PathBuf::from("/"))
         };
         let runner = move |check: &Check| -> Option<Box<dyn GateRunner>> {

@@ -1,0 +1,112 @@
+use super::*;
+use serde_json::json;
+use telemetry::series::SeriesKey;
+
+fn series(answerer: Answerer, lane: Lane, epoch: Revision, good: u64, bad: u64, open: u64) -> SeriesCounts {
+    let key = SeriesKey {
+        route: "r".to_owned(),
+        service: "s".to_owned(),
+        app: "shop".to_owned(),
+        answerer,
+        lane,
+        epoch,
+    };
+    let mut counts = Counts { received: good + bad + open, open, ..Counts::default() };
+    counts.whole = [0, good, 0, 0, bad];
+    SeriesCounts { key, counts }
+}
+
+fn report(instance: &str, applied: Revision, series: Vec<SeriesCounts>) -> Report {
+    let detail =
+        GatewayReport { series, listen: vec!["0.0.0.0:9080".parse().unwrap()], ..GatewayReport::default() };
+    Report {
+        instance: instance.to_owned(),
+        role: "gateway".to_owned(),
+        applied: Some(applied),
+        at_ms: 10_000,
+        detail: serde_json::to_value(detail).unwrap(),
+    }
+}
+
+fn limits() -> Limits {
+    Limits { max_error_rate: Some(0.05), max_p99_ms: None, min_requests: 20 }
+}
+
+fn alive(reports: &[Report]) -> Gateways {
+    Gateways::alive(reports, 10_500, 1_000)
+}
+
+#[test]
+fn only_user_traffic_of_the_new_colour_since_the_switch_is_judged() {
+    let reports = [report(
+        "a",
+        9,
+        vec![
+            series(Answerer::Green, Lane::Share, 5, 0, 900, 0),
+            series(Answerer::Green, Lane::Matched, 8, 0, 900, 0),
+            series(Answerer::Blue, Lane::Share, 8, 0, 900, 0),
+            series(Answerer::Green, Lane::Share, 8, 100, 0, 0),
+        ],
+    )];
+    assert_eq!(judge(&alive(&reports), "shop", Colour::Green, 8, &limits()), Traffic::Good);
+    let since_older = judge(&alive(&reports), "shop", Colour::Green, 5, &limits());
+    assert!(matches!(since_older, Traffic::Bad { .. }), "{since_older:?}");
+    assert!(matches!(judge(&alive(&reports), "other", Colour::Green, 8, &limits()), Traffic::Unknown { .. }));
+}
+
+#[test]
+fn the_counts_of_gateways_add_and_those_of_the_dead_do_not() {
+    let good = vec![series(Answerer::Green, Lane::Share, 8, 15, 0, 0)];
+    let bad = vec![series(Answerer::Green, Lane::Share, 8, 15, 2, 0)];
+    let mut dead = report("c", 9, vec![series(Answerer::Green, Lane::Share, 8, 0, 900, 0)]);
+    dead.at_ms = 1_000;
+    let reports = [report("a", 9, good), report("b", 9, bad), dead];
+    let judged = judge(&alive(&reports), "shop", Colour::Green, 8, &limits());
+    let Traffic::Bad { evidence } = judged else { panic!("{judged:?}") };
+    assert!(evidence[0].contains("2 of 32 requests"), "{evidence:?}");
+}
+
+#[test]
+fn counters_that_cannot_be_read_are_never_good() {
+    let fine = report("a", 9, vec![series(Answerer::Green, Lane::Share, 8, 100, 0, 0)]);
+    let mut mute = report("b", 9, Vec::new());
+    mute.detail = json!({"series": "none"});
+    let gateways = alive(&[fine, mute]);
+    assert!(matches!(judge(&gateways, "shop", Colour::Green, 8, &limits()), Traffic::Unknown { .. }));
+    assert_eq!(gateways.open("shop", Colour::Green, 8), None);
+    assert!(matches!(judge(&alive(&[]), "shop", Colour::Green, 8, &limits()), Traffic::Unknown { .. }));
+}
+
+#[test]
+fn what_is_open_is_known_only_when_every_gateway_runs_the_change() {
+    let open = |epoch| vec![series(Answerer::Blue, Lane::Share, epoch, 5, 0, 3)];
+    let reports = [report("a", 9, open(4)), report("b", 8, open(7))];
+    assert_eq!(alive(&reports).open("shop", Colour::Blue, 9), None);
+    assert_eq!(alive(&reports).open("shop", Colour::Blue, 8), Some(6), "over all epochs");
+    assert_eq!(alive(&reports).open("shop", Colour::Green, 8), Some(0));
+}
+
+#[test]
+fn a_listener_on_every_address_is_reached_on_the_loopback() {
+    let reports = [report("a", 1, Vec::new())];
+    assert_eq!(alive(&reports).listener(), Some("127.0.0.1:9080".parse().unwrap()));
+}
+
+#[test]
+fn an_account_adds_up_by_epoch_answerer_and_lane() {
+    let reports = [
+        report(
+            "a",
+            9,
+            vec![
+                series(Answerer::Green, Lane::Share, 8, 5, 1, 0),
+                series(Answerer::Blue, Lane::Share, 3, 9, 0, 0),
+            ],
+        ),
+        report("b", 9, vec![series(Answerer::Green, Lane::Share, 8, 5, 0, 2)]),
+    ];
+    let account = alive(&reports).account("shop", Some(8), 77);
+    assert_eq!((account.gateways.len(), account.rows.len(), account.at_ms), (2, 1, 77));
+    assert_eq!((account.rows[0].counts.received, account.rows[0].counts.failed()), (13, 1));
+    assert!(alive(&reports).account("shop", None, 77).rows.is_empty(), "nothing was changed yet");
+}

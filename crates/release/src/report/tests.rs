@@ -1,0 +1,57 @@
+use super::*;
+use model::record::{Answerer, Lane};
+use telemetry::counts::Counts;
+
+fn row(answerer: Answerer, counts: Counts) -> Row {
+    Row { epoch: 1, answerer, lane: Lane::Share, counts }
+}
+
+fn account(rows: Vec<Row>) -> Account {
+    Account { at_ms: 0, since: Some(1), gateways: vec!["gw".to_owned()], rows }
+}
+
+#[test]
+fn every_request_is_in_exactly_one_line_of_the_ledger() {
+    let green = Counts {
+        received: 20,
+        whole: [0, 10, 0, 0, 3],
+        gate_errors: 2,
+        cut_short: 1,
+        client_left: 2,
+        drained: 1,
+        open: 3,
+        ..Counts::default()
+    };
+    let blue = Counts { received: 5, whole: [0, 5, 0, 0, 0], ..Counts::default() };
+    let ledger =
+        Ledger::of(Some(&account(vec![row(Answerer::Blue, blue), row(Answerer::Green, green)])), false);
+    let lines = ledger.blue
+        + ledger.green
+        + ledger.gate
+        + ledger.blue_cut_short
+        + ledger.green_cut_short
+        + ledger.client_left
+        + ledger.drained
+        + ledger.open;
+    assert_eq!((ledger.received, lines), (25, 25));
+    assert_eq!((ledger.blue, ledger.green, ledger.gate), (5, 11, 2));
+    assert_eq!(ledger.lost, Lost::Known(1), "the one that was cut short");
+}
+
+#[test]
+fn a_request_in_no_account_is_lost_and_a_gap_makes_that_unknown() {
+    let counts = Counts { received: 7, whole: [0, 5, 0, 0, 0], ..Counts::default() };
+    let account = account(vec![row(Answerer::Blue, counts)]);
+    assert_eq!(Ledger::of(Some(&account), false).lost, Lost::Known(2));
+    assert_eq!(Ledger::of(Some(&account), true).lost, Lost::Unknown);
+    assert_eq!(Ledger::of(None, false).lost, Lost::Unknown, "nothing was counted");
+}
+
+#[test]
+fn what_is_lost_is_a_number_or_the_word_unknown() {
+    for (lost, json) in [(Lost::Known(3), "3"), (Lost::Unknown, "\"unknown\"")] {
+        assert_eq!(serde_json::to_string(&lost).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Lost>(json).unwrap(), lost);
+    }
+    assert!(serde_json::from_str::<Lost>("\"none\"").is_err());
+}
