@@ -95,19 +95,19 @@ fn the_live_environment_always_runs_whatever_a_release_says() {
 fn a_new_environment_runs_once_it_was_started_and_until_it_failed() {
     let live = [spec(Colour::Blue, "1")];
     let green = |phase, stage| runs(&[release("2", phase, stage)], &live)[1].clone();
-    assert_eq!(green(Phase::Provision, Stage::Act).2, false);
-    assert_eq!(green(Phase::Test, Stage::Check).2, true);
-    assert_eq!(green(Phase::Soak, Stage::Watch).2, true);
-    assert_eq!(green(Phase::KeepFailed, Stage::Keep).2, false, "only looked at");
+    assert!(!green(Phase::Provision, Stage::Act).2);
+    assert!(green(Phase::Test, Stage::Check).2);
+    assert!(green(Phase::Soak, Stage::Watch).2);
+    assert!(!green(Phase::KeepFailed, Stage::Keep).2, "only looked at");
 }
 
 #[test]
 fn the_old_environment_runs_until_it_is_to_be_stopped() {
     let live = [spec(Colour::Green, "2")];
     let blue = |stage| runs(&[release("2", Phase::Decommission, stage)], &live)[0].clone();
-    assert_eq!(blue(Stage::Drain).2, true);
-    assert_eq!(blue(Stage::Keep).2, true);
-    assert_eq!(blue(Stage::Act).2, false);
+    assert!(blue(Stage::Drain).2);
+    assert!(blue(Stage::Keep).2);
+    assert!(!blue(Stage::Act).2);
 }
 
 #[test]
