@@ -42,12 +42,10 @@ pub(crate) enum After {
 
 /// What came instead of a head.
 enum NoHead {
-    /// The client closed, or we do, between two requests.
+    /// The client closed or broke off, or we close between two requests.
     End,
     /// Refused.
     Refused(Refusal),
-    /// The connection broke.
-    Broken,
 }
 
 /// Serves a connection to its end. `refusal` answers the first request, whatever it is.
@@ -71,7 +69,7 @@ pub(crate) async fn serve_client(
                 respond::refuse_connection(&worker, &mut client, &refusal).await;
                 After::Close
             }
-            Err(NoHead::End | NoHead::Broken) => After::Gone,
+            Err(NoHead::End) => After::Gone,
         };
         if client.input.is_empty() {
             worker.buffers.give(std::mem::take(&mut client.input));
@@ -109,31 +107,32 @@ async fn next_head(worker: &Worker, client: &mut Client, head: &mut RequestHead)
             }
         }
         let Client { io, input, timer } = &mut *client;
-        let had_none = input.is_empty();
         match timer.within(poll_fn(|cx| input.poll_read(io, cx))).await {
-            Ok(Ok(0)) if had_none => return Err(NoHead::End),
-            Ok(Ok(0) | Err(_)) => return Err(NoHead::Broken),
+            Ok(Ok(0) | Err(_)) => return Err(NoHead::End),
             Ok(Ok(_)) => {}
             Err(Elapsed) => return Err(NoHead::Refused(Refusal::HeadTimeout)),
         }
     }
 }
 
-/// Waits for the first byte of the next request. The connection holds no buffer meanwhile.
+/// Waits for the first bytes of the next request. The connection holds no buffer meanwhile.
 async fn idle(worker: &Worker, client: &mut Client) -> Result<(), NoHead> {
     let Client { io, input, timer } = client;
     timer.arm(worker.settings.idle_timeout_ms);
-    let readable = timer.within(poll_fn(|cx| {
-        if let Poll::Ready(ready) = io.poll_read_ready(cx) {
-            return Poll::Ready(ready.is_ok());
+    let reading = timer.within(poll_fn(|cx| {
+        // Readiness may be an old one: only what was read is a request.
+        while io.poll_read_ready(cx).is_ready() {
+            let mut buffer = worker.buffers.take();
+            let read = buffer.poll_read(io, cx);
+            *input = buffer;
+            if let Poll::Ready(read) = read {
+                return Poll::Ready(matches!(read, Ok(1..)));
+            }
+            worker.buffers.give(std::mem::take(input));
         }
         if worker.closing.get() { Poll::Ready(false) } else { Poll::Pending }
     }));
-    if readable.await != Ok(true) {
-        return Err(NoHead::End);
-    }
-    *input = worker.buffers.take();
-    Ok(())
+    if reading.await == Ok(true) { Ok(()) } else { Err(NoHead::End) }
 }
 
 /// Says that we send no more, and drops what the client still sends, within bounds.

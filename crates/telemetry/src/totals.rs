@@ -41,12 +41,12 @@ impl ThreadTotals {
         add(&self.bad_requests, 1, Ordering::Relaxed);
     }
 
-    /// Bytes were read from a client's socket.
+    /// Bytes of a request's head and body were read; the framing of chunks is not counted.
     pub fn bytes_received(&self, bytes: u64) {
         add(&self.bytes_received, bytes, Ordering::Relaxed);
     }
 
-    /// Bytes were written to a client's socket.
+    /// Bytes of an answer's heads and body were sent; the framing of chunks is not counted.
     pub fn bytes_sent(&self, bytes: u64) {
         add(&self.bytes_sent, bytes, Ordering::Relaxed);
     }
@@ -75,9 +75,9 @@ pub struct TotalsSnapshot {
     pub requests_received: u64,
     /// Heads refused: malformed, or over a limit.
     pub bad_requests: u64,
-    /// Bytes read from clients.
+    /// Bytes of heads and bodies read from clients, the framing of chunks excluded.
     pub bytes_received: u64,
-    /// Bytes written to clients.
+    /// Bytes of heads and bodies sent to clients, the framing of chunks excluded.
     pub bytes_sent: u64,
     /// Lines of the access log that were dropped, because its writer could not keep up or could not write.
     pub log_lines_dropped: u64,

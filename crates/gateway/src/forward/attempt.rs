@@ -75,13 +75,14 @@ impl Attempt<'_> {
             input: self.worker.buffers.take(),
             request: self.body.start(head),
             timeouts: self.timeouts(),
-            max_body_bytes: self.worker.settings.max_body_bytes,
         };
         let mut answer = self.worker.take_answer();
         let result = self.exchange(client, &mut sides, &mut answer, started).await;
         self.worker.give_answer(answer);
         let Sides { upstream, input, request, .. } = sides;
-        self.facts.request_bytes = request.bytes;
+        if !self.facts.upgraded {
+            self.facts.request_bytes = request.bytes;
+        }
         if matches!(result, Ok((_, true))) && input.is_empty() {
             self.keep(upstream);
         }
@@ -160,11 +161,12 @@ impl Attempt<'_> {
         let framing = AnswerFraming::choose(body, self.request.head.version(), may_keep);
         let mut head = self.worker.buffers.take_output();
         headers::write_answer(&mut head, answer, body, framing, self.request);
-        self.facts.sent_head_bytes += head.len() as u64;
+        let head_bytes = head.len() as u64;
         let decoder = BodyDecoder::new(body, &self.worker.settings.head);
         let mut leg = Leg::new(head, decoder, framing.chunked);
         let result = pump::answer_body(self.worker, client, sides, &mut leg).await;
         self.facts.response_bytes = leg.bytes;
+        self.facts.sent_head_bytes += if leg.has_begun { head_bytes } else { 0 };
         let (_, _, out) = leg.into_parts();
         self.worker.buffers.give_output(out);
         result?;

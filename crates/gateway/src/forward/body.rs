@@ -12,6 +12,7 @@ pub(crate) struct Body {
     decoder: BodyDecoder,
     replay: Option<Replay>,
     chunked: bool,
+    max_bytes: u64,
     /// Payload bytes read so far.
     pub(crate) bytes: u64,
 }
@@ -30,6 +31,7 @@ impl Body {
             decoder: BodyDecoder::new(framing, &settings.head),
             replay: keep.then(|| Replay { bytes: Vec::new(), limit: replay_bytes }),
             chunked: framing == Framing::Chunked,
+            max_bytes: settings.max_body_bytes,
             bytes: 0,
         }
     }
@@ -62,6 +64,7 @@ impl Body {
         let mut leg = Leg::new(head, decoder, self.chunked);
         leg.replay = self.replay.take();
         leg.bytes = self.bytes;
+        leg.max_bytes = self.max_bytes;
         leg
     }
 

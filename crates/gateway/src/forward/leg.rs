@@ -25,6 +25,8 @@ pub(crate) struct Leg {
     finished: bool,
     /// Payload bytes read.
     pub(crate) bytes: u64,
+    /// Whether any byte was written.
+    pub(crate) has_begun: bool,
     /// Bytes read and written; tells progress from a stall.
     pub(crate) moved: u64,
     /// Which side the last poll waited for.
@@ -33,6 +35,8 @@ pub(crate) struct Leg {
     pub(crate) replay: Option<Replay>,
     /// Follows the frames of a WebSocket.
     pub(crate) frames: Option<Frames>,
+    /// Most payload bytes; 0: no bound. What goes beyond it is not written.
+    pub(crate) max_bytes: u64,
     /// Nothing is taken beyond the end of the current frame.
     pub(crate) ending: bool,
 }
@@ -51,6 +55,8 @@ pub(crate) enum LegError {
     Source,
     /// What was read breaks its framing.
     Framing(BodyError),
+    /// The body has more bytes than it may have.
+    TooLarge,
     /// Writing failed.
     Sink,
 }
@@ -67,10 +73,12 @@ impl Leg {
             chunked,
             finished,
             bytes: 0,
+            has_begun: false,
             moved: 0,
             waits_for_source: false,
             replay: None,
             frames: None,
+            max_bytes: 0,
             ending: false,
         }
     }
@@ -148,7 +156,7 @@ impl Leg {
             match self.decoder.decode(source.filled()).map_err(LegError::Framing)? {
                 Step::Data { skip, len } => {
                     source.consume(skip);
-                    self.take(source, len);
+                    self.take(source, len)?;
                 }
                 Step::Need { consumed } => {
                     source.consume(consumed);
@@ -169,12 +177,15 @@ impl Leg {
         Ok(progress)
     }
 
-    fn take(&mut self, source: &mut Buffer, mut len: usize) {
+    fn take(&mut self, source: &mut Buffer, mut len: usize) -> Result<(), LegError> {
         if let (true, Some(frames)) = (self.ending, &self.frames) {
             len = len.min(usize::try_from(frames.left()).unwrap_or(len));
         }
         let payload = source.filled().get(..len).unwrap_or_default();
         self.bytes += payload.len() as u64;
+        if self.max_bytes > 0 && self.bytes > self.max_bytes {
+            return Err(LegError::TooLarge);
+        }
         if let Some(frames) = &mut self.frames {
             frames.feed(payload);
         }
@@ -193,6 +204,7 @@ impl Leg {
         } else {
             self.direct = len;
         }
+        Ok(())
     }
 
     fn finish(&mut self) {
@@ -229,6 +241,7 @@ impl Leg {
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.has_begun = true;
             self.moved += count as u64;
             let of_out = count.min(self.out.len() - self.out_sent);
             self.out_sent += of_out;

@@ -21,8 +21,6 @@ pub(super) struct Sides {
     /// Client → upstream.
     pub(super) request: Leg,
     pub(super) timeouts: Timeouts,
-    /// Bound on a body of unknown length; 0: none.
-    pub(super) max_body_bytes: u64,
 }
 
 /// A head that came from the upstream.
@@ -84,19 +82,17 @@ fn poll_request(
     sides: &mut Sides,
     side: &mut RequestSide,
 ) -> Result<(), TryError> {
-    let Sides { upstream, request, max_body_bytes, .. } = sides;
+    let Sides { upstream, request, .. } = sides;
     if matches!(side, RequestSide::Refused) {
         return Ok(());
     }
     if !request.is_done() {
         let polled = request.poll(cx, &mut client.input, &mut client.io, &mut upstream.io);
-        if *max_body_bytes > 0 && request.bytes > *max_body_bytes {
-            return Err(Refusal::BodyTooLarge.into());
-        }
         match polled {
             Poll::Pending | Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(LegError::Source)) => return Err(Failure::ClientLeft.into()),
             Poll::Ready(Err(LegError::Framing(error))) => return Err(Refusal::Body(error).into()),
+            Poll::Ready(Err(LegError::TooLarge)) => return Err(Refusal::BodyTooLarge.into()),
             Poll::Ready(Err(LegError::Sink)) => *side = RequestSide::Refused,
         }
     }
@@ -196,7 +192,9 @@ pub(super) async fn answer_body(
         match answer.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(LegError::Sink)) => return Poll::Ready(Err(Failure::ClientLeft.into())),
-            Poll::Ready(Err(LegError::Source | LegError::Framing(_))) => {
+            // Nothing was sent yet: the gate can still say so.
+            Poll::Ready(Err(_)) if !answer.has_begun => return Poll::Ready(Err(bad_answer())),
+            Poll::Ready(Err(_)) => {
                 return Poll::Ready(Err(Failure::CutShort.into()));
             }
             Poll::Pending => {}

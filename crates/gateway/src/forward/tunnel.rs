@@ -77,7 +77,7 @@ pub(super) async fn tunnel(
     if end == End::Drain {
         tunnel.close().await;
     }
-    facts.request_bytes += tunnel.up.bytes;
+    facts.request_bytes = tunnel.sides.request.bytes + tunnel.up.bytes;
     facts.response_bytes = tunnel.down.bytes;
     worker.buffers.give_output(tunnel.down.into_parts().2);
     facts.ending = match end {
@@ -127,7 +127,7 @@ impl Tunnel<'_> {
             ready!(up.poll(cx, &mut client.input, &mut client.io, &mut sides.upstream.io)).map_err(
                 |error| match error {
                     LegError::Sink => End::UpstreamLeft,
-                    LegError::Source | LegError::Framing(_) => End::ClientLeft,
+                    _ => End::ClientLeft,
                 },
             )?;
         }
@@ -145,7 +145,7 @@ impl Tunnel<'_> {
             ready!(down.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io)).map_err(
                 |error| match error {
                     LegError::Sink => End::ClientLeft,
-                    LegError::Source | LegError::Framing(_) => End::UpstreamLeft,
+                    _ => End::UpstreamLeft,
                 },
             )?;
         }

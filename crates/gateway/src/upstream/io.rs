@@ -4,8 +4,8 @@ use socket2::SockRef;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -17,17 +17,16 @@ pub(crate) enum UpstreamIo {
 }
 
 impl UpstreamIo {
-    /// Whether an idle connection cannot be used again: the other side closed it or sent what nobody asked for.
-    /// Costs no system call: it asks what the runtime has already been told.
-    pub(crate) fn is_stale(&mut self) -> bool {
-        self.socket().poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
+    /// Whether an idle connection cannot be used again: the other side closed it or sent what nobody asked for. Costs
+    /// no system call while the runtime has heard nothing.
+    pub(crate) fn is_stale(&self) -> bool {
+        let peeked = self.socket().try_io(Interest::READABLE, || peek(self.socket()));
+        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// The same, asked of the system itself: what has arrived since the runtime last looked counts, too.
     pub(crate) fn is_closed(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        let peeked = SockRef::from(self.socket()).peek(&mut byte);
-        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        !peek(self.socket()).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     fn socket(&self) -> &TcpStream {
@@ -36,6 +35,11 @@ impl UpstreamIo {
             UpstreamIo::Tls(stream) => stream.get_ref().0,
         }
     }
+}
+
+/// Looks at the next byte and leaves it where it is; `WouldBlock` if there is none yet.
+fn peek(socket: &TcpStream) -> io::Result<usize> {
+    SockRef::from(socket).peek(&mut [MaybeUninit::uninit()])
 }
 
 impl AsyncRead for UpstreamIo {

@@ -57,7 +57,7 @@ impl Pools {
         let idle = pool.nodes.get_mut(node)?;
         while let Some(mut last) = idle.pop_back() {
             pool.count -= 1;
-            let io = &mut last.connection.io;
+            let io = &last.connection.io;
             if last.until > now && !io.is_stale() && !(careful && io.is_closed()) {
                 last.connection.reused = true;
                 return Some(last.connection);
@@ -97,7 +97,7 @@ impl Pools {
         let mut by_target = self.by_target.borrow_mut();
         for pool in by_target.values_mut() {
             for idle in &mut pool.nodes {
-                idle.retain_mut(|idle| idle.until > now && !idle.connection.io.is_stale());
+                idle.retain(|idle| idle.until > now && !idle.connection.io.is_stale());
             }
             pool.count = pool.nodes.iter().map(VecDeque::len).sum();
         }

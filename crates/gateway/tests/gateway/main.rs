@@ -1,0 +1,26 @@
+//! The gateway as its clients and upstreams see it: real sockets on both sides, nothing replaced.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests only: a surprise must stop the test"
+)]
+
+mod account;
+mod answers;
+mod bodies;
+mod connections;
+mod failures;
+mod headers;
+mod limits;
+mod paths;
+mod retries;
+mod router;
+mod shutdown;
+mod smuggling;
+mod split;
+mod support;
+mod swap;
+mod timeouts;
+mod upgrade;
+mod upstreams;
