@@ -35,7 +35,8 @@ pub fn changes(before: Option<&Picture>, now: &Picture) -> Vec<String> {
             tell(remark.clone());
         }
     }
-    if before.is_some_and(|before| before.headline != now.headline) {
+    let is_phase = now.phases.iter().any(|phase| phase.name == now.headline);
+    if before.is_some_and(|before| before.headline != now.headline) && !is_phase {
         let totals: Vec<String> = now.colours.iter().map(colour_line).collect();
         tell(format!("{} ({})", now.headline, totals.join("; ")));
     }
@@ -47,8 +48,18 @@ fn phase_changes(row: &PhaseRow, before: &[PhaseRow], path: &str, tell: &mut dyn
     let begun = |row: &PhaseRow| row.steps.as_ref().map_or(0, |steps| steps.begun);
     let stands = |row: &PhaseRow| (row.standing, begun(row));
     let silent = matches!(row.standing, Standing::Ahead | Standing::Skipped);
+    let over = matches!(row.standing, Standing::Done | Standing::Failed | Standing::Stopped);
+    let children = old.map(|old| old.children.as_slice()).unwrap_or_default();
+    let gates = |tell: &mut dyn FnMut(String)| {
+        for child in &row.children {
+            phase_changes(child, children, &format!("{path}/{}", child.name), tell);
+        }
+    };
+    if over {
+        gates(tell);
+    }
     if old.map(stands) != Some(stands(row)) && !silent {
-        let took = row.duration_ms.filter(|_| row.standing != Standing::Running);
+        let took = row.duration_ms.filter(|_| over);
         let took = took.map(|took| format!(" after {}", duration(took))).unwrap_or_default();
         let detail = if row.detail.is_empty() { String::new() } else { format!(": {}", row.detail) };
         let step = row.steps.as_ref().filter(|_| row.standing == Standing::Running);
@@ -56,9 +67,8 @@ fn phase_changes(row: &PhaseRow, before: &[PhaseRow], path: &str, tell: &mut dyn
         let step = step.map(|share| format!(" to {share} %")).unwrap_or_default();
         tell(format!("{path} {}{step}{took}{detail}", word(row.standing)));
     }
-    let children = old.map(|old| old.children.as_slice()).unwrap_or_default();
-    for child in &row.children {
-        phase_changes(child, children, &format!("{path}/{}", child.name), tell);
+    if !over {
+        gates(tell);
     }
 }
 
@@ -69,6 +79,7 @@ fn word(standing: Standing) -> &'static str {
         Standing::Held => "is held",
         Standing::Done => "done",
         Standing::Failed => "FAILED",
+        Standing::Stopped => "stopped",
         Standing::Skipped => "skipped",
     }
 }

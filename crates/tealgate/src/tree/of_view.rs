@@ -44,6 +44,7 @@ fn headline(view: &ReleaseView) -> (String, Mood) {
         Some(Outcome::Promoted) => ("released".to_owned(), Mood::Good),
         Some(outcome @ (Outcome::RolledBack | Outcome::Refused)) => (outcome.name().to_owned(), Mood::Bad),
         Some(outcome) => (outcome.name().to_owned(), Mood::Attention),
+        None if goes_back(view) && by_request(view) => ("rolling back".to_owned(), Mood::Attention),
         None if goes_back(view) => ("rolling back".to_owned(), Mood::Bad),
         None if view.waiting_for.iter().any(|waiting| waiting.asks_person) => {
             (format!("{}, needs a person", view.phase), Mood::Attention)
@@ -54,6 +55,17 @@ fn headline(view: &ReleaseView) -> (String, Mood) {
 
 fn goes_back(view: &ReleaseView) -> bool {
     view.phases.iter().any(|span| WAY_BACK.iter().any(|(name, _)| span.phase == *name))
+}
+
+/// Whether it goes or went back because someone said so, not because the new version was bad.
+fn by_request(view: &ReleaseView) -> bool {
+    match view.outcome {
+        Some(outcome) => matches!(outcome, Outcome::Aborted | Outcome::Superseded),
+        None => view
+            .why
+            .as_deref()
+            .is_some_and(|why| why.starts_with("aborted by") || why.starts_with("superseded by")),
+    }
 }
 
 fn colour_row(colour: &ColourView, view: &ReleaseView) -> ColourRow {
@@ -115,7 +127,7 @@ fn phase(name: &str, occasions: &[&str], view: &ReleaseView, now_ms: i64) -> Pha
         row.steps = Some(Steps { shares: view.steps.iter().map(|step| step.share).collect(), begun });
     }
     if name == "shift" {
-        let last = view.moves.iter().rev().find(|step| step.kind == "share");
+        let last = view.moves.iter().rev().find(|step| step.kind == "share" && step.share > 0);
         let took = last.and_then(|step| Some((step.share, step.took_ms?)));
         row.detail =
             took.map(|(share, took)| format!("switched to {share} % in {took} ms")).unwrap_or_default();
@@ -138,9 +150,10 @@ fn stands(phase: &str, view: &ReleaseView, now_ms: i64) -> Option<(Standing, u64
     let turned_back = view.phases.get(place + 1).is_some_and(|next| next.phase == "revert");
     let asked = view.waiting_for.iter().any(|waiting| waiting.asks_person);
     let standing = match span.ended_at_ms.or(view.ended_at_ms) {
+        Some(_) if turned_back && by_request(view) => Standing::Stopped,
         Some(_) if turned_back => Standing::Failed,
         Some(_) => Standing::Done,
-        None if asked => Standing::Held,
+        None if asked && !goes_back(view) => Standing::Held,
         None => Standing::Running,
     };
     Some((standing, took_ms))
@@ -160,7 +173,11 @@ fn gate_row(gate: &GateView) -> PhaseRow {
     PhaseRow { detail: format!("{}{runs}", gate.summary), ..PhaseRow::new(&name, standing) }
 }
 
+/// What it waits for, as long as someone could be waiting with it.
 fn waiting(view: &ReleaseView) -> Vec<String> {
+    if view.outcome.is_some() && !view.in_flight {
+        return Vec::new();
+    }
     let with_time = view.waiting_for.iter().map(|waiting| match waiting.remaining_ms {
         Some(remaining) => format!("{}, at most {}", waiting.what, duration(remaining)),
         None => waiting.what.clone(),
@@ -171,8 +188,7 @@ fn waiting(view: &ReleaseView) -> Vec<String> {
 fn remarks(view: &ReleaseView) -> Vec<(Mood, String)> {
     let mut remarks = Vec::new();
     if let Some(why) = &view.why {
-        let asked = matches!(view.outcome, Some(Outcome::Aborted | Outcome::Superseded));
-        remarks.push((if asked { Mood::Attention } else { Mood::Bad }, why.clone()));
+        remarks.push((if by_request(view) { Mood::Attention } else { Mood::Bad }, why.clone()));
     }
     for difference in &view.parity {
         let text = format!(
@@ -262,6 +278,20 @@ pub(super) mod tests {
         assert_eq!(picture.phases[3].standing, Standing::Skipped);
         assert_eq!(picture.phases[5].detail, "traffic was back in 3 ms");
         assert_eq!(picture.remarks[0].1, "limits exceeded: 9 of 40 requests failed");
+    }
+
+    #[test]
+    fn a_phase_that_someone_stopped_has_not_failed() {
+        let aborted = view(|value| {
+            value["why"] = json!("aborted by ann: wrong version");
+            value["phases"][2]["ended_at_ms"] = json!(5_000);
+            let revert = json!({"phase": "revert", "began_at_ms": 5_000, "ended_at_ms": null});
+            value["phases"].as_array_mut().unwrap().push(revert);
+        });
+        let picture = Picture::of(&aborted, 6_000);
+        assert_eq!((picture.headline.as_str(), picture.mood), ("rolling back", Mood::Attention));
+        assert_eq!(picture.phases[2].standing, Standing::Stopped);
+        assert_eq!(picture.phases[5].standing, Standing::Running);
     }
 
     #[test]

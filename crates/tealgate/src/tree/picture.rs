@@ -76,6 +76,8 @@ pub enum Standing {
     Done,
     /// Over, and not well.
     Failed,
+    /// Left before its end because someone said so.
+    Stopped,
     /// Will not happen.
     Skipped,
 }

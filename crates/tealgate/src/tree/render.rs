@@ -9,6 +9,8 @@ use model::colour::Colour;
 const DURATION_END: usize = 30;
 /// Column at which the title ends at least.
 const NARROWEST: usize = 60;
+/// Shortest bar of a share.
+const SHORTEST_BAR: usize = 8;
 /// Longest bar of a share.
 const LONGEST_BAR: usize = 24;
 
@@ -56,7 +58,7 @@ fn title(picture: &Picture, edge: usize, style: Style) -> Line {
         .with(format!(" {dot} {}", duration(picture.elapsed_ms)), Paint::Dim)
 }
 
-/// Widths that the rows of the environments share.
+/// Widths that the rows of the environments share. What does not fit is left out: first the median, then the note.
 struct Columns {
     version: usize,
     requests: usize,
@@ -64,6 +66,8 @@ struct Columns {
     p50: usize,
     p99: usize,
     bar: usize,
+    has_median: bool,
+    has_note: bool,
 }
 
 impl Columns {
@@ -74,8 +78,16 @@ impl Columns {
         let (requests, errors) = (widest(&|row| grouped(row.requests)), widest(&|row| grouped(row.errors)));
         let (p50, p99) = (widest(&|row| quantile(row.p50_ms)), widest(&|row| quantile(row.p99_ms)));
         let version = widest(&|row| row.version.clone());
-        let rest = 46 + version + requests + errors + p50 + p99 + widest(&|row| row.note.clone());
-        Columns { version, requests, errors, p50, p99, bar: width.saturating_sub(rest).clamp(8, LONGEST_BAR) }
+        let note = 2 + widest(&|row| row.note.clone());
+        let median = 6 + p50;
+        // Icon, name, share, units and the blanks between them.
+        let needed = 38 + version + requests + errors + p99 + SHORTEST_BAR;
+        let has_note = needed + note <= width;
+        let needed = if has_note { needed + note } else { needed };
+        let has_median = needed + median <= width;
+        let needed = if has_median { needed + median } else { needed };
+        let bar = (SHORTEST_BAR + width.saturating_sub(needed)).min(LONGEST_BAR);
+        Columns { version, requests, errors, p50, p99, bar, has_median, has_note }
     }
 }
 
@@ -89,7 +101,7 @@ fn colour_row(row: &ColourRow, columns: &Columns, style: Style) -> Line {
         _ => filled.clamp(1, columns.bar.saturating_sub(1).max(1)),
     };
     let errors = if row.errors > 0 { Paint::Red } else { Paint::Dim };
-    Line::new()
+    let mut line = Line::new()
         .with(format!("  {} ", style.icon("●", "*")), paint)
         .left(row.colour.name(), 5, paint)
         .plain("  ")
@@ -102,12 +114,12 @@ fn colour_row(row: &ColourRow, columns: &Columns, style: Style) -> Line {
         .right(&grouped(row.requests), columns.requests, Paint::Plain)
         .with(" req  ", Paint::Dim)
         .right(&grouped(row.errors), columns.errors, errors)
-        .with(" err  ", errors)
-        .with("p50 ", Paint::Dim)
-        .right(&quantile(row.p50_ms), columns.p50, Paint::Plain)
-        .with("  p99 ", Paint::Dim)
-        .right(&quantile(row.p99_ms), columns.p99, Paint::Plain)
-        .with(format!("  {}", row.note), Paint::Dim)
+        .with(" err", errors);
+    if columns.has_median {
+        line = line.with("  p50 ", Paint::Dim).right(&quantile(row.p50_ms), columns.p50, Paint::Plain);
+    }
+    line = line.with("  p99 ", Paint::Dim).right(&quantile(row.p99_ms), columns.p99, Paint::Plain);
+    if columns.has_note { line.with(format!("  {}", row.note), Paint::Dim) } else { line }
 }
 
 fn quantile(milliseconds: Option<f64>) -> String {
@@ -174,6 +186,7 @@ fn standing(standing: Standing, style: Style) -> (&'static str, Paint) {
         Standing::Held => (style.icon("‖", "="), Paint::Yellow),
         Standing::Done => (style.icon("✔", "+"), Paint::Green),
         Standing::Failed => (style.icon("✖", "x"), Paint::Red),
+        Standing::Stopped => (style.icon("■", "#"), Paint::Yellow),
         Standing::Skipped => (style.icon("–", "-"), Paint::Dim),
     }
 }

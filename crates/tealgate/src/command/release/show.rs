@@ -93,7 +93,7 @@ fn entries(answer: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn row(view: &ReleaseView) -> [String; 5] {
-    let stands = view.outcome.map_or_else(|| view.phase.clone(), |outcome| outcome.name().to_owned());
+    let stands = Picture::of(view, clock::now_ms()).headline;
     let end = view.decided_at_ms.unwrap_or_else(clock::now_ms);
     let took = u64::try_from(end.saturating_sub(view.started_at_ms)).unwrap_or(0);
     [view.release.clone(), view.version.clone(), stands, duration(took), view.started_by.clone()]
