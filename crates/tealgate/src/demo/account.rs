@@ -4,6 +4,7 @@ use crate::tree::numbers::{duration, grouped};
 use load::ledger::{GATE, Ledger};
 use load::reconcile::{BackendCounts, Reconciled, reconcile};
 use model::record::{Answerer, Lane};
+use release::journal::Move;
 use release::machine::Outcome as Ended;
 use release::view::ReleaseView;
 use serde::Serialize;
@@ -87,8 +88,8 @@ impl Account {
             agree: reconciled.agrees() && answered == gate_counted,
             gate_counted,
             backends_counted: reconciled.received.clone(),
-            switches: moves(evidence.releases, |kind| kind == "share"),
-            rollbacks: moves(evidence.releases, |kind| kind == "restore"),
+            switches: moves(evidence.releases, |moved| moved.kind == "share" && moved.share > 0),
+            rollbacks: moves(evidence.releases, |moved| moved.kind == "restore"),
             p50_us: ledger.tally.quantile_us(0.5),
             p99_us: ledger.tally.quantile_us(0.99),
             exposure_ms: window.map(|(from, to)| to - from),
@@ -166,15 +167,15 @@ impl Account {
 
 /// From the first user on a version until all were back, milliseconds since the Unix epoch.
 fn window(release: &ReleaseView) -> Option<(i64, i64)> {
-    let first = release.moves.iter().find(|moved| moved.kind == "share")?;
+    let first = release.moves.iter().find(|moved| moved.kind == "share" && moved.share > 0)?;
     let back = release.moves.iter().rev().find(|moved| moved.kind == "restore")?;
     let took = i64::try_from(back.took_ms?).ok()?;
     Some((first.intended_at_ms, back.intended_at_ms + took))
 }
 
-fn moves(releases: &[ReleaseView], wanted: impl Fn(&str) -> bool) -> Vec<Switch> {
+fn moves(releases: &[ReleaseView], wanted: impl Fn(&Move) -> bool) -> Vec<Switch> {
     let of_release = |release: &ReleaseView| {
-        let moves = release.moves.iter().filter(|moved| wanted(&moved.kind));
+        let moves = release.moves.iter().filter(|moved| wanted(moved));
         moves
             .map(|moved| Switch { version: release.version.clone(), share: moved.share, ms: moved.took_ms })
             .collect::<Vec<_>>()
