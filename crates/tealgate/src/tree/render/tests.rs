@@ -89,7 +89,7 @@ fn no_line_is_wider_than_the_terminal() {
 #[test]
 fn where_there_is_little_room_the_median_goes_first() {
     let row = |width| render(&shifting(), width, ICONS).lines().nth(2).unwrap_or_default().to_owned();
-    assert_eq!(row(80), "  ● blue   v1  ███████████████████░░  90 %   10,240 req  0 err  p99 4.8 ms  live");
+    assert_eq!(row(76), "  ● blue   v1  ███████████████░░  90 %   10,240 req  0 err  p99 4.8 ms  live");
     assert!(row(64).ends_with("p99 4.8 ms"), "{}", row(64));
 }
 
