@@ -12,6 +12,16 @@ const MOST_FEATURES: usize = 10;
 /// Names that say nothing about what is inside.
 const NAMES_WITHOUT_MEANING: [&str; 7] = ["util", "utils", "common", "helper", "helpers", "misc", "prelude"];
 
+/// Libraries, and the only crates that may build with them.
+const AT_HOME: [(&str, &[&str]); 6] = [
+    ("anyhow", &["tealgate"]),
+    ("axum", &["admin", "tealgate"]),
+    ("clap", &["tealgate"]),
+    ("hyper", &["admin", "load", "release", "tealgate", "testkit"]),
+    ("rusqlite", &["store"]),
+    ("saphyr", &["tealgate"]),
+];
+
 /// One text file of the repository.
 struct File {
     /// Its path from the root of the repository, with `/`.
@@ -258,6 +268,22 @@ fn the_crates_know_each_other_as_the_architecture_says() {
     }
     assert_eq!(drawn.len(), manifests.len(), "ARCHITECTURE.md names a crate that is not there");
     assert!(!drawn["gateway"].contains("release") && !drawn["release"].contains("gateway"));
+}
+
+#[test]
+fn libraries_stay_where_they_are_needed() {
+    let files = files();
+    let mut findings = Vec::new();
+    for (owner, manifest) in manifests(&files) {
+        let dependencies = section(manifest, "dependencies");
+        for (library, homes) in AT_HOME {
+            let used = dependencies.iter().any(|(name, _)| name.trim_end_matches(".workspace") == library);
+            if used && !homes.contains(&owner.as_str()) {
+                findings.push(format!("{owner} builds with {library}"));
+            }
+        }
+    }
+    nothing_found("heavy libraries never reach the hot path, and `anyhow` stays in the binary", &findings);
 }
 
 #[test]
