@@ -65,11 +65,11 @@ impl<'a> RequestVariables<'a> {
         let route = self.route;
         let header = |name: &str| request.head.header(name).map(String::from_utf8_lossy);
         Some(match name {
-            "uri" => String::from_utf8_lossy(request.path()).into_owned().into(),
+            "uri" => String::from_utf8_lossy(request.path()),
             "request_uri" => request.normalised_uri().into(),
             "real_request_uri" => request.head.target().into(),
             "method" | "request_method" => request.head.method().into(),
-            "host" => request.host().to_owned().into(),
+            "host" => request.host().into(),
             "http_host" => request.authority().into(),
             "scheme" => "http".into(),
             "server_port" => request.connection.local.port().to_string().into(),
@@ -80,10 +80,10 @@ impl<'a> RequestVariables<'a> {
             "is_args" => if request.query.is_some() { "?" } else { "" }.into(),
             "content_type" => header("content-type")?,
             "content_length" => header("content-length")?,
-            "route_id" => route?.id.clone().into(),
-            "route_name" => route?.name.clone().into(),
-            "service_id" => route?.service.clone().into(),
-            "service_name" => route?.service_name.clone().into(),
+            "route_id" => route?.id.as_str().into(),
+            "route_name" => route?.name.as_str().into(),
+            "service_id" => route?.service.as_str().into(),
+            "service_name" => route?.service_name.as_str().into(),
             _ => return None,
         })
     }

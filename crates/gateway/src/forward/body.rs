@@ -80,3 +80,84 @@ impl Body {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buffer::Buffers;
+    use crate::request::Connection;
+    use http1::RequestHead;
+    use std::net::SocketAddr;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+    use tokio::io::AsyncWrite;
+
+    /// Takes so many bytes and breaks.
+    struct Breaks {
+        after: usize,
+        taken: Vec<u8>,
+    }
+
+    impl AsyncWrite for Breaks {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<std::io::Result<usize>> {
+            let count = bytes.len().min(self.after - self.taken.len());
+            if count == 0 {
+                return Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()));
+            }
+            self.taken.extend_from_slice(&bytes[..count]);
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What two tries sent, the first of which broke after `after` bytes, and what is left of the client's input.
+    fn two_tries(framing: &str, body: &str, after: usize) -> (Vec<u8>, Vec<u8>) {
+        let mut head = RequestHead::default();
+        let text = format!("PUT / HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n");
+        head.parse(text.as_bytes(), &http1::Limits::default()).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let connection = Connection::new(address, address);
+        let request = Request::new(&head, &connection);
+        let mut body_state = Body::new(&request, &Settings::default());
+        let cx = &mut Context::from_waker(Waker::noop());
+        let buffers = Buffers::new(1_024);
+        let mut source = buffers.take();
+        let mut bytes = [body.as_bytes(), b"NEXT"].concat();
+        assert!(source.poll_read(&mut bytes.as_slice(), cx).is_ready());
+        bytes.clear();
+        let mut taken = Vec::new();
+        for after in [after, usize::MAX] {
+            let mut leg = body_state.start(b"HEAD".to_vec());
+            let mut writer = Breaks { after, taken: Vec::new() };
+            let result = leg.poll(cx, &mut source, &mut tokio::io::empty(), &mut writer);
+            assert!(result.is_ready());
+            body_state.stop(leg, &mut source);
+            taken = writer.taken;
+        }
+        assert!(body_state.is_read());
+        (taken, source.filled().to_vec())
+    }
+
+    #[test]
+    fn a_second_try_sends_the_whole_body_and_leaves_the_next_request_alone() {
+        for after in 0..12 {
+            let (taken, left) = two_tries("Content-Length: 6", "abcdef", after);
+            assert_eq!((taken.as_slice(), left.as_slice()), (&b"HEADabcdef"[..], &b"NEXT"[..]), "{after}");
+            let chunks = "2\r\nab\r\n4\r\ncdef\r\n0\r\nX: y\r\n\r\n";
+            let (taken, left) = two_tries("Transfer-Encoding: chunked", chunks, after);
+            let expected = &b"HEAD6\r\nabcdef\r\n0\r\nX: y\r\n\r\n"[..];
+            assert_eq!((taken.as_slice(), left.as_slice()), (expected, &b"NEXT"[..]), "{after}");
+        }
+    }
+}
