@@ -15,3 +15,6 @@ pub(crate) use pages::Book;
 pub(crate) fn app_of(release: &str) -> &str {
     release.rsplit_once('-').map_or(release, |(app, _)| app)
 }
+
+#[cfg(test)]
+mod tests;

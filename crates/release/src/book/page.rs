@@ -1,7 +1,7 @@
 //! One release in the book.
 
 use super::app_of;
-use crate::journal::{Chain, Folded, fold, read};
+use crate::journal::{Entry, Folded, Head, fold, read_on};
 use std::sync::Arc;
 use store::JournalEntry;
 
@@ -10,8 +10,10 @@ use store::JournalEntry;
 pub(crate) struct Release {
     /// What it adds up to.
     pub(crate) folded: Folded,
-    /// Its entries; empty once it has ended.
-    pub(crate) chain: Chain,
+    /// Where its journal goes on.
+    pub(crate) head: Head,
+    /// Its last entry was cut off, and the next one must say so.
+    pub(crate) torn: Option<u64>,
 }
 
 /// A release, or why nothing is known of it.
@@ -19,6 +21,11 @@ pub(crate) struct Release {
 pub(crate) enum Page {
     /// Its journal is whole.
     Whole(Arc<Release>),
+    /// Its first entry was cut off: nobody was told that it exists.
+    Void {
+        /// The app, by the release's id.
+        app: String,
+    },
     /// Its journal is damaged: releases of its app are refused until someone has looked.
     Damaged {
         /// The app, by the release's id.
@@ -29,15 +36,39 @@ pub(crate) enum Page {
 }
 
 impl Page {
-    pub(super) fn of(release: &str, entries: &[JournalEntry]) -> Page {
-        let damaged = |what: String| Page::Damaged { app: app_of(release).to_owned(), what };
-        match read(entries) {
-            Ok(chain) => match fold(release, &chain) {
-                Some(folded) => Page::Whole(Arc::new(Release { folded, chain })),
-                None => damaged("its first entry is not a request".to_owned()),
+    /// Reads a journal on from what is known of it; answers the page and the entries that were new.
+    pub(super) fn read(
+        release: &str,
+        known: Option<&Release>,
+        entries: &[JournalEntry],
+    ) -> (Page, Vec<Entry>) {
+        // Behind a torn entry stands one that speaks of it, so they are read together.
+        let known = known.filter(|known| known.torn.is_none());
+        let head = known.map(|known| known.head.clone()).unwrap_or_default();
+        let read_up_to = usize::try_from(head.seq).unwrap_or(usize::MAX);
+        let app = app_of(release).to_owned();
+        let chain = match read_on(&head, entries.get(read_up_to..).unwrap_or_default()) {
+            Ok(chain) => chain,
+            Err(damage) => return (Page::Damaged { app, what: damage.to_string() }, Vec::new()),
+        };
+        let folded = match known {
+            Some(known) => {
+                let mut folded = known.folded.clone();
+                chain.entries.iter().for_each(|entry| folded.add(entry));
+                folded
+            }
+            None if chain.entries.is_empty() && chain.torn.is_some() => {
+                return (Page::Void { app }, Vec::new());
+            }
+            None => match fold(release, &chain) {
+                Some(folded) => folded,
+                None => {
+                    let what = "its first entry is not a request".to_owned();
+                    return (Page::Damaged { app, what }, Vec::new());
+                }
             },
-            Err(damage) => damaged(damage.to_string()),
-        }
+        };
+        (Page::Whole(Arc::new(Release { folded, head: chain.head, torn: chain.torn })), chain.entries)
     }
 
     /// The app that it is a release of.
@@ -45,11 +76,16 @@ impl Page {
     pub(crate) fn app(&self) -> &str {
         match self {
             Page::Whole(release) => &release.folded.request.app,
-            Page::Damaged { app, .. } => app,
+            Page::Void { app } | Page::Damaged { app, .. } => app,
         }
     }
 
+    /// Nothing will be written into its journal any more.
     pub(super) fn is_closed(&self) -> bool {
-        matches!(self, Page::Whole(release) if release.folded.ended())
+        match self {
+            Page::Whole(release) => release.folded.ended(),
+            Page::Void { .. } => true,
+            Page::Damaged { .. } => false,
+        }
     }
 }

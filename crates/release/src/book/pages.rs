@@ -3,7 +3,7 @@
 use super::{Page, Release};
 use crate::clock;
 use crate::events::EventLog;
-use crate::journal::{Chain, Event, Head, seal};
+use crate::journal::{Event, Head, seal};
 use crate::lease::LEASE;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -106,32 +106,22 @@ impl Book {
     async fn read_one(&self, release: &str) -> Result<(), StoreError> {
         let entries = self.store.journal(release).await?;
         let known = match self.get(release) {
-            Some(Page::Whole(known)) => known.chain.head.seq,
-            _ => 0,
+            Some(Page::Whole(known)) => Some(known),
+            _ => None,
         };
-        let newest = entries.last().map_or(0, |entry| entry.seq);
-        if known == 0 || newest > known {
-            self.put(release, Page::of(release, &entries), known);
+        let seen = known.as_ref().map_or(0, |known| known.head.seq);
+        if known.is_some() && entries.last().is_none_or(|newest| newest.seq <= seen) {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn put(&self, release: &str, page: Page, known: u64) {
+        let (page, new) = Page::read(release, known.as_deref(), &entries);
         if let Page::Whole(whole) = &page {
-            self.events.add(&whole.folded, whole.chain.entries.iter().filter(|entry| entry.seq > known));
+            self.events.add(&whole.folded, new.iter().filter(|entry| entry.seq > seen));
         }
-        let page = match page {
-            Page::Whole(whole) if whole.folded.ended() => {
-                let chain = Chain { head: whole.chain.head.clone(), ..Chain::default() };
-                Page::Whole(Arc::new(Release { folded: whole.folded.clone(), chain }))
-            }
-            page => page,
-        };
         let mut pages = self.lock();
-        if !pages.by_id.contains_key(release) {
+        if pages.by_id.insert(release.to_owned(), page).is_none() {
             pages.order.push(release.to_owned());
         }
-        pages.by_id.insert(release.to_owned(), page);
+        Ok(())
     }
 
     /// One release.
@@ -153,7 +143,7 @@ impl Book {
     pub(crate) fn whole_of_app(&self, app: &str) -> Vec<Arc<Release>> {
         let whole = |page| match page {
             Page::Whole(release) => Some(release),
-            Page::Damaged { .. } => None,
+            Page::Void { .. } | Page::Damaged { .. } => None,
         };
         self.of_app(app).into_iter().filter_map(whole).collect()
     }
@@ -174,7 +164,7 @@ impl Book {
     pub(crate) fn damage(&self, app: &str) -> Option<String> {
         self.of_app(app).into_iter().find_map(|page| match page {
             Page::Damaged { what, .. } => Some(what),
-            Page::Whole(_) => None,
+            Page::Whole(_) | Page::Void { .. } => None,
         })
     }
 
@@ -207,14 +197,11 @@ impl Book {
         event: &Event,
     ) -> Result<(), AppendError> {
         let release = seen.folded.release.as_str();
-        let head = match seen.chain.torn {
-            None => seen.chain.head.clone(),
-            Some(seq) => {
-                self.write(release, &seen.chain.head, fence, actor, &Event::Dropped { seq }).await?;
-                return Err(AppendError::Stale { release: release.to_owned() });
-            }
-        };
-        self.write(release, &head, fence, actor, event).await
+        if let Some(seq) = seen.torn {
+            self.write(release, &seen.head, fence, actor, &Event::Dropped { seq }).await?;
+            return Err(AppendError::Stale { release: release.to_owned() });
+        }
+        self.write(release, &seen.head, fence, actor, event).await
     }
 
     /// Writes an entry that is true whatever stands before it.
@@ -234,7 +221,9 @@ impl Book {
                 Some(Page::Damaged { what, .. }) => {
                     return Err(AppendError::Damaged { release: release.to_owned(), what });
                 }
-                None => return Err(AppendError::Stale { release: release.to_owned() }),
+                Some(Page::Void { .. }) | None => {
+                    return Err(AppendError::Stale { release: release.to_owned() });
+                }
             };
             match self.append_at(&seen, fence, actor, event).await {
                 Err(AppendError::Stale { .. }) => {}

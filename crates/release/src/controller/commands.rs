@@ -137,7 +137,7 @@ impl Controller {
             Some(Page::Damaged { what, .. }) => {
                 Err(CommandError::Conflict(format!("the journal of release {release} is damaged: {what}")))
             }
-            None => Err(CommandError::NotFound(format!("release {release}"))),
+            Some(Page::Void { .. }) | None => Err(CommandError::NotFound(format!("release {release}"))),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Controller;
 use crate::book::{Page, Release};
 use crate::journal::{fold, read};
+use crate::machine::{Waiting, WaitingFor};
 use crate::report::Report;
 use crate::view::{AppStatus, ReleaseView};
 use std::sync::Arc;
@@ -39,7 +40,7 @@ impl Controller {
             Some(Page::Damaged { what, .. }) => {
                 Err(QueryError::Damaged { release: release.to_owned(), what })
             }
-            None => Err(QueryError::NotFound(format!("release {release}"))),
+            Some(Page::Void { .. }) | None => Err(QueryError::NotFound(format!("release {release}"))),
         }
     }
 
@@ -127,7 +128,14 @@ impl Controller {
             }
             _ => folded.account.clone(),
         };
-        let waiting = sight.waiting.get(&folded.release).cloned().unwrap_or_default();
+        let mut waiting = sight.waiting.get(&folded.release).cloned().unwrap_or_default();
+        if folded.queued() {
+            let releases = self.context.book.whole_of_app(&folded.request.app);
+            let first = releases.iter().find(|other| other.folded.in_flight() || other.folded.queued());
+            let behind = first.map(|first| first.folded.release.clone());
+            let behind = behind.filter(|behind| *behind != folded.release);
+            waiting.push(Waiting { what: WaitingFor::Turn { behind }, remaining_ms: None });
+        }
         Ok(ReleaseView::of(folded, account.as_ref(), waiting))
     }
 }

@@ -137,7 +137,15 @@ pub fn seal(
 /// # Errors
 /// With the first damage. A last entry that was cut off is none: it is reported as torn and does not count.
 pub fn read(entries: &[JournalEntry]) -> Result<Chain, Damage> {
-    let mut chain = Chain::default();
+    read_on(&Head::default(), entries)
+}
+
+/// Reads the entries that follow `head`, and proves that they do.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_on(head: &Head, entries: &[JournalEntry]) -> Result<Chain, Damage> {
+    let mut chain = Chain { head: head.clone(), ..Chain::default() };
     for (place, stored) in entries.iter().enumerate() {
         let expected = chain.head.seq.saturating_add(1);
         if stored.seq != expected {

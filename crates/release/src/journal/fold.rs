@@ -47,8 +47,14 @@ pub struct Folded {
 #[must_use]
 pub fn fold(release: &str, chain: &Chain) -> Option<Folded> {
     let (first, rest) = chain.entries.split_first()?;
+    let mut folded = begin(release, first)?;
+    rest.iter().for_each(|entry| folded.add(entry));
+    Some(folded)
+}
+
+fn begin(release: &str, first: &Entry) -> Option<Folded> {
     let Event::Requested(request) = &first.event else { return None };
-    let mut folded = Folded {
+    Some(Folded {
         release: release.to_owned(),
         request: (**request).clone(),
         requested_by: first.actor.clone(),
@@ -64,13 +70,12 @@ pub fn fold(release: &str, chain: &Chain) -> Option<Folded> {
         moves: Vec::new(),
         account: None,
         gaps: BTreeSet::new(),
-    };
-    rest.iter().for_each(|entry| folded.add(entry));
-    Some(folded)
+    })
 }
 
 impl Folded {
-    fn add(&mut self, entry: &Entry) {
+    /// Adds the next entry.
+    pub fn add(&mut self, entry: &Entry) {
         match &entry.event {
             Event::Planned { plan } => {
                 let state = State::new(entry.at_ms);

@@ -12,7 +12,7 @@ mod history;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Chain, Damage, Entry, Head, read, seal};
+pub use chain::{Chain, Damage, Entry, Head, read, read_on, seal};
 pub use event::{Command, Event, Request};
 pub use fold::{Folded, fold};
 pub use history::{Move, Span};

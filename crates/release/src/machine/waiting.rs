@@ -16,6 +16,11 @@ pub struct Waiting {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "for", rename_all = "snake_case")]
 pub enum WaitingFor {
+    /// Its turn: releases of one app go one after the other.
+    Turn {
+        /// The release that is before it; `None`: a controller to begin.
+        behind: Option<String>,
+    },
     /// An action to end.
     Action {
         /// What is being done.
@@ -84,6 +89,8 @@ impl WaitingFor {
 impl fmt::Display for WaitingFor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            WaitingFor::Turn { behind: Some(behind) } => write!(f, "its turn, behind release {behind}"),
+            WaitingFor::Turn { behind: None } => write!(f, "its turn"),
             WaitingFor::Action { doing } => write!(f, "{doing}"),
             WaitingFor::Ready { detail } => write!(f, "the new environment to be ready: {detail}"),
             WaitingFor::Gateways { detail } => write!(f, "every gateway to run the change: {detail}"),

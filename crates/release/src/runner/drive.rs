@@ -8,7 +8,8 @@ use crate::journal::Event;
 use crate::machine::{ActionRequest, Decision, State, step};
 use std::sync::Arc;
 
-/// The watched time is written down at least this often, milliseconds; a crash repeats at most as much.
+/// The watched time is written down at least this often, milliseconds, or when it has grown by a tenth: a crash
+/// repeats at most as much, and a day of keeping an environment warm does not fill the journal.
 const CHECKPOINT_MS: u64 = 30_000;
 
 impl AppRunner {
@@ -70,7 +71,7 @@ fn intents(before: &State, decision: &Decision) -> Vec<ActionRequest> {
 }
 
 fn checkpoint_is_due(journaled: &State, now: &State) -> bool {
-    let grown = |then: u64, now: u64| now.saturating_sub(then) >= CHECKPOINT_MS;
+    let grown = |then: u64, now: u64| now.saturating_sub(then) >= CHECKPOINT_MS.max(then / 10);
     let held = |state: &State| state.hold.as_ref().map_or(0, |hold| hold.ms);
     grown(journaled.stage_ms, now.stage_ms)
         || grown(journaled.watched_ms, now.watched_ms)
