@@ -1,16 +1,20 @@
 //! Read buffers, and the pool that they come from.
 //!
-//! A connection holds a buffer only while bytes of it are in work; an idle one holds none.
+//! A connection holds memory for reading only while bytes of it are in work; one that is idle, or waits for the other
+//! side, holds none. So the few buffers of a thread go round, and are warm in its caches.
 
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// Bytes that were read and not yet used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Buffer {
+    pool: Rc<Buffers>,
+    /// From the pool while something is in it; else empty.
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
@@ -29,14 +33,20 @@ impl Buffer {
 
     /// Whether no byte more can be read before some are used.
     pub(crate) fn is_full(&self) -> bool {
-        self.end - self.start == self.bytes.len()
+        !self.bytes.is_empty() && self.end - self.start == self.bytes.len()
     }
 
     /// Marks the first `count` bytes as used.
     pub(crate) fn consume(&mut self, count: usize) {
         self.start = (self.start + count).min(self.end);
-        if self.start == self.end {
+        self.let_go();
+    }
+
+    /// Gives the memory back if nothing is in it.
+    fn let_go(&mut self) {
+        if self.is_empty() {
             (self.start, self.end) = (0, 0);
+            self.pool.give(std::mem::take(&mut self.bytes));
         }
     }
 
@@ -46,7 +56,9 @@ impl Buffer {
         io: &mut IO,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if self.end == self.bytes.len() {
+        if self.bytes.is_empty() {
+            self.bytes = self.pool.take();
+        } else if self.end == self.bytes.len() {
             if self.start == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -54,15 +66,17 @@ impl Buffer {
             (self.start, self.end) = (0, self.end - self.start);
         }
         let mut space = ReadBuf::new(&mut self.bytes[self.end..]);
-        match Pin::new(io).poll_read(cx, &mut space) {
-            Poll::Ready(Ok(())) => {
-                let count = space.filled().len();
-                self.end += count;
-                Poll::Ready(Ok(count))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        }
+        let polled = Pin::new(io).poll_read(cx, &mut space);
+        let count = space.filled().len();
+        self.end += count;
+        self.let_go();
+        polled.map_ok(|()| count)
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.pool.give(std::mem::take(&mut self.bytes));
     }
 }
 
@@ -85,17 +99,20 @@ impl Buffers {
         Buffers { size, free: RefCell::default(), outputs: RefCell::default() }
     }
 
-    /// An empty buffer.
-    pub(crate) fn take(&self) -> Buffer {
-        let free = self.free.borrow_mut().pop();
-        Buffer { bytes: free.unwrap_or_else(|| vec![0; self.size].into()), start: 0, end: 0 }
+    /// An empty buffer, without memory yet.
+    pub(crate) fn buffer(self: &Rc<Buffers>) -> Buffer {
+        Buffer { pool: Rc::clone(self), bytes: Box::default(), start: 0, end: 0 }
     }
 
-    /// Gives a buffer back; what is left in it is lost.
-    pub(crate) fn give(&self, buffer: Buffer) {
+    /// The memory that was used last.
+    fn take(&self) -> Box<[u8]> {
+        self.free.borrow_mut().pop().unwrap_or_else(|| vec![0; self.size].into())
+    }
+
+    fn give(&self, bytes: Box<[u8]>) {
         let mut free = self.free.borrow_mut();
-        if free.len() < MAX_FREE && buffer.bytes.len() == self.size {
-            free.push(buffer.bytes);
+        if !bytes.is_empty() && free.len() < MAX_FREE {
+            free.push(bytes);
         }
     }
 

@@ -55,11 +55,11 @@ pub(crate) async fn serve_client(
     connection: Connection,
     refusal: Option<Refusal>,
 ) {
-    let mut client = Client { io, input: Buffer::default(), timer: worker.timers.timer() };
+    let mut client = Client { io, input: worker.buffers.buffer(), timer: worker.timers.timer() };
     let mut head = RequestHead::default();
     if let Some(refusal) = refusal {
         respond::refuse_connection(&worker, &mut client, &refusal).await;
-        return linger(&worker, &mut client).await;
+        return linger(&mut client).await;
     }
     loop {
         let after = match next_head(&worker, &mut client, &mut head).await {
@@ -71,13 +71,10 @@ pub(crate) async fn serve_client(
             }
             Err(NoHead::End) => After::Gone,
         };
-        if client.input.is_empty() {
-            worker.buffers.give(std::mem::take(&mut client.input));
-        }
         match after {
             After::KeepAlive => {}
-            After::Close => return linger(&worker, &mut client).await,
-            After::Gone => return worker.buffers.give(client.input),
+            After::Close => return linger(&mut client).await,
+            After::Gone => return,
         }
     }
 }
@@ -115,28 +112,20 @@ async fn next_head(worker: &Worker, client: &mut Client, head: &mut RequestHead)
     }
 }
 
-/// Waits for the first bytes of the next request. The connection holds no buffer meanwhile.
+/// Waits for the first bytes of the next request.
 async fn idle(worker: &Worker, client: &mut Client) -> Result<(), NoHead> {
     let Client { io, input, timer } = client;
     timer.arm(worker.settings.idle_timeout_ms);
-    let reading = timer.within(poll_fn(|cx| {
-        // Readiness may be an old one: only what was read is a request.
-        while io.poll_read_ready(cx).is_ready() {
-            let mut buffer = worker.buffers.take();
-            let read = buffer.poll_read(io, cx);
-            *input = buffer;
-            if let Poll::Ready(read) = read {
-                return Poll::Ready(matches!(read, Ok(1..)));
-            }
-            worker.buffers.give(std::mem::take(input));
-        }
-        if worker.closing.get() { Poll::Ready(false) } else { Poll::Pending }
+    let reading = timer.within(poll_fn(|cx| match input.poll_read(io, cx) {
+        Poll::Ready(read) => Poll::Ready(matches!(read, Ok(1..))),
+        Poll::Pending if worker.closing.get() => Poll::Ready(false),
+        Poll::Pending => Poll::Pending,
     }));
     if reading.await == Ok(true) { Ok(()) } else { Err(NoHead::End) }
 }
 
 /// Says that we send no more, and drops what the client still sends, within bounds.
-async fn linger(worker: &Worker, client: &mut Client) {
+async fn linger(client: &mut Client) {
     let Client { io, timer, .. } = client;
     timer.arm(LINGER_MS);
     let drop_rest = async {
@@ -155,5 +144,4 @@ async fn linger(worker: &Worker, client: &mut Client) {
         }
     };
     let _ = timer.within(drop_rest).await;
-    worker.buffers.give(std::mem::take(&mut client.input));
 }

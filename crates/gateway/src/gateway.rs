@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 use telemetry::access_log::AccessLog;
+use telemetry::samples::Samples;
 use telemetry::series::{Registry, SeriesKey};
 use telemetry::totals::Totals;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -62,6 +63,7 @@ pub struct Gateway {
     listening: Vec<SocketAddr>,
     series: Arc<Registry>,
     totals: Arc<Totals>,
+    failures: Arc<Samples>,
     configuration: Mutex<Configuration>,
 }
 
@@ -89,6 +91,7 @@ impl Gateway {
         let unmatched = series.series(&unmatched());
         let compiler = Compiler::new(threads, settings.always_verify_upstreams, Arc::clone(&series));
         let settings = Arc::new(settings);
+        let failures = Arc::new(Samples::new(threads));
         let all_connections = Arc::new(AtomicUsize::new(0));
         let mut mailboxes = Vec::with_capacity(threads);
         let mut handles = Vec::with_capacity(threads);
@@ -102,6 +105,7 @@ impl Gateway {
                 tls: tls.clone(),
                 log: log.map(AccessLog::buffer),
                 totals: Arc::clone(&totals),
+                failures: Arc::clone(&failures),
                 unmatched: Arc::clone(&unmatched),
                 all_connections: Arc::clone(&all_connections),
             };
@@ -110,7 +114,7 @@ impl Gateway {
             mailboxes.push(sender);
         }
         let configuration = Mutex::new(Configuration { compiler, tables: Vec::new() });
-        Ok(Gateway { mailboxes, threads: handles, listening, series, totals, configuration })
+        Ok(Gateway { mailboxes, threads: handles, listening, series, totals, failures, configuration })
     }
 
     /// The addresses that are listened on, with the ports that were given for port 0.
@@ -129,6 +133,12 @@ impl Gateway {
     #[must_use]
     pub fn totals(&self) -> &Arc<Totals> {
         &self.totals
+    }
+
+    /// The newest failed requests of each thread.
+    #[must_use]
+    pub fn failures(&self) -> &Arc<Samples> {
+        &self.failures
     }
 
     /// Compiles a configuration and returns once every thread runs it: a request whose upstream is claimed after that

@@ -8,6 +8,7 @@ use http1::Framing;
 use model::record::{Answerer, Ending, Lane, RequestRecord};
 use std::time::Instant;
 use telemetry::cell::{Cell, Ended};
+use telemetry::samples::Samples;
 use telemetry::series::Series;
 
 /// What becomes known of a request on its way.
@@ -96,7 +97,7 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Counts and logs a request that has ended.
+/// Counts and logs a request that has ended; a failed one is kept for reports, too.
 pub(crate) fn record(
     worker: &Worker,
     request: &Request<'_>,
@@ -120,10 +121,14 @@ pub(crate) fn record(
     worker.totals().bytes_received(facts.head_bytes + facts.request_bytes);
     worker.totals().bytes_sent(facts.sent_head_bytes + facts.response_bytes);
     let mut log = worker.log.borrow_mut();
-    let Some(log) = log.as_mut() else { return };
+    let may_be_failure = facts.status >= 500 || facts.ending == Ending::CutShort;
+    if log.is_none() && !may_be_failure {
+        return;
+    }
     let key = series.key();
     let node = claim.and_then(|claim| claim.target.nodes.get(facts.node?));
-    log.line(&RequestRecord {
+    let path = String::from_utf8_lossy(request.path());
+    let record = RequestRecord {
         at_us: worker.anchor.get().unix_us_of(facts.began),
         route: &key.route,
         service: &key.service,
@@ -137,14 +142,20 @@ pub(crate) fn record(
         tries: facts.tries,
         method: request.head.method(),
         host: request.host(),
-        path: &String::from_utf8_lossy(request.path()),
+        path: &path,
         query: request.query.unwrap_or_default(),
         client: request.connection.peer.ip().to_canonical(),
         total_us,
         upstream_us: facts.upstream_us,
         request_bytes: facts.request_bytes,
         response_bytes: facts.response_bytes,
-    });
+    };
+    if may_be_failure && Samples::is_failure(&record) {
+        worker.failures.keep(worker.thread, &record);
+    }
+    if let Some(log) = log.as_mut() {
+        log.line(&record);
+    }
 }
 
 /// Whole microseconds of a duration.

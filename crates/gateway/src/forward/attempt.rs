@@ -63,7 +63,8 @@ impl From<Refusal> for TryError {
 impl Attempt<'_> {
     /// Tries once, on a pooled connection if `pooled` and there is one.
     pub(super) async fn run(&mut self, client: &mut Client, pooled: bool) -> Result<After, TryError> {
-        let started = clock::now();
+        // On the first try, the little that was done since the head came is counted in: one look at the clock less.
+        let started = if self.facts.tries <= 1 { self.facts.began } else { clock::now() };
         let connection = self.connection(client, pooled).await?;
         let upgrade = self.upgrade();
         let mut head = self.worker.buffers.take_output();
@@ -72,7 +73,7 @@ impl Attempt<'_> {
         }
         let mut sides = Sides {
             upstream: connection,
-            input: self.worker.buffers.take(),
+            input: self.worker.buffers.buffer(),
             request: self.body.start(head),
             timeouts: self.timeouts(),
         };
@@ -86,7 +87,6 @@ impl Attempt<'_> {
         if matches!(result, Ok((_, true))) && input.is_empty() {
             self.keep(upstream);
         }
-        self.worker.buffers.give(input);
         self.worker.buffers.give_output(self.body.stop(request, &mut client.input));
         self.facts.body_read = self.body.is_read();
         result.map(|(after, _)| after)

@@ -89,6 +89,7 @@ mod tests {
     use http1::RequestHead;
     use std::net::SocketAddr;
     use std::pin::Pin;
+    use std::rc::Rc;
     use std::task::{Context, Poll, Waker};
     use tokio::io::AsyncWrite;
 
@@ -131,8 +132,8 @@ mod tests {
         let request = Request::new(&head, &connection);
         let mut body_state = Body::new(&request, &Settings::default());
         let cx = &mut Context::from_waker(Waker::noop());
-        let buffers = Buffers::new(1_024);
-        let mut source = buffers.take();
+        let buffers = Rc::new(Buffers::new(1_024));
+        let mut source = buffers.buffer();
         let mut bytes = [body.as_bytes(), b"NEXT"].concat();
         assert!(source.poll_read(&mut bytes.as_slice(), cx).is_ready());
         bytes.clear();

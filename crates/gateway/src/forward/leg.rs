@@ -12,6 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// Bytes that may wait to be written; beyond it nothing more is decoded.
 const MAX_PENDING_BYTES: usize = 64 * 1024;
 
+/// A body up to this size that comes with its head is copied behind it: cheaper than a write of two pieces.
+const MAX_COPIED_BYTES: usize = 4 * 1024;
+
 /// The state of one direction.
 #[derive(Debug)]
 pub(crate) struct Leg {
@@ -200,6 +203,9 @@ impl Leg {
             write::chunk_head(&mut self.out, len as u64);
             self.out.extend_from_slice(payload);
             self.out.extend_from_slice(write::CHUNK_END);
+            source.consume(len);
+        } else if len <= MAX_COPIED_BYTES && !self.out.is_empty() {
+            self.out.extend_from_slice(payload);
             source.consume(len);
         } else {
             self.direct = len;

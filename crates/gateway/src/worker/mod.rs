@@ -25,6 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use telemetry::access_log::LogBuffer;
+use telemetry::samples::Samples;
 use telemetry::series::Series;
 use telemetry::totals::{ThreadTotals, Totals};
 use tokio::sync::Notify;
@@ -39,13 +40,15 @@ pub(crate) struct Worker {
     pub(crate) settings: Arc<Settings>,
     table: RefCell<Pinned>,
     pub(crate) pools: Pools,
-    pub(crate) buffers: Buffers,
+    pub(crate) buffers: Rc<Buffers>,
     answers: RefCell<Vec<ResponseHead>>,
     pub(crate) timers: Rc<Timers>,
     pub(crate) resolver: Rc<Resolver>,
     pub(crate) tls: Connectors,
     pub(crate) log: RefCell<Option<LogBuffer>>,
     pub(crate) totals: Arc<Totals>,
+    /// Failed requests, for reports.
+    pub(crate) failures: Arc<Samples>,
     /// Counters of requests that no route matched.
     pub(crate) unmatched: Arc<Series>,
     pub(crate) streams: Streams,

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use telemetry::access_log::LogBuffer;
+use telemetry::samples::Samples;
 use telemetry::series::Series;
 use telemetry::totals::Totals;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -38,6 +39,7 @@ pub(crate) struct Start {
     pub(crate) tls: Connectors,
     pub(crate) log: Option<LogBuffer>,
     pub(crate) totals: Arc<Totals>,
+    pub(crate) failures: Arc<Samples>,
     pub(crate) unmatched: Arc<Series>,
     pub(crate) all_connections: Arc<AtomicUsize>,
 }
@@ -55,19 +57,30 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
 }
 
 async fn serve(start: Start) -> io::Result<()> {
-    let Start { thread, settings, listeners, mut mailbox, tls, log, totals, unmatched, all_connections } =
-        start;
+    let Start {
+        thread,
+        settings,
+        listeners,
+        mut mailbox,
+        tls,
+        log,
+        totals,
+        failures,
+        unmatched,
+        all_connections,
+    } = start;
     let worker = Rc::new(Worker {
         thread,
         table: RefCell::new(Pinned::new(Arc::new(Table::empty()))),
         pools: Default::default(),
-        buffers: Buffers::new(BUFFER_BYTES.max(settings.head.head_bytes)),
+        buffers: Rc::new(Buffers::new(BUFFER_BYTES.max(settings.head.head_bytes))),
         answers: RefCell::default(),
         timers: Rc::new(Timers::default()),
         resolver: Resolver::new(Duration::from_millis(settings.dns_valid_ms)),
         tls,
         log: RefCell::new(log),
         totals,
+        failures,
         unmatched,
         streams: Default::default(),
         connections: Cell::new(0),

@@ -75,3 +75,19 @@ async fn closed_connections_are_counted_as_closed() {
     eventually("the close", async || totals.snapshot().connections_open == 0).await;
     assert_eq!(totals.snapshot().connections_accepted, 1);
 }
+
+#[tokio::test]
+async fn a_part_of_the_next_request_that_comes_early_is_kept() {
+    let upstream = Upstream::start("u").await;
+    let gate = Gate::before(upstream.address()).await;
+    let mut client = gate.client().await;
+    for half in [7, 20] {
+        let request = get("/early");
+        let (first, second) = request.split_at(half);
+        client.0.send(get("/") + first).await;
+        assert_eq!(client.answer(false).await.status, 200);
+        client.0.send(second).await;
+        assert_eq!(client.answer(false).await.status, 200);
+    }
+    assert_eq!(gate.settled().await.whole[1], 4);
+}
