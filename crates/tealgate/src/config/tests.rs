@@ -133,3 +133,67 @@ fn relative_paths_are_relative_to_the_file() {
     assert_eq!(settings.tls_ca_file, Some(directory.path().join("ca.pem")));
     assert_eq!(settings.access_log, AccessLog::File("/var/log/a.log".into()));
 }
+
+mod any_value {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Values as a slip of the hand makes them: right keys with wrong things below.
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            "[a-z/*.:0-9]{0,9}".prop_map(Value::from),
+        ];
+        let keys = proptest::sample::select(vec![
+            "id",
+            "uri",
+            "service_id",
+            "upstream_id",
+            "nodes",
+            "plugins",
+            "traffic-split",
+            "rules",
+            "weighted_upstreams",
+            "target",
+            "process",
+            "command",
+            "release",
+            "steps",
+            "gates",
+            "listen",
+            "admin",
+            "allow",
+            "limits",
+            "log",
+        ]);
+        leaf.prop_recursive(4, 40, 5, move |inner| {
+            let map = proptest::collection::btree_map(keys.clone(), inner.clone(), 0..5);
+            prop_oneof![
+                proptest::collection::vec(inner, 0..4).prop_map(Value::from),
+                map.prop_map(|map| map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_panics_and_every_error_has_a_place(
+            top in proptest::collection::btree_map(
+                proptest::sample::select(vec!["routes", "services", "upstreams", "apps", "listen", "admin", "limits", "dns"]),
+                value(),
+                0..5,
+            )
+        ) {
+            let text = serde_json::to_string_pretty(&top).unwrap();
+            if let Err(errors) = parse("t.yaml", &text, plugins::ALL) {
+                prop_assert!(!errors.0.is_empty());
+                for error in errors.0 {
+                    prop_assert!(error.line >= 1 && error.line <= text.lines().count(), "{error}");
+                    prop_assert!(!error.field.is_empty() && !error.message.is_empty(), "{error}");
+                }
+            }
+        }
+    }
+}

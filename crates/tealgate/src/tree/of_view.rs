@@ -198,7 +198,8 @@ fn remarks(view: &ReleaseView) -> Vec<(Mood, String)> {
         remarks.push((Mood::Neutral, text));
     }
     remarks.extend(view.notes.iter().map(|note| (Mood::Neutral, note.clone())));
-    remarks.extend(view.gaps.iter().map(|gap| (Mood::Attention, gap.clone())));
+    let gap = |gateway: &String| format!("the gateway {gateway} went; what it counted last is not known");
+    remarks.extend(view.gaps.iter().map(|gateway| (Mood::Attention, gap(gateway))));
     remarks
 }
 
