@@ -220,6 +220,25 @@ fn every_command_line_in_the_documents_is_understood() {
     }
 }
 
+/// Patterns and names that stand for something are left out.
+#[test]
+fn every_path_in_the_documents_exists() {
+    let mut count = 0;
+    for document in documents() {
+        let text = read(&document);
+        let paths = text.split('`').skip(1).step_by(2);
+        let roots = ["crates/", "scripts/", "docs/", "examples/", "packaging/", "benches/"];
+        for path in paths.filter(|path| roots.iter().any(|root| path.starts_with(root))) {
+            if path.contains(['{', '*', ' ']) || path.contains("NAME") {
+                continue;
+            }
+            assert!(root().join(path).exists(), "{document}: {path} does not exist");
+            count += 1;
+        }
+    }
+    assert!(count > 30, "only {count} paths were found");
+}
+
 /// The anchor that a heading gets.
 fn anchor(heading: &str) -> String {
     let heading = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
