@@ -219,6 +219,45 @@ async fn a_service_of_the_file_is_left_alone_and_an_overlay_says_what_holds() {
 }
 
 #[tokio::test]
+async fn environments_that_someone_else_runs_are_switched_by_their_addresses() {
+    let target = json!({"upstream": {
+        "blue": {"nodes": {"10.0.0.1:80": 1}, "retries": 1},
+        "green": {"nodes": {"10.0.0.2:80": 1}},
+    }});
+    let service = json!({"upstream": {"nodes": [{"host": "10.0.0.1", "port": 80, "weight": 1}]}});
+    let site =
+        Site::with_target(target, policy(json!({})), service.clone(), Origin::Api).await.with_controller();
+    site.gateway.make_bad("2");
+    let view = site.release("2").await;
+    assert_eq!(view.outcome, Some(Outcome::RolledBack));
+    let versions: Vec<&str> = view.colours.iter().map(|colour| colour.version.as_str()).collect();
+    assert_eq!(versions, ["unknown", "2"], "who is live is known by the address");
+    let mut before = service;
+    before["id"] = json!("shop");
+    assert_eq!(site.service().await, before, "exactly as it was");
+    let view = site.release("3").await;
+    assert_eq!(view.outcome, Some(Outcome::Promoted));
+    assert_eq!(site.service().await, json!({"id": "shop", "upstream_id": "shop-green"}));
+    let green = site.store.get(Kind::Upstream, "shop-green").await.unwrap().unwrap();
+    assert_eq!(green.value["nodes"], json!({"10.0.0.2:80": 1}));
+    assert_eq!(green.value["labels"]["tealgate.version"], "3");
+}
+
+#[tokio::test]
+async fn a_released_environment_that_moves_to_another_port_is_followed() {
+    let site = Site::new(policy(json!({}))).await;
+    let view = site.release("1").await;
+    site.until(&view.release, |view| view.ended_at_ms.is_some()).await;
+    let before = site.store.get(Kind::Upstream, "shop-blue").await.unwrap().unwrap().value["nodes"].clone();
+    site.driver.move_to_another_port(Colour::Blue);
+    wait_for(LIMIT, || async {
+        let now = site.store.get(Kind::Upstream, "shop-blue").await.unwrap().unwrap();
+        now.value["nodes"] != before && now.value["labels"]["tealgate.drain_timeout_ms"] == "200"
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_refused_plan_says_every_reason_and_writes_nothing() {
     let site = Site::new(policy(json!({"steps": [50, 40]}))).await;
     wait_for(LIMIT, || async { site.controller().holder().await.unwrap().is_some() }).await;

@@ -5,7 +5,7 @@ use crate::book::Release;
 use crate::clock;
 use crate::counters::Gateways;
 use crate::journal::Event;
-use crate::machine::{ActionRequest, Decision, State, step};
+use crate::machine::{ActionRequest, Decision, State, Traffic, step};
 use std::sync::Arc;
 
 /// The watched time is written down at least this often, milliseconds, or when it has grown by a tenth: a crash
@@ -27,7 +27,8 @@ impl AppRunner {
             _ => journaled.clone().resumed(now_ms),
         };
         let mut seen = self.observe(release, &before, releases, gateways).await;
-        if let Some(recent) = self.judge_recent(release, &before, gateways, now_ms) {
+        let recent = self.judge_recent(release, &before, gateways, now_ms);
+        if let (Some(recent), false) = (recent, matches!(seen.traffic, Traffic::Bad { .. })) {
             seen.traffic = recent;
         }
         let decision = step(plan, &before, &seen, now_ms);

@@ -31,6 +31,13 @@ impl FakeDriver {
         self.running.lock().unwrap().clear();
     }
 
+    /// As an instance that was restarted on another port.
+    pub(crate) fn move_to_another_port(&self, colour: Colour) {
+        if let Some((_, port)) = self.running.lock().unwrap().get_mut(&colour) {
+            *port += 500;
+        }
+    }
+
     fn note(&self, what: &str, spec: &EnvironmentSpec) {
         self.calls.lock().unwrap().push(format!("{what} {} {}", spec.colour, spec.version));
     }

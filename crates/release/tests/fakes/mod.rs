@@ -79,18 +79,18 @@ impl Site {
     }
 
     pub(crate) async fn with_service(policy: Value, service: Value, origin: Origin) -> Site {
-        let mut site = Site::without_controller(policy, service, origin).await;
-        site.controller = Some(site.controller_named("c-1", site.shutdown.subscribe()));
-        site
+        Site::without_controller(policy, service, origin).await.with_controller()
     }
 
     pub(crate) async fn without_controller(policy: Value, service: Value, origin: Origin) -> Site {
+        let readiness = json!({"deadline_ms": 5_000});
+        let target = json!({"process": {"command": ["shop", "--port", "{port}"], "readiness": readiness}});
+        Site::with_target(target, policy, service, origin).await
+    }
+
+    pub(crate) async fn with_target(target: Value, policy: Value, service: Value, origin: Origin) -> Site {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let app = json!({
-            "service_id": "shop",
-            "target": {"process": {"command": ["shop", "--port", "{port}"], "readiness": {"deadline_ms": 5_000}}},
-            "release": policy,
-        });
+        let app = json!({"service_id": "shop", "target": target, "release": policy});
         let put = |kind, id: &str, value, origin| Write::Put {
             kind,
             id: Some(id.to_owned()),
@@ -131,6 +131,12 @@ impl Site {
         };
         let drivers = Drivers { process: Arc::clone(&driver) as _, upstream: driver as _ };
         Controller::new(Arc::clone(&self.store), drivers, Arc::new(runner), settings, shutdown)
+    }
+
+    /// Gives the site a controller of its own.
+    pub(crate) fn with_controller(mut self) -> Site {
+        self.controller = Some(self.controller_named("c-1", self.shutdown.subscribe()));
+        self
     }
 
     pub(crate) fn controller(&self) -> &Controller {
