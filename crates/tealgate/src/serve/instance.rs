@@ -116,7 +116,7 @@ impl Instance {
             listen: gateway.map(|gateway| gateway.listening().to_vec()).unwrap_or_default(),
             totals: gateway.map(|gateway| gateway.totals().snapshot()).unwrap_or_default(),
             series: counters,
-            failures: Vec::new(),
+            failures: gateway.map(|gateway| gateway.failures().snapshot()).unwrap_or_default(),
         }
     }
 }
