@@ -28,7 +28,7 @@ fn reference() -> String {
 
 /// The Markdown files of the repository, by their paths from its root.
 fn documents() -> Vec<String> {
-    in_directories(&["", "docs"], "md")
+    in_directories(&["", "docs", "benches"], "md")
 }
 
 fn in_directories(directories: &[&str], extension: &str) -> Vec<String> {
