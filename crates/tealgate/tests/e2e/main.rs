@@ -8,9 +8,15 @@
 )]
 
 mod clock;
+mod crashes;
 mod harness;
 mod operation;
+mod release_cli;
+mod release_roles;
+mod reload;
 mod seed_walk;
+mod switches;
 mod writes;
 mod wrong_files;
+mod wrong_journal;
 mod wrong_requests;

@@ -170,11 +170,16 @@ impl Gate {
     pub(crate) fn key(&self) -> String {
         let text = std::fs::read(self.data_dir.join("admin-keys.json")).unwrap();
         let keys: Value = serde_json::from_slice(&text).unwrap();
-        keys["keys"][0]["key"].as_str().unwrap().to_owned()
+        let key = keys["keys"].as_array().unwrap().iter().find(|key| key["role"] == "admin").unwrap();
+        key["key"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn admin(&self) -> Admin {
         Admin::new(self.admin_address(), self.key())
+    }
+
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
+        &self.data_dir
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -2,10 +2,14 @@
 
 pub(crate) mod admin;
 pub(crate) mod certificate;
+pub(crate) mod cli;
 pub(crate) mod client;
 pub(crate) mod gate;
 pub(crate) mod nginx;
 pub(crate) mod processes;
+pub(crate) mod python;
 pub(crate) mod sample;
 pub(crate) mod shell;
+pub(crate) mod shop;
+pub(crate) mod websocket;
 pub(crate) mod world;

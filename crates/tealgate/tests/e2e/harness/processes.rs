@@ -1,7 +1,7 @@
 //! Processes by what `/proc` says of them. Environments survive Tealgate by design, so a test must find and end them
 //! itself: each names the test's own directory on its command line.
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 
 /// Ends every process that names the directory on its command line, until there is none.
@@ -28,11 +28,6 @@ pub(crate) fn naming(text: &str) -> Vec<Pid> {
         String::from_utf8_lossy(&line).contains(text)
     };
     pids.filter(|pid| *pid != own).filter(names).collect()
-}
-
-/// Whether a process is there.
-pub(crate) fn lives(pid: Pid) -> bool {
-    test_kill_process(pid).is_ok()
 }
 
 /// The process of a child.
