@@ -43,8 +43,17 @@ impl Running {
         serde_json::from_slice(&std::fs::read(path(data_dir)).ok()?).ok()
     }
 
-    /// Removes the file, at the end of a server.
+    /// Whether the process that it tells of still runs, as far as its number tells.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        Path::new("/proc").join(self.pid.to_string()).exists()
+    }
+
+    /// Removes the file at the end of a server, if it tells of this process.
     pub fn remove(data_dir: &Path) {
+        if Running::read(data_dir).is_some_and(|running| running.pid != std::process::id()) {
+            return;
+        }
         if let Err(error) = std::fs::remove_file(path(data_dir)) {
             tracing::debug!(%error, "cannot remove {FILE_NAME}");
         }
@@ -64,7 +73,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(Running::read(directory.path()), None);
         let admin = Some("127.0.0.1:40001".parse().unwrap());
-        let running = Running { pid: 1, admin, ..Running::default() };
+        let running = Running { pid: std::process::id(), admin, ..Running::default() };
         running.write(directory.path()).unwrap();
         assert_eq!(Running::read(directory.path()), Some(running));
         Running::remove(directory.path());

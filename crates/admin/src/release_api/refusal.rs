@@ -77,7 +77,7 @@ impl From<Problem> for Refusal {
                 format!("{text}: {what}"),
                 "send a key of the data directory's admin-keys.json in the header X-API-KEY",
             ),
-            Problem::NotAllowed { .. } => Refusal::new(status, text, "add the address to allow_admin"),
+            Problem::NotAllowed { .. } => Refusal::new(status, text, "add the address to admin.allow"),
             Problem::BadJson { .. } | Problem::BodyTooLarge { .. } => {
                 Refusal::new(status, text, "send one JSON object of at most 1.5 MiB")
             }

@@ -13,7 +13,7 @@ use store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     /// The address is not in the allow list.
-    #[error("this address is not in allow_admin")]
+    #[error("this address is not in admin.allow")]
     NotAllowed {
         /// Whose; `None`: not known.
         peer: Option<IpAddr>,

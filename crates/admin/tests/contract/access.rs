@@ -71,7 +71,7 @@ async fn addresses_outside_the_allow_list_are_refused_before_the_key_is_looked_a
     state.allow_admin = [Cidr::parse("10.0.0.0/8").unwrap()].into();
     let gate = Gate::start_with(state, Dialect::Apisix).await;
     let answer = gate.send("GET", "/apisix/admin/routes", &[], ()).await;
-    answer.is(403, &json!({"error_msg": "this address is not in allow_admin", "address": "127.0.0.1"}));
+    answer.is(403, &json!({"error_msg": "this address is not in admin.allow", "address": "127.0.0.1"}));
     gate.send("GET", "/status/ready", &[], ()).await.has_status(200);
 }
 

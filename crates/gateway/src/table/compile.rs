@@ -12,7 +12,7 @@ use foldhash::HashMap;
 use model::overlay::{self, Overlay};
 use model::resource::{Kind, Resource, Revision};
 use model::service::Service;
-use model::upstream::Upstream;
+use model::upstream::{Scheme, Upstream};
 use std::sync::Arc;
 use telemetry::series::Registry;
 
@@ -175,6 +175,14 @@ impl Compiler {
         let uid = self.next_uid;
         self.next_uid += 1;
         let target = Arc::new(Target::new(uid, upstream, self.always_verify, self.threads));
+        if target.scheme == Scheme::Https && !target.verify {
+            let nodes: Vec<&str> = target.nodes.iter().map(|node| node.authority.as_str()).collect();
+            tracing::warn!(
+                upstream = upstream.id,
+                nodes = nodes.join(", "),
+                "certificates are not checked; set tls.verify, or upstream_tls_verify: always"
+            );
+        }
         InlineTarget { upstream: upstream.clone(), target }
     }
 

@@ -25,13 +25,14 @@ use crate::lease::{self, Tenure};
 use crate::runner;
 use std::sync::Arc;
 use store::{Store, StoreError};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 /// The release controller of a process.
 pub struct Controller {
     context: Arc<Context>,
-    runner: JoinHandle<()>,
+    /// Until somebody waits for its end.
+    runner: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Controller {
@@ -47,7 +48,7 @@ impl Controller {
     ) -> Controller {
         let context = Arc::new(Context::new(store, drivers, gates, settings));
         let runner = tokio::spawn(runner::run(Arc::clone(&context), shutdown));
-        Controller { context, runner }
+        Controller { context, runner: Mutex::new(Some(runner)) }
     }
 
     /// Whether the live environments of all apps are up, or had their time to become so. A controller that stands by is
@@ -58,8 +59,10 @@ impl Controller {
     }
 
     /// Waits until the controller has let go of everything after `shutdown`.
-    pub async fn stopped(self) {
-        let _ = self.runner.await;
+    pub async fn stopped(&self) {
+        if let Some(runner) = self.runner.lock().await.take() {
+            let _ = runner.await;
+        }
     }
 
     /// The newest event's number; look at [`Controller::events_since`] when it changes.

@@ -57,7 +57,15 @@ impl AppRunner {
 /// What may stand in the service now: what was last written, and what is being written.
 pub(super) fn expected(plan: &Plan, component: &Component, state: &State) -> Vec<Owned> {
     let last = match (state.phase, state.written) {
-        (_, None) | (Phase::Revert | Phase::KeepFailed, _) => vec![Position::Before],
+        // On the way back, whatever share was written last is ours, also one whose outcome nobody heard of.
+        (Phase::Revert, Some(written)) => {
+            let steps = plan.steps.iter().map(|step| Position::Share(step.share));
+            [Position::Share(written.share), Position::Before, Position::Share(0)]
+                .into_iter()
+                .chain(steps)
+                .collect()
+        }
+        (_, None) | (Phase::KeepFailed, _) => vec![Position::Before],
         (Phase::Commit, _) => vec![Position::Share(100), Position::Committed],
         (Phase::Decommission | Phase::Ended, _) => vec![Position::Committed],
         (_, Some(written)) => vec![Position::Share(written.share)],

@@ -186,6 +186,11 @@ impl Server {
             admin: self.admin,
             admin_tls: self.admin_tls,
         };
+        // A gateway beside a controller leaves the word to it: releases are asked for there.
+        let others = Running::read(&self.data_dir).filter(Running::is_alive);
+        if self.controller.is_none() && others.is_some() {
+            return;
+        }
         if let Err(error) = running.write(&self.data_dir) {
             tracing::warn!(%error, "commands on this machine will need --server");
         }
@@ -306,7 +311,7 @@ impl Server {
         self.shutdown.send_replace(true);
         Running::remove(&self.data_dir);
         self.instance.leave().await;
-        if let Some(controller) = self.controller.take().and_then(Arc::into_inner) {
+        if let Some(controller) = &self.controller {
             controller.stopped().await;
         }
         self.tasks.shutdown().await;

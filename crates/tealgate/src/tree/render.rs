@@ -33,7 +33,7 @@ pub fn render(picture: &Picture, width: usize, style: Style) -> String {
         lines.push(Line::new());
     }
     for waiting in &picture.waiting {
-        let icon = style.icon("⧗", "~");
+        let icon = style.icon("…", "~");
         lines.push(Line::new().with(format!("{icon} "), Paint::Teal).plain(format!("waits for {waiting}")));
     }
     for (mood, remark) in &picture.remarks {

@@ -66,7 +66,7 @@ shop  v1 → v2                                                                 
   ├─ ○ soak
   └─ ○ decommission
 
-⧗ waits for step 10 %, at most 3.0 s";
+… waits for step 10 %, at most 3.0 s";
     assert_eq!(render(&shifting(), 110, ICONS), expected);
 }
 
