@@ -159,11 +159,12 @@ impl Book {
         apps
     }
 
-    /// What is wrong with an app's journals, if something is.
+    /// What is wrong with an app's journals, if something is: which release's, and what.
     #[must_use]
     pub(crate) fn damage(&self, app: &str) -> Option<String> {
-        self.of_app(app).into_iter().find_map(|page| match page {
-            Page::Damaged { what, .. } => Some(what),
+        let pages = self.lock();
+        pages.by_id.iter().filter(|(_, page)| page.app() == app).find_map(|(release, page)| match page {
+            Page::Damaged { what, .. } => Some(format!("release {release}: {what}")),
             Page::Whole(_) | Page::Void { .. } => None,
         })
     }
