@@ -24,7 +24,8 @@ impl AppRunner {
         gateways: &Gateways,
     ) -> Result<(), PassError> {
         let mut events = Vec::new();
-        if after.in_flight() {
+        // An account is closed when the colour that traffic has left has drained; until then a gateway can be missed.
+        if after.in_flight() || before.stage == Stage::Drain {
             events.extend(self.comings_and_goings(release, gateways));
         }
         if before.cause.is_none() && after.cause.is_some() {
