@@ -2,6 +2,7 @@
 //! release ends on a healthy colour.
 
 use crate::harness::cli::{release, run};
+use crate::harness::client;
 use crate::harness::gate::{Gate, Start};
 use crate::harness::shop::{self, approval, policy};
 use crate::harness::world::World;
@@ -94,8 +95,10 @@ async fn while_green_is_provisioned() {
     let started = async || shop::processes(&world, "v2").len() == 1;
     eventually("the process of version 2", started).await;
     assert_eq!(shop::newest(&gate).await["phase"], "provision");
+    let crashed = gate.pid();
     crash_and_restart(&world, &mut gate).await;
     ends_well(&world, &gate, "promoted", "v2").await;
+    the_gap_is_named(&gate, crashed).await;
 }
 
 #[tokio::test]
@@ -104,10 +107,12 @@ async fn while_green_is_tested() {
     let mut gate = on_its_way(shop::target(&world), &world, json!({"gates": approval("before_shift")})).await;
     let asks = |view: &Value| view["waiting_for"][0]["asks_person"] == true;
     shop::until(&gate, "the question", asks).await;
+    let crashed = gate.pid();
     crash_and_restart(&world, &mut gate).await;
     shop::until(&gate, "the question after the restart", asks).await;
     release(&gate, &["promote", "shop", "--detach"]).await.exits(5);
     ends_well(&world, &gate, "promoted", "v2").await;
+    the_gap_is_named(&gate, crashed).await;
 }
 
 #[tokio::test]
@@ -146,14 +151,24 @@ async fn while_blue_is_kept_warm_before_it_is_stopped() {
 }
 
 #[tokio::test]
-async fn while_a_broken_green_is_taken_back() {
+async fn while_green_is_taken_back() {
     let world = World::new();
-    let long_drain = json!({"soak": {"duration_ms": 60_000, "interval_ms": 500}, "keep_failed_ms": 60_000});
-    let mut gate = on_its_way(shop::target(&world), &world, long_drain).await;
+    let soak = json!({"duration_ms": 60_000, "interval_ms": 500});
+    let long = json!({"soak": soak, "drain_timeout_ms": 20_000, "keep_failed_ms": 60_000});
+    let mut gate = on_its_way(shop::target(&world), &world, long).await;
     shop::until_phase(&gate, "soak").await;
+    // A slow answer of Green keeps the drain from ending.
+    let gateway = gate.gateway();
+    let slow = tokio::spawn(async move { client::try_get(gateway, "/slow?slow_ms=15000").await });
+    let open = |view: &Value| view["colours"].as_array().unwrap().iter().any(|colour| colour["open"] == 1);
+    shop::until(&gate, "the slow request", open).await;
     release(&gate, &["abort", "shop", "--detach"]).await.exits(5);
+    shop::until_phase(&gate, "keep-failed").await;
+    let crashed = gate.pid();
     crash_and_restart(&world, &mut gate).await;
+    assert!(slow.await.unwrap().is_none(), "what was open in the gateway went with it");
     ends_well(&world, &gate, "aborted", "v1").await;
+    the_gap_is_named(&gate, crashed).await;
 }
 
 #[tokio::test]
