@@ -9,8 +9,8 @@ use model::resource::{Resource, Revision};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use telemetry::access_log::AccessLog;
 use telemetry::samples::Samples;
@@ -59,7 +59,7 @@ pub struct ThreadEnded;
 #[derive(Debug)]
 pub struct Gateway {
     mailboxes: Vec<mpsc::UnboundedSender<Message>>,
-    threads: Vec<JoinHandle<io::Result<()>>>,
+    threads: std::sync::Mutex<Vec<JoinHandle<io::Result<()>>>>,
     listening: Vec<SocketAddr>,
     series: Arc<Registry>,
     totals: Arc<Totals>,
@@ -75,7 +75,7 @@ struct Configuration {
 }
 
 impl Gateway {
-    /// Starts the threads. They answer 404 until the first [`Gateway::apply`].
+    /// Starts the threads. They listen at once and accept with the first [`Gateway::apply`].
     ///
     /// # Errors
     /// When an address cannot be listened on or a thread cannot be started.
@@ -114,7 +114,15 @@ impl Gateway {
             mailboxes.push(sender);
         }
         let configuration = Mutex::new(Configuration { compiler, tables: Vec::new() });
-        Ok(Gateway { mailboxes, threads: handles, listening, series, totals, failures, configuration })
+        Ok(Gateway {
+            mailboxes,
+            threads: std::sync::Mutex::new(handles),
+            listening,
+            series,
+            totals,
+            failures,
+            configuration,
+        })
     }
 
     /// The addresses that are listened on, with the ports that were given for port 0.
@@ -192,14 +200,18 @@ impl Gateway {
         }
     }
 
-    /// Ends the threads; what is still open is cut. Gives the first error of a thread.
+    /// Ends the threads; what is still open is cut. Waits until they have ended, and gives the first error of one.
     ///
     /// # Errors
     /// What a thread failed with.
-    pub fn stop(self) -> io::Result<()> {
-        drop(self.mailboxes);
+    pub fn stop(&self) -> io::Result<()> {
+        for mailbox in &self.mailboxes {
+            // A thread that has ended needs no word.
+            let _ = mailbox.send(Message::Stop);
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let mut result = Ok(());
-        for thread in self.threads {
+        for thread in threads {
             let ended =
                 thread.join().unwrap_or_else(|_| Err(io::Error::other("a gateway thread has panicked")));
             result = result.and(ended);

@@ -95,7 +95,7 @@ impl Attempt<'_> {
     async fn connection(&self, client: &mut Client, pooled: bool) -> Result<UpstreamConnection, TryError> {
         if pooled {
             // A request that cannot be sent twice is worth a closer look at the connection.
-            let careful = !self.request.is_idempotent();
+            let careful = !self.request.is_idempotent() || !self.body.will_be_repeatable();
             let now = self.worker.timers.now();
             if let Some(kept) = self.worker.pools.take(self.pool_key(), self.node, now, careful) {
                 return Ok(kept);

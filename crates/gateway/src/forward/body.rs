@@ -41,6 +41,12 @@ impl Body {
         self.decoder.is_finished()
     }
 
+    /// Whether it will be possible to send it again, as far as can be known before it was read.
+    pub(crate) fn will_be_repeatable(&self) -> bool {
+        self.decoder.is_finished()
+            || matches!((&self.decoder, &self.replay), (BodyDecoder::Length(_), Some(_)))
+    }
+
     /// Whether all that was read of it can be sent again.
     pub(crate) fn is_repeatable(&self) -> bool {
         self.bytes == 0 || self.replay.is_some()

@@ -129,7 +129,9 @@ impl Leg {
         W: AsyncWrite + Unpin,
     {
         loop {
-            let progress = self.decode(source)?;
+            // What waited to be written may have held up the decoding of what is there.
+            let held = self.direct > 0 || self.out.len() >= MAX_PENDING_BYTES;
+            let progress = self.decode(source)? || held;
             self.waits_for_source = false;
             ready!(self.poll_write(cx, source, writer)).map_err(|_| LegError::Sink)?;
             if self.finished || self.has_ended() {
@@ -258,5 +260,35 @@ impl Leg {
         self.out_sent = 0;
         // TLS may hold bytes back; a plain socket has nothing to flush.
         Pin::new(writer).poll_flush(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buffer::Buffers;
+    use http1::Framing;
+    use std::future::poll_fn;
+    use std::rc::Rc;
+    use tokio::io::AsyncReadExt;
+
+    #[tokio::test]
+    async fn what_a_slow_writer_held_up_is_decoded_without_another_read() {
+        let mut source = Rc::new(Buffers::new(16 * 1024)).buffer();
+        let message = [b"1f40\r\n".as_slice(), &[b'x'; 8_000], b"\r\n0\r\n\r\n"].concat();
+        poll_fn(|cx| source.poll_read(&mut message.as_slice(), cx)).await.unwrap();
+        let decoder = BodyDecoder::new(Framing::Chunked, &http1::Limits::default());
+        let mut leg = Leg::new(b"head".to_vec(), decoder, false);
+        let (mut silent, _open) = tokio::io::duplex(1);
+        let (mut writer, mut client) = tokio::io::duplex(1_024);
+        let mut received = vec![0; b"head".len() + 8_000];
+        let both = async {
+            tokio::join!(
+                poll_fn(|cx| leg.poll(cx, &mut source, &mut silent, &mut writer)),
+                client.read_exact(&mut received)
+            )
+        };
+        let (moved, read) = testkit::clock::within("the end of the body", both).await;
+        assert!(moved.is_ok() && read.is_ok() && leg.is_done());
     }
 }

@@ -24,7 +24,8 @@ const REFUSED_PER_ACCEPTED: usize = 8;
 pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
     let wakeup = worker.timers.timer();
     loop {
-        let next = std::future::poll_fn(|cx| {
+        // Outside the task's budget: one that is used up would look like an empty queue.
+        let next = tokio::task::coop::unconstrained(std::future::poll_fn(|cx| {
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
                 return Poll::Ready(Some(accepted));
             }
@@ -32,7 +33,7 @@ pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
                 return Poll::Ready(None);
             }
             wakeup.poll_elapsed(cx).map(|_| None)
-        });
+        }));
         match next.await {
             Some(Ok((socket, peer))) => open(&worker, socket, peer),
             Some(Err(error)) if is_of_one_connection(&error) => {}

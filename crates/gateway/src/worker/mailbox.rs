@@ -13,4 +13,6 @@ pub(crate) enum Message {
     Drain(oneshot::Sender<()>),
     /// Close idle connections and end streams.
     Close,
+    /// End at once; what is open is cut.
+    Stop,
 }

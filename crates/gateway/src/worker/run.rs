@@ -56,57 +56,53 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
     LocalSet::new().block_on(&runtime, serve(start))
 }
 
-async fn serve(start: Start) -> io::Result<()> {
-    let Start {
-        thread,
-        settings,
-        listeners,
-        mut mailbox,
-        tls,
-        log,
-        totals,
-        failures,
-        unmatched,
-        all_connections,
-    } = start;
-    let worker = Rc::new(Worker {
-        thread,
+/// Makes what the connections of a thread share.
+fn worker(start: Start) -> (Rc<Worker>, Vec<TcpListener>, mpsc::UnboundedReceiver<Message>) {
+    let worker = Worker {
+        thread: start.thread,
         table: RefCell::new(Pinned::new(Arc::new(Table::empty()))),
         pools: Default::default(),
-        buffers: Rc::new(Buffers::new(BUFFER_BYTES.max(settings.head.head_bytes))),
+        buffers: Rc::new(Buffers::new(BUFFER_BYTES.max(start.settings.head.head_bytes))),
         answers: RefCell::default(),
         timers: Rc::new(Timers::default()),
-        resolver: Resolver::new(Duration::from_millis(settings.dns_valid_ms)),
-        tls,
-        log: RefCell::new(log),
-        totals,
-        failures,
-        unmatched,
+        resolver: Resolver::new(Duration::from_millis(start.settings.dns_valid_ms)),
+        tls: start.tls,
+        log: RefCell::new(start.log),
+        totals: start.totals,
+        failures: start.failures,
+        unmatched: start.unmatched,
         streams: Default::default(),
         connections: Cell::new(0),
         last_left: Notify::new(),
-        all_connections,
+        all_connections: start.all_connections,
         draining: Cell::new(false),
         closing: Cell::new(false),
         anchor: Cell::new(Anchor::read()),
-        settings,
-    });
+        settings: start.settings,
+    };
+    (Rc::new(worker), start.listeners, start.mailbox)
+}
+
+async fn serve(start: Start) -> io::Result<()> {
+    let (worker, listeners, mut mailbox) = worker(start);
+    let mut listeners =
+        listeners.into_iter().map(tokio::net::TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
     let mut accepting = Vec::new();
-    for listener in listeners {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.push(tokio::task::spawn_local(accept(Rc::clone(&worker), listener)));
-    }
     let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
     let mut waiting = Vec::new();
     while let Some(message) = next(&worker, &mut mailbox, &mut waiting).await {
         match message {
             Message::Table(table, acknowledge) => {
                 worker.swap(table);
+                // With the first table, not before: until then clients wait in the queue instead of being told 404.
+                let accept = |listener| tokio::task::spawn_local(accept(Rc::clone(&worker), listener));
+                accepting.extend(listeners.drain(..).map(accept));
                 // The one who asked may be gone; the table runs all the same.
                 let _ = acknowledge.send(());
             }
             Message::Drain(done) => {
                 worker.draining.set(true);
+                listeners.clear();
                 for task in accepting.drain(..) {
                     // The task sees the flag, takes what still waits in its queue, and ends.
                     worker.timers.wake_all();
@@ -114,6 +110,7 @@ async fn serve(start: Start) -> io::Result<()> {
                 }
                 waiting.push(done);
             }
+            Message::Stop => break,
             Message::Close => {
                 worker.closing.set(true);
                 worker.streams.end_all();

@@ -66,7 +66,7 @@ async fn bytes_are_counted_on_both_sides() {
 
 #[tokio::test]
 async fn a_request_that_no_route_matches_is_counted_for_none() {
-    let gate = Gate::start(crate::support::settings());
+    let gate = Gate::with(crate::support::settings(), &[]).await;
     assert_eq!(gate.ask(get("/")).await.status, 404);
     gate.settled().await;
     let unmatched = sum_of(&gate.gateway.series().snapshot(), |key| key.route.is_empty());

@@ -68,7 +68,7 @@ async fn an_answer_that_does_not_wait_for_the_body_ends_the_connection() {
 
 #[tokio::test]
 async fn a_refused_request_with_a_body_that_was_not_read_ends_the_connection() {
-    let gate = Gate::start(crate::support::settings());
+    let gate = Gate::with(crate::support::settings(), &[]).await;
     let mut client = gate.client().await;
     assert_eq!(client.ask(get("/")).await.status, 404);
     assert_eq!(client.ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n").await.status, 404);

@@ -68,7 +68,7 @@ async fn a_connection_too_many_is_a_503_and_a_place_that_is_free_again_can_be_us
 
 #[tokio::test]
 async fn far_too_many_connections_are_closed_without_an_answer() {
-    let gate = Gate::start(Settings { max_connections: 0, ..settings() });
+    let gate = Gate::with(Settings { max_connections: 0, ..settings() }, &[]).await;
     let mut answers = Vec::new();
     let mut clients = Vec::new();
     for _ in 0..40 {

@@ -60,7 +60,7 @@ async fn a_request_that_is_open_when_the_gateway_stops_is_cut_short() {
     client.0.send(get("/")).await;
     upstream.arrived(1).await;
     let series = std::sync::Arc::clone(gate.gateway.series());
-    tokio::task::spawn_blocking(|| gate.gateway.stop()).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || gate.gateway.stop()).await.unwrap().unwrap();
     assert_eq!(client.0.read_to_end().await, "");
     let counts = telemetry::series::sum_of(&series.snapshot(), |_| true);
     assert_eq!((counts.received, counts.cut_short, counts.open), (1, 1, 0));
@@ -77,9 +77,15 @@ async fn a_port_that_someone_listens_on_is_an_error() {
 }
 
 #[tokio::test]
-async fn before_the_first_configuration_nothing_matches() {
+async fn before_the_first_configuration_clients_wait_and_are_not_told_404() {
+    let upstream = Upstream::start("u").await;
     let gate = Gate::start(crate::support::settings());
-    let answer = RawClient::exchange(gate.address(), get("/")).await;
-    assert!(answer.starts_with("HTTP/1.1 404 "));
-    assert!(answer.ends_with("{\"error_msg\":\"404 Route Not Found\"}\n"), "{answer}");
+    let mut early = RawClient::connect(gate.address()).await;
+    early.send(get("/")).await;
+    let everything = [
+        crate::support::upstream("u", &[upstream.address()]),
+        crate::support::route(&serde_json::json!({"upstream_id": "u"})),
+    ];
+    gate.apply(&everything).await;
+    upstream.arrived(1).await;
 }

@@ -89,7 +89,7 @@ async fn a_request_inside_a_body_stays_a_body() {
 
 #[tokio::test]
 async fn what_follows_an_unread_body_is_not_taken_for_a_request() {
-    let gate = Gate::start(crate::support::settings());
+    let gate = Gate::with(crate::support::settings(), &[]).await;
     let head = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", SMUGGLED.len());
     let answer = RawClient::exchange(gate.address(), head + SMUGGLED).await;
     assert!(answer.starts_with("HTTP/1.1 404 ") && answer.matches("HTTP/1.1").count() == 1, "{answer}");

@@ -13,7 +13,7 @@ async fn gate(settings: Settings, address: SocketAddr, more: &Value) -> Gate {
 
 #[tokio::test]
 async fn a_head_that_does_not_end_is_a_408() {
-    let gate = Gate::start(Settings { head_timeout_ms: 1, ..settings() });
+    let gate = Gate::with(Settings { head_timeout_ms: 1, ..settings() }, &[]).await;
     let mut client = gate.client().await;
     let answer = client.ask("GET / HTTP/1.1\r\nHost:").await;
     assert_eq!((answer.status, answer.header("connection")), (408, Some("close")));
@@ -23,7 +23,7 @@ async fn a_head_that_does_not_end_is_a_408() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_without_a_word() {
-    let gate = Gate::start(Settings { idle_timeout_ms: 1, ..settings() });
+    let gate = Gate::with(Settings { idle_timeout_ms: 1, ..settings() }, &[]).await;
     assert_eq!(gate.client().await.0.read_to_end().await, "");
     let mut client = gate.client().await;
     client.ask(get("/")).await;

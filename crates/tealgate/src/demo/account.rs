@@ -114,11 +114,21 @@ impl Account {
         };
         let (from, to) = window.unwrap_or((i64::MAX, i64::MAX));
         let outside = evidence.ledger.failures_outside(from, to);
+        let colour = evidence.releases.iter().find(|release| release.version == "v3").and_then(new_colour);
+        let of_others: u64 = evidence
+            .ledger
+            .tally
+            .user_errors
+            .iter()
+            .filter(|(by, _)| Some(by.as_str()) != colour)
+            .map(|(_, n)| n)
+            .sum();
         let checks = [
             (ended("v2", Ended::Promoted), "version 2 was not released".to_owned()),
             (evidence.live == Some("v2"), format!("live is {:?} and not version 2", evidence.live)),
             (ended("v3", Ended::RolledBack), "version 3 was not taken back by itself".to_owned()),
             (self.user_errors > 0, "version 3 broke nothing: nothing was shown".to_owned()),
+            (of_others == 0, format!("{of_others} errors that users saw are not version 3's")),
             (outside == 0, format!("{outside} requests failed outside version 3's window")),
             (self.lost == 0, format!("{} requests were lost", self.lost)),
             (self.duplicated == 0, format!("{} requests were duplicated", self.duplicated)),
@@ -171,6 +181,11 @@ fn window(release: &ReleaseView) -> Option<(i64, i64)> {
     let back = release.moves.iter().rev().find(|moved| moved.kind == "restore")?;
     let took = i64::try_from(back.took_ms?).ok()?;
     Some((first.intended_at_ms, back.intended_at_ms + took))
+}
+
+/// The colour of the version that a release brought.
+fn new_colour(release: &ReleaseView) -> Option<&'static str> {
+    release.colours.iter().find(|colour| colour.is_new).map(|colour| colour.colour.name())
 }
 
 fn moves(releases: &[ReleaseView], wanted: impl Fn(&Move) -> bool) -> Vec<Switch> {

@@ -44,6 +44,7 @@ impl Stage {
         let arguments =
             ServeArgs { config: Some(config), data_dir: Some(data_dir.clone()), ..ServeArgs::default() };
         let server = Server::start(Options::new(&arguments)?).await?;
+        server.become_ready().await;
         let found = Address::find(&ServerArgs { data_dir: Some(data_dir), ..ServerArgs::default() })?;
         let gateway = server.listening().first().copied();
         let gateway =

@@ -56,7 +56,7 @@ impl Instance {
     /// Says that every thread runs a revision.
     pub(super) async fn applied(&self, revision: Revision) {
         self.applied.send_replace(Some(revision));
-        self.report(self.counters()).await;
+        self.report(Some(revision), self.counters()).await;
     }
 
     /// The revision that every thread runs.
@@ -70,11 +70,13 @@ impl Instance {
         let mut quiet = 0;
         loop {
             clock::pause(COUNTERS_EVERY).await;
+            // The revision first: what is counted may be newer than it says, never older.
+            let applied = *self.applied.borrow();
             let counters = self.counters();
             quiet += 1;
             if counters != last || quiet >= HEARTBEAT_INTERVALS {
                 quiet = 0;
-                self.report(counters.clone()).await;
+                self.report(applied, counters.clone()).await;
                 last = counters;
             }
         }
@@ -95,11 +97,11 @@ impl Instance {
         counters
     }
 
-    async fn report(&self, counters: Vec<SeriesCounts>) {
+    async fn report(&self, applied: Option<Revision>, counters: Vec<SeriesCounts>) {
         let report = Report {
             instance: self.id.clone(),
             role: self.role.to_owned(),
-            applied: *self.applied.borrow(),
+            applied,
             at_ms: clock::now_ms(),
             detail: serde_json::to_value(self.detail(counters)).unwrap_or_default(),
         };

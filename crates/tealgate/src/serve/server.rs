@@ -15,6 +15,7 @@ use admin::{AdminState, Dialect, Readiness, certificate, server as admin_server,
 use gateway::Gateway;
 use model::cidr::Cidr;
 use release::controller::{self, Controller, Drivers};
+use release::lease::LEASE;
 use release::target::process::ProcessDriver;
 use release::target::upstream::UpstreamDriver;
 use std::net::SocketAddr;
@@ -71,7 +72,8 @@ impl Server {
         let instance = Instance::new(Arc::clone(&store), options.role.name(), gateway.clone());
         instance.forget_the_dead().await;
         let keys = keys(&options)?;
-        let (readiness, ready) = watch::channel(Readiness::NotReady("starting".to_owned()));
+        let (readiness, ready) =
+            watch::channel(Readiness::NotReady("the live environments are being started".to_owned()));
         let mut server = Server {
             store,
             gateway,
@@ -96,7 +98,6 @@ impl Server {
         server.control_releases(&options).await;
         server.serve_admin(&options, Arc::new(keys), ready).await?;
         server.announce();
-        server.readiness.send_replace(Readiness::Ready);
         Ok(server)
     }
 
@@ -118,12 +119,23 @@ impl Server {
         self.tasks.spawn(async move { ttl::sweep_forever(&*store).await });
     }
 
-    /// Starts the release controller, and waits until the live environments of all apps are up: traffic for them is
-    /// not welcome before.
+    /// Waits until the live environments of all apps are up, and says that this server is ready: traffic is not welcome
+    /// before, for example after a reboot.
+    pub async fn become_ready(&self) {
+        if let Some(controller) = &self.controller {
+            let mut ready = controller.ready();
+            // Ends only with the controller, which says in the log why.
+            let _ = ready.wait_for(|ready| *ready).await;
+        }
+        self.readiness.send_replace(Readiness::Ready);
+    }
+
+    /// Starts the release controller.
     async fn control_releases(&mut self, options: &Options) {
         if options.role == Role::Gateway {
             return;
         }
+        self.end_lease_of_the_dead().await;
         // Not the path of the binary: an upgrade puts another one there while this one runs.
         let launcher = ["/proc/self/exe", "launch"].map(str::to_owned).to_vec();
         let processes = Arc::new(ProcessDriver::new(self.data_dir.clone(), launcher));
@@ -143,10 +155,20 @@ impl Server {
             settings,
             self.shutdown.subscribe(),
         );
-        let mut ready = controller.ready();
         self.controller = Some(Arc::new(controller));
-        // Ends only with the controller, which says in the log why.
-        let _ = ready.wait_for(|ready| *ready).await;
+    }
+
+    /// Ends the lease of a controller that crashed, instead of waiting for it: this process holds the lock on the data
+    /// directory, so that one is dead.
+    async fn end_lease_of_the_dead(&self) {
+        if let Ok(Some(lease)) = self.store.lease(LEASE).await
+            && let Err(error) = self.store.release_lease(LEASE, lease.fence).await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "releases wait until the old lease is over"
+            );
+        }
     }
 
     async fn serve_admin(
@@ -254,8 +276,11 @@ impl Server {
 
     /// Obeys signals and watches the configuration file until it is asked to end.
     pub(super) async fn obey(&self, signals: &mut Signals) {
+        let mut ready = std::pin::pin!(self.become_ready());
+        let mut is_ready = false;
         loop {
             tokio::select! {
+                () = &mut ready, if !is_ready => is_ready = true,
                 asked = signals.next() => match asked {
                     Asked::Stop => return,
                     Asked::Reload => self.reload().await,
@@ -315,6 +340,14 @@ impl Server {
             controller.stopped().await;
         }
         self.tasks.shutdown().await;
+        // Only now: what the threads still have to log goes to its writer before that ends.
+        if let Some(gateway) = self.gateway.clone() {
+            match tokio::task::spawn_blocking(move || gateway.stop()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "a gateway thread has failed"),
+                Err(error) => tracing::error!(%error, "a gateway thread could not be ended"),
+            }
+        }
     }
 }
 
