@@ -281,14 +281,15 @@ mod tests {
         let mut leg = Leg::new(b"head".to_vec(), decoder, false);
         let (mut silent, _open) = tokio::io::duplex(1);
         let (mut writer, mut client) = tokio::io::duplex(1_024);
-        let mut received = vec![0; b"head".len() + 8_000];
-        let both = async {
-            tokio::join!(
-                poll_fn(|cx| leg.poll(cx, &mut source, &mut silent, &mut writer)),
-                client.read_exact(&mut received)
-            )
-        };
-        let (moved, read) = testkit::clock::within("the end of the body", both).await;
-        assert!(moved.is_ok() && read.is_ok() && leg.is_done());
+        let mut received = [0; 1_024];
+        loop {
+            let moved = poll_fn(|cx| Poll::Ready(leg.poll(cx, &mut source, &mut silent, &mut writer))).await;
+            if moved.is_ready() {
+                break;
+            }
+            assert!(!leg.is_written(), "it waits to read although the end is there");
+            client.read(&mut received).await.unwrap();
+        }
+        assert!(leg.is_done());
     }
 }
