@@ -26,7 +26,7 @@ pub struct ProcessTarget {
     /// Program and arguments; no shell is involved.
     #[schemars(length(min = 1))]
     pub command: Vec<String>,
-    /// The whole environment of the process; nothing else is inherited.
+    /// The whole environment of the process; nothing else is inherited, and only `TEALGATE_INSTANCE_ID` is added.
     #[serde(default)]
     pub env: BTreeMap<String, EnvValue>,
     /// Working directory; default: the directory of the configuration file, else `/`.

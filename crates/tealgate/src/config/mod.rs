@@ -62,12 +62,16 @@ pub fn load(path: &Path, plugins: &[PluginInfo]) -> Result<Loaded, ConfigErrors>
     let file = path.display().to_string();
     let text = read(path).map_err(|(message, hint)| whole_file(&file, message, hint))?;
     let mut loaded = parse(&file, &text, plugins)?;
-    loaded.base_dir = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
+    // Absolute, because versions are stored with it and outlive this working directory.
+    loaded.base_dir = base_dir(path)
+        .map_err(|error| whole_file(&file, format!("its directory cannot be found: {error}"), ""))?;
     resolve_paths(&mut loaded.settings, &loaded.base_dir);
     Ok(loaded)
+}
+
+fn base_dir(path: &Path) -> std::io::Result<PathBuf> {
+    let absolute = std::path::absolute(path)?;
+    Ok(absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf))
 }
 
 /// Checks the text of a file.

@@ -2,6 +2,7 @@
 
 use crate::config::document::Document;
 use crate::config::mark::Position;
+use crate::config::pointer::tokens;
 use crate::config::typed::{self, Finding};
 use model::app::App;
 use model::plugin::PluginInfo;
@@ -121,17 +122,13 @@ fn check(kind: Kind, item: &Value, pointer: &str, plugins: &[PluginInfo], findin
     if let Some(id) = item.get_mut("id").filter(|id| id.is_i64()) {
         *id = Value::String(id.to_string());
     }
-    match typed::parse::<App>(&item, &[]) {
-        Ok(app) => {
-            for error in app.check() {
-                let (pointer, message) = (below(error.pointer), error.text);
-                findings.push(Finding { pointer, message, hint: String::new() });
-            }
-        }
-        Err(found) => {
-            findings.extend(
-                found.into_iter().map(|finding| Finding { pointer: below(finding.pointer), ..finding }),
-            );
-        }
+    let (app, found) = typed::parse::<App>(&item, &[]);
+    // Where an item of a list was taken out, the places of those behind it are not those of the file.
+    let places_hold =
+        !found.iter().any(|finding| tokens(&finding.pointer).any(|token| token.parse::<usize>().is_ok()));
+    findings.extend(found.into_iter().map(|finding| Finding { pointer: below(finding.pointer), ..finding }));
+    for error in app.iter().filter(|_| places_hold).flat_map(App::check) {
+        let (pointer, message) = (below(error.pointer), error.text);
+        findings.push(Finding { pointer, message, hint: String::new() });
     }
 }

@@ -8,16 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Reads the settings and checks them; what is wrong is added to the findings.
 pub fn parse(value: &Value, findings: &mut Vec<Finding>) -> Option<Settings> {
-    match typed::parse::<Settings>(value, &resources::COLLECTIONS) {
-        Ok(settings) => {
-            check(&settings, findings);
-            Some(settings)
-        }
-        Err(found) => {
-            findings.extend(found);
-            None
-        }
-    }
+    let (settings, found) = typed::parse::<Settings>(value, &resources::COLLECTIONS);
+    findings.extend(found);
+    settings.inspect(|settings| check(settings, findings))
 }
 
 /// Checks ranges and listeners; also used after command-line flags were laid over the file.

@@ -24,16 +24,15 @@ pub struct Finding {
 
 /// Reads a value strictly. `also_known` are names that may stand at its top besides its fields.
 ///
-/// # Errors
-/// Everything that is wrong with it.
-pub fn parse<T: DeserializeOwned>(value: &Value, also_known: &[&str]) -> Result<T, Vec<Finding>> {
+/// Gives everything that is wrong with it, and what is left without that, so that it can be checked further; `None`
+/// if nothing readable is left.
+pub fn parse<T: DeserializeOwned>(value: &Value, also_known: &[&str]) -> (Option<T>, Vec<Finding>) {
     let mut rest = value.clone();
     let mut removed = Removed::default();
     let mut findings: Vec<Finding> = Vec::new();
     loop {
         let error = match serde_path_to_error::deserialize::<_, T>(&rest) {
-            Ok(parsed) if findings.is_empty() => return Ok(parsed),
-            Ok(_) => return Err(findings),
+            Ok(parsed) => return (Some(parsed), findings),
             Err(error) => error,
         };
         let current = of_path(error.path());
@@ -44,7 +43,7 @@ pub fn parse<T: DeserializeOwned>(value: &Value, also_known: &[&str]) -> Result<
             findings.push(finding(&pointer, &text, &names, also_known));
         }
         if findings.len() >= MAX_FINDINGS || !take_out(&mut rest, &current) {
-            return Err(findings);
+            return (None, findings);
         }
         removed.add(pointer);
     }
@@ -154,7 +153,7 @@ mod tests {
     use serde_json::json;
 
     fn findings<T: DeserializeOwned + std::fmt::Debug>(value: &Value) -> Vec<(String, String, String)> {
-        let findings = parse::<T>(value, &["routes"]).unwrap_err();
+        let findings = parse::<T>(value, &["routes"]).1;
         findings.into_iter().map(|finding| (finding.pointer, finding.message, finding.hint)).collect()
     }
 
@@ -194,7 +193,9 @@ mod tests {
 
     #[test]
     fn what_is_right_is_read() {
-        let settings: Settings = parse(&json!({"listen": ["127.0.0.1:1", "[::1]:2"]}), &[]).unwrap();
+        let (settings, found) = parse::<Settings>(&json!({"listen": ["127.0.0.1:1", "[::1]:2"]}), &[]);
+        let settings = settings.unwrap();
+        assert!(found.is_empty());
         assert_eq!(settings.listen.0.len(), 2);
     }
 }

@@ -25,11 +25,12 @@ pub(super) async fn reload(path: &Path, store: &dyn Store) {
     };
     match apply(store, &loaded).await {
         Ok(()) => {}
+        Err(apply::ApplyError::Refused(errors)) => {
+            tracing::error!("configuration file is not taken over, everything stays as it was:\n{errors}");
+        }
         Err(error) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "configuration file is not taken over, everything stays as it was: {error}"
-            );
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "configuration file is not taken over, everything stays as it was");
         }
     }
 }

@@ -147,7 +147,11 @@ fn stands(phase: &str, view: &ReleaseView, now_ms: i64) -> Option<(Standing, u64
     let place = view.phases.iter().rposition(|span| span.phase == phase)?;
     let span = view.phases.get(place)?;
     let took_ms = since(span.began_at_ms, span.ended_at_ms.or(view.ended_at_ms).unwrap_or(now_ms));
-    let turned_back = view.phases.get(place + 1).is_some_and(|next| next.phase == "revert");
+    // A release that has written nothing has nothing to revert.
+    let turned_back = view
+        .phases
+        .get(place + 1)
+        .is_some_and(|next| next.phase == "revert" || (next.phase == "keep-failed" && phase != "revert"));
     let asked = view.waiting_for.iter().any(|waiting| waiting.asks_person);
     let standing = match span.ended_at_ms.or(view.ended_at_ms) {
         Some(_) if turned_back && by_request(view) => Standing::Stopped,

@@ -167,7 +167,7 @@ fn read_logs(spec: &EnvironmentSpec, data_dir: &std::path::Path, lines: usize) -
         let log = LogFile::new(data_dir, &spec.app, spec.colour, number);
         let prefix = if instances == 1 { String::new() } else { format!("{number}: ") };
         all.extend(
-            log.last_lines(share)
+            log.last_lines(&spec.release, share)
                 .iter()
                 .map(|line| format!("{prefix}{}", shown(&variables.mask(line), LOG_LINE_MAX))),
         );

@@ -51,7 +51,7 @@ fn begin(blueprint: &Blueprint, number: u16, port: u16, restarts: u32) -> Result
     write.map_err(|error| format!("cannot write the instance's record: {error}"))?;
     let log = blueprint.log(number);
     let cannot_log = |error| format!("cannot open the log {}: {error}", log.path().display());
-    let stdout = log.open().map_err(cannot_log)?;
+    let stdout = log.open(&blueprint.spec.release).map_err(cannot_log)?;
     let stderr = stdout.try_clone().map_err(cannot_log)?;
     let (launcher, first) = blueprint.launcher.split_first().ok_or("no launcher is set")?;
     let child = Command::new(launcher)

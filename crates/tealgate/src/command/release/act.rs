@@ -43,14 +43,17 @@ pub(super) async fn run(act: Act, arguments: &ActArgs, output: Output) -> Outcom
     }
 }
 
-/// The release that is meant: the one that was named, else the newest that is not over, else the newest.
+/// The release that is meant: the one that was named, else the one in flight, else the newest that waits for its turn,
+/// else the newest.
 async fn newest(client: &Client, arguments: &ActArgs) -> Outcome<String> {
     if let Some(id) = &arguments.release {
         return Ok(id.clone());
     }
     let releases = super::show::releases(client, &arguments.app).await?;
-    let open = releases.iter().find(|view| !ending::is_over(view)).or_else(|| releases.first());
-    open.map(|view| view.release.clone()).ok_or_else(|| none(&arguments.app))
+    let open = || releases.iter().filter(|view| !ending::is_over(view));
+    let meant =
+        open().find(|view| view.phase != "queued").or_else(|| open().next()).or_else(|| releases.first());
+    meant.map(|view| view.release.clone()).ok_or_else(|| none(&arguments.app))
 }
 
 pub(super) fn none(app: &str) -> Failure {
