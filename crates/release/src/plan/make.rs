@@ -6,7 +6,7 @@ use super::{parity, routes, rules};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::{Colour, upstream_id};
-use model::policy::{Check, Limits, ReleasePolicy, Soak};
+use model::policy::{Limits, OnInconclusive, ReleasePolicy, Soak};
 use model::resource::{Kind, Resource};
 use model::upstream::id_text;
 use serde_json::Value;
@@ -85,8 +85,10 @@ fn assemble(
     }
     let mut gates = policy.gates.clone();
     if input.takes_back {
-        gates.retain(|gate| !matches!(gate.check, Check::Approval {}));
-        notes.push("goes back to a version that was live before: without approvals".to_owned());
+        // A person has decided, and it is urgent: what was live before is not examined again, and too little traffic to
+        // judge it is no reason to bring back what they fled from.
+        gates.clear();
+        notes.push("goes back to a version that was live before: without gates".to_owned());
     }
     let protected = component.has_way_back();
     if !protected {
@@ -108,7 +110,7 @@ fn assemble(
         gates,
         soak: if protected { policy.soak.clone() } else { Soak { duration_ms: 0, ..policy.soak.clone() } },
         limits: (protected && has_limits(&policy.limits)).then(|| policy.limits.clone()),
-        on_inconclusive: policy.on_inconclusive,
+        on_inconclusive: if input.takes_back { OnInconclusive::Proceed } else { policy.on_inconclusive },
         inconclusive_hold_ms: policy.inconclusive_hold_ms,
         decommission: policy.decommission.clone(),
         drain_timeout_ms: policy.drain_timeout_ms,

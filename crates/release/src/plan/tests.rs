@@ -1,5 +1,6 @@
 use super::*;
 use model::app::App;
+use model::policy::OnInconclusive;
 use model::resource::{Kind, Resource};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -31,7 +32,15 @@ fn planned_over(
     resources: &[Arc<Resource>],
     environments: &BTreeMap<Colour, EnvironmentSpec>,
 ) -> Result<Plan, Vec<Refusal>> {
-    plan(&PlanInput {
+    plan(&input(app, resources, environments))
+}
+
+fn input<'a>(
+    app: &'a App,
+    resources: &'a [Arc<Resource>],
+    environments: &'a BTreeMap<Colour, EnvironmentSpec>,
+) -> PlanInput<'a> {
+    PlanInput {
         release: "shop-2",
         app,
         version: "2",
@@ -46,7 +55,21 @@ fn planned_over(
         environments,
         last_live: None,
         token: PreviewToken::new("s3cret-token".to_owned()),
-    })
+    }
+}
+
+#[test]
+fn going_back_asks_no_gate_and_is_not_undone_for_want_of_traffic() {
+    let mut app = app(processes());
+    app.release.gates = serde_json::from_value(json!([{"name": "yes", "check": {"approval": {}}}])).unwrap();
+    let environments = BTreeMap::new();
+    let resources = [resource(Kind::Service, "shop", json!({"upstream_id": "shop-blue"}))];
+    let forward =
+        plan(&input(&app, &resources, &environments)).map(|plan| (plan.gates.len(), plan.on_inconclusive));
+    let back = plan(&PlanInput { takes_back: true, ..input(&app, &resources, &environments) })
+        .map(|plan| (plan.gates.len(), plan.on_inconclusive));
+    assert_eq!(forward.ok(), Some((1, OnInconclusive::Hold)));
+    assert_eq!(back.ok(), Some((0, OnInconclusive::Proceed)));
 }
 
 fn texts(refused: Result<Plan, Vec<Refusal>>) -> Vec<String> {
@@ -174,4 +197,79 @@ fn a_last_step_without_a_time_of_its_own_is_watched_by_the_soak() {
     let steps = planned(&app, &[service]).unwrap().steps;
     let steps: Vec<(u8, u64)> = steps.iter().map(|step| (step.share, step.pause_ms)).collect();
     assert_eq!(steps, [(5, 30_000), (50, 9), (100, 0)]);
+}
+
+fn serving(service: Value, others: Vec<Arc<Resource>>, previews: &[Value]) -> Vec<Colour> {
+    let nodes = |port: u16| json!({"nodes": [{"host": "127.0.0.1", "port": port, "weight": 1}]});
+    let mut resources = vec![
+        resource(Kind::Service, "shop", service),
+        resource(Kind::Upstream, "shop-blue", nodes(9_001)),
+        resource(Kind::Upstream, "shop-green", nodes(9_002)),
+        resource(Kind::Upstream, "alias", json!({"nodes": {"localhost:9001": 1}})),
+    ];
+    resources.extend(others);
+    let standing = standing("shop", &resources).unwrap();
+    standing.serving("shop", &app(processes()).target, previews, &resources)
+}
+
+fn split(rules: Value) -> Value {
+    json!({"traffic-split": {"rules": rules}})
+}
+
+fn to_blue(weight: u32) -> Value {
+    json!([{"upstream_id": "shop-blue", "weight": weight}, {"upstream_id": "shop-green", "weight": 1}])
+}
+
+#[test]
+fn whatever_leads_users_to_an_environment_makes_it_serve() {
+    let green = || json!({"upstream_id": "shop-green"});
+    let route = |value: Value| vec![resource(Kind::Route, "r", value)];
+    let (blue_too, only_green) = ([Colour::Blue, Colour::Green], [Colour::Green]);
+    let condition = json!([{"vars": [["arg_x", "==", "1"]]}]);
+    let inline = json!({"nodes": [{"host": "127.0.0.1", "port": 9_001, "weight": 1}]});
+    for rule in [
+        json!({"weighted_upstreams": to_blue(1)}),
+        json!({"match": [], "weighted_upstreams": to_blue(1)}),
+        json!({"match": condition, "weighted_upstreams": to_blue(1)}),
+        json!({"weighted_upstreams": [{"upstream_id": "shop-blue", "weight": 0}]}),
+        json!({"weighted_upstreams": [{"upstream_id": "shop-blue", "weight": 0}, {"weight": 0}]}),
+        json!({"weighted_upstreams": [{"upstream": inline, "weight": 1}]}),
+        json!({"weighted_upstreams": [{"upstream_id": "alias", "weight": 1}]}),
+    ] {
+        let plugins = split(json!([rule]));
+        let service = json!({"upstream_id": "shop-green", "plugins": plugins});
+        assert_eq!(serving(service, vec![], &[]), blue_too, "service: {rule}");
+        let of_service = route(json!({"service_id": "shop", "plugins": plugins}));
+        assert_eq!(serving(green(), of_service, &[]), blue_too, "route: {rule}");
+        let alone = vec![resource(Kind::Service, "other", json!({"plugins": plugins}))];
+        assert_eq!(serving(green(), alone, &[]), blue_too, "another service: {rule}");
+        let switched_off = route(json!({"service_id": "shop", "status": 0, "plugins": plugins}));
+        assert_eq!(serving(green(), switched_off, &[]), only_green, "a route that is off: {rule}");
+    }
+    let own = |value: Value| serving(green(), route(value), &[]);
+    assert_eq!(own(json!({"service_id": "shop", "upstream_id": "shop-blue"})), blue_too);
+    assert_eq!(own(json!({"upstream": inline})), blue_too);
+    assert_eq!(serving(json!({"upstream": inline}), vec![], &[]), [Colour::Blue]);
+}
+
+#[test]
+fn what_nobody_can_come_to_does_not_serve() {
+    let with = |plugins: Value| json!({"upstream_id": "shop-green", "plugins": plugins});
+    let weightless = split(json!([{"weighted_upstreams": to_blue(0)}]));
+    assert_eq!(serving(with(weightless), vec![], &[]), [Colour::Green]);
+    let mut disabled = split(json!([{"weighted_upstreams": to_blue(1)}]));
+    disabled["traffic-split"]["_meta"] = json!({"disable": true});
+    assert_eq!(serving(with(disabled), vec![], &[]), [Colour::Green]);
+    let rule = |token: &str| {
+        let condition = json!([{"vars": [["http_x_preview", "==", token]]}]);
+        json!({"match": condition, "weighted_upstreams": [{"upstream_id": "shop-blue", "weight": 1}]})
+    };
+    let previewed = || with(split(json!([rule("ours")])));
+    assert_eq!(serving(previewed(), vec![], &[rule("ours")]), [Colour::Green]);
+    assert_eq!(serving(previewed(), vec![], &[rule("another")]), [Colour::Blue, Colour::Green]);
+    // Another app's environment may have got an address that one of ours had before.
+    let mut foreign = (*resource(Kind::Upstream, "b-blue", json!({"nodes": {"127.0.0.1:9001": 1}}))).clone();
+    foreign.origin = Origin::Release;
+    let others = vec![Arc::new(foreign), resource(Kind::Service, "b", json!({"upstream_id": "b-blue"}))];
+    assert_eq!(serving(json!({"upstream_id": "shop-green"}), others, &[]), [Colour::Green]);
 }
