@@ -154,7 +154,8 @@ mod tests {
         let grow = || log.open("shop-1").unwrap().set_len(ROTATE_ABOVE + 1).unwrap();
         grow();
         let mut file = log.open("shop-1").unwrap();
-        assert_eq!((fs::metadata(log.path()).unwrap().len(), file.metadata().unwrap().len()), (0, 0));
+        let first_line = format!("{BEGINS}shop-1\n");
+        assert_eq!(fs::read(log.path()).unwrap(), first_line.as_bytes());
         assert_eq!(fs::metadata(log.rotated()).unwrap().len(), ROTATE_ABOVE + 1);
 
         file.set_len(ROTATE_ABOVE + 1).unwrap();
