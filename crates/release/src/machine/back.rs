@@ -14,12 +14,17 @@ impl Run<'_> {
             if let Some(detail) = self.lagging() {
                 return self.wait(WaitingFor::Gateways { detail }, None);
             }
-            let outcome = self.state.cause.as_ref().map_or(Outcome::RolledBack, Cause::outcome);
-            self.state.outcome = Some(outcome);
-            self.note(format!("restored: {}", outcome.name()));
-            return self.enter(Phase::KeepFailed, Stage::Drain);
+            return self.gone_back("restored");
         }
         self.act_until_done("putting everything back", Action::Restore)
+    }
+
+    /// Everything is as it was; what is left is the environment.
+    pub(super) fn gone_back(&mut self, how: &str) -> Flow {
+        let outcome = self.state.cause.as_ref().map_or(Outcome::RolledBack, Cause::outcome);
+        self.state.outcome = Some(outcome);
+        self.note(format!("{how}: {}", outcome.name()));
+        self.enter(Phase::KeepFailed, Stage::Drain)
     }
 
     pub(super) fn keep_failed(&mut self) -> Flow {

@@ -76,6 +76,8 @@ impl Run<'_> {
                 self.enter_stage(Stage::Spread { revision: *revision });
             }
             (Action::SetShare { .. } | Action::CleanUp { .. }, ActionResult::Foreign { diff }) => {
+                // The edit was found instead of what was there before, so this write did not happen.
+                self.state.began_to_write = false;
                 self.found_edit(diff);
             }
             (Action::SetShare { .. }, ActionResult::Failed { why }) => {

@@ -134,6 +134,7 @@ impl Run<'_> {
     /// Makes `action` the one that should be under way.
     fn begin(&mut self, action: Action) -> Flow {
         self.state.counter = self.state.counter.saturating_add(1);
+        self.state.began_to_write |= matches!(action, Action::SetShare { .. });
         let id = format!("{}/{}/{}", self.plan.release, self.state.phase.name(), self.state.counter);
         self.state.pending = Some(Pending { id, action });
         self.state.stage_ms = 0;
@@ -145,6 +146,13 @@ impl Run<'_> {
         self.note(format!("going back: {cause}"));
         self.state.cause = Some(cause);
         self.state.round = None;
-        self.enter(Phase::Revert, Stage::Act)
+        // Whoever switched meanwhile, it was not this release; what it never wrote it does not put back.
+        let may_have_written = self.state.may_have_written();
+        self.enter(Phase::Revert, Stage::Act);
+        if may_have_written {
+            Flow::Again
+        } else {
+            self.gone_back("nothing was written, nothing is put back")
+        }
     }
 }

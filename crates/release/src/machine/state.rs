@@ -30,6 +30,9 @@ pub struct State {
     pub last_failure: Option<String>,
     /// What was last written; `None`: nothing yet.
     pub written: Option<Written>,
+    /// A write was begun, and nothing said that it was refused: there may be something to put back.
+    #[serde(default)]
+    pub began_to_write: bool,
     /// The first revision that this release wrote.
     pub first_revision: Option<Revision>,
     /// The gates that are being run.
@@ -66,6 +69,7 @@ impl State {
             failures: 0,
             last_failure: None,
             written: None,
+            began_to_write: false,
             first_revision: None,
             round: None,
             soak_rounds: 0,
@@ -88,6 +92,14 @@ impl State {
     #[must_use]
     pub fn share(&self) -> u8 {
         self.written.as_ref().map_or(0, |written| written.share)
+    }
+
+    /// Whether what the release owns may be other than it was before, by this release.
+    #[must_use]
+    pub fn may_have_written(&self) -> bool {
+        let is_being_written =
+            self.pending.as_ref().is_some_and(|pending| matches!(pending.action, Action::SetShare { .. }));
+        self.began_to_write || is_being_written || self.written.is_some() || self.first_revision.is_some()
     }
 
     /// Whether another release of the app must wait: traffic is not settled, or a colour still drains.

@@ -300,6 +300,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_release_that_never_wrote_shows_where_it_failed_too() {
+        let failed = view(|value| {
+            value["outcome"] = json!("rolled_back");
+            value["phases"] = json!([
+                {"phase": "provision", "began_at_ms": 1_000, "ended_at_ms": 2_000},
+                {"phase": "keep-failed", "began_at_ms": 2_000, "ended_at_ms": null},
+            ]);
+        });
+        let picture = Picture::of(&failed, 6_000);
+        assert_eq!(picture.phases[0].standing, Standing::Failed);
+    }
+
+    #[test]
     fn a_release_that_waits_for_a_person_says_so() {
         let held = view(|value| {
             value["waiting_for"] =
