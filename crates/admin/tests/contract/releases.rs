@@ -113,6 +113,25 @@ async fn what_does_not_go_is_refused_with_the_reason_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn only_an_administrator_starts_a_release_with_a_spec() {
+    let shop = Shop::open().await;
+    let first = shop.start(ADMIN, "1").await;
+    let spec = json!({"process": {"command": ["anything"]}});
+    let with_spec = json!({"version": "2", "spec": spec});
+    for (key, role) in [(OPERATOR, "operator"), (APPROVER, "approver")] {
+        let refused = shop.call(key, "POST", "/releases", with_spec.clone()).await.has_status(403).json();
+        let text = refused["error_msg"].as_str().unwrap();
+        assert!(text.contains(&format!("role {role}, but admin is needed: a spec may run")), "{text}");
+    }
+    let list = shop.call(VIEWER, "GET", "/releases", Value::Null).await.json();
+    assert_eq!((&list["total"], &list["list"][0]["release"]), (&json!(1), &json!(first)));
+    // An administrator's spec gets as far as being looked at.
+    let empty = json!({"version": "2", "spec": {"process": {"command": []}}});
+    let refused = shop.call(ADMIN, "POST", "/releases", empty).await.has_status(400).json();
+    assert!(refused["error_msg"].as_str().unwrap().contains("process.command"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_process_without_a_controller_says_so() {
     let gate = Gate::start(Dialect::Apisix).await;
     for (method, path) in [

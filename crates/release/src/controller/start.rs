@@ -7,7 +7,7 @@ use crate::plan::Refusal;
 use crate::runner::{PlanError, make_plan};
 use crate::target::EnvironmentSpec;
 use model::app::App;
-use model::policy::{OnConflict, Step};
+use model::policy::{OnConflict, Role, Step};
 use model::resource::Kind;
 use model::target::Target;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ pub struct StartRequest {
     pub app: String,
     /// The version to bring live.
     pub version: String,
-    /// A whole new target for this version; default: the app's, with `{version}` replaced.
+    /// A whole new target for this version; default: the app's, with `{version}` replaced. Only an administrator may
+    /// give one: it says which programs run as Tealgate's user.
     pub target: Option<Target>,
     /// Other steps than the policy's.
     pub steps: Option<Vec<Step>>,
@@ -84,6 +85,12 @@ impl Controller {
     pub async fn start(&self, request: StartRequest, actor: &Actor) -> Result<String, StartError> {
         let app = self.app(&request.app).await?;
         if let Some(why) = actor.lacks(app.release.permissions.start) {
+            return Err(StartError::Forbidden(why));
+        }
+        if request.target.is_some()
+            && let Some(why) = actor.lacks(Role::Admin)
+        {
+            let why = format!("{why}: a spec may run any program as Tealgate's user");
             return Err(StartError::Forbidden(why));
         }
         let StartRequest { app: id, version, target, steps } = request;
