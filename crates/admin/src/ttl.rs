@@ -1,11 +1,12 @@
 //! Resources with a limited life (`?ttl=` on a write): a task deletes them when their time is over.
 //!
 //! The end stands in a hidden field of the stored value, so it survives a restart. A later write without `ttl` makes
-//! the resource live for ever, as in APISIX.
+//! the resource live for ever, as in APISIX. An upstream that has become an environment of an app since then stays.
 
 use crate::clock;
 use crate::resources::EXPIRES_AT_MS;
-use model::resource::Kind;
+use crate::resources::references::is_environment;
+use model::resource::{Kind, Resource};
 use std::time::Duration;
 use store::{Expect, Store, StoreError, Write};
 
@@ -39,10 +40,15 @@ pub async fn sweep_forever(store: &dyn Store) {
 /// When the store cannot be read or written. A resource that changed meanwhile is left for the next look.
 pub async fn sweep(store: &dyn Store, now_ms: i64) -> Result<Option<i64>, StoreError> {
     let mut next_ms = None;
-    for resource in store.snapshot().await?.resources {
+    let resources = store.snapshot().await?.resources;
+    let apps: Vec<&str> =
+        resources.iter().filter(|one| one.kind == Kind::App).map(|app| app.id.as_str()).collect();
+    let stays =
+        |one: &Resource| one.kind == Kind::Upstream && apps.iter().any(|app| is_environment(&one.id, app));
+    for resource in &resources {
         let may_end = matches!(resource.kind, Kind::Route | Kind::Service | Kind::Upstream);
         let end = resource.value.get(EXPIRES_AT_MS).and_then(serde_json::Value::as_i64);
-        let Some(end_ms) = end.filter(|_| may_end) else { continue };
+        let Some(end_ms) = end.filter(|_| may_end && !stays(resource)) else { continue };
         if end_ms > now_ms {
             next_ms = Some(next_ms.map_or(end_ms, |next: i64| next.min(end_ms)));
             continue;

@@ -73,9 +73,13 @@ pub(crate) async fn must_be_unused(state: &AdminState, kind: Kind, id: &str) -> 
 /// the live environment must not vanish.
 pub(crate) async fn app_of_upstream(state: &AdminState, upstream: &str) -> Result<Option<String>, Problem> {
     let apps = state.store.list(Kind::App).await?;
-    let owner =
-        apps.iter().find(|app| Colour::BOTH.iter().any(|colour| upstream_id(&app.id, *colour) == upstream));
+    let owner = apps.iter().find(|app| is_environment(upstream, &app.id));
     Ok(owner.map(|app| app.id.clone()))
+}
+
+/// Whether an upstream is an environment of an app.
+pub(crate) fn is_environment(upstream: &str, app: &str) -> bool {
+    Colour::BOTH.iter().any(|colour| upstream_id(app, *colour) == upstream)
 }
 
 /// The app that moves a service's traffic.

@@ -67,6 +67,7 @@ async fn attempt(state: &AdminState, order: &Order) -> Result<Written, Problem> 
     // One writer of this process at a time, so that what the checks saw still holds when it commits. Writers of other
     // processes are caught by the compare-and-swap.
     let _alone = state.writes.lock().await;
+    must_not_end(state, order).await?;
     let current = match &order.id {
         Some(id) => view::one(state, order.kind, id).await?,
         None => None,
@@ -84,6 +85,17 @@ async fn attempt(state: &AdminState, order: &Order) -> Result<Written, Problem> 
             None => Ok(unchanged(file)),
         },
         None => commit(state, order, current, desired).await,
+    }
+}
+
+/// Refuses an end for an upstream that must stay while its app does.
+async fn must_not_end(state: &AdminState, order: &Order) -> Result<(), Problem> {
+    let (Kind::Upstream, Some(id), Some(_)) = (order.kind, &order.id, order.ttl_s) else { return Ok(()) };
+    match references::app_of_upstream(state, id).await? {
+        Some(app) => Err(Problem::Invalid(format!(
+            "invalid argument ttl: upstream [{id}] is an environment of app [{app}] and stays while the app does"
+        ))),
+        None => Ok(()),
     }
 }
 

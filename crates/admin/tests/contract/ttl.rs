@@ -1,6 +1,6 @@
 use crate::support::{Gate, upstream};
 use admin::{Dialect, ttl};
-use model::resource::Kind;
+use model::resource::{Kind, Origin};
 use serde_json::json;
 
 const FAR_FUTURE_MS: i64 = 9_000_000_000_000;
@@ -53,5 +53,26 @@ async fn a_ttl_that_is_no_number_of_seconds_is_refused() {
             let answer = gate.call(method, &format!("{path}?ttl={ttl}"), upstream()).await;
             answer.is_error(400, "invalid argument ttl: should be a number");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_environments_of_an_app_have_no_ttl_and_outlive_one_from_before_the_app() {
+    let gate = Gate::start(Dialect::Apisix).await;
+    gate.call("PUT", "/upstreams/shop-green?ttl=100", upstream()).await.has_status(201);
+    gate.seed(Kind::Service, "shop", Origin::Api, json!({})).await;
+    let target = json!({"process": {"command": ["shop"]}});
+    gate.seed(Kind::App, "shop", Origin::Api, json!({"service_id": "shop", "target": target})).await;
+    for method in ["PUT", "PATCH"] {
+        let answer = gate.call(method, "/upstreams/shop-blue?ttl=100", upstream()).await;
+        let text = "invalid argument ttl: upstream [shop-blue] is an environment of app [shop] and stays while the app does";
+        answer.is_error(400, text);
+    }
+    gate.call("PUT", "/upstreams/shop-blue", upstream()).await.has_status(201);
+    gate.call("PUT", "/upstreams/shop-red?ttl=100", upstream()).await.has_status(201);
+    assert_eq!(ttl::sweep(gate.state.store.as_ref(), FAR_FUTURE_MS).await.unwrap(), None);
+    gate.call("GET", "/upstreams/shop-red", ()).await.has_status(404);
+    for colour in ["blue", "green"] {
+        gate.call("GET", &format!("/upstreams/shop-{colour}"), ()).await.has_status(200);
     }
 }
