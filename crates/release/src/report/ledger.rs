@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use telemetry::counts::Counts;
 
-/// received = answered + cut short + client left + drained + open, or something is wrong.
+/// received = answered + cut short + client left + drained + open.
+///
+/// The gateway counts what came and what ended; what is open is the difference. So the lines add up by construction,
+/// and a request that was forgotten would stay open for ever. Only someone who counts outside of the gateway
+/// (`tealgate demo` does) can prove that none was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// Requests that came.
@@ -17,6 +21,12 @@ pub struct Ledger {
     pub green: u64,
     /// Answered whole by the gate itself, because a colour could not (502, 504, ...).
     pub gate: u64,
+    /// Of those by the gate, how many were given in blue's name.
+    #[serde(default)]
+    pub blue_gate_errors: u64,
+    /// Of those by the gate, how many were given in green's name.
+    #[serde(default)]
+    pub green_gate_errors: u64,
     /// Answers that began and broke off, by blue.
     pub blue_cut_short: u64,
     /// Answers that began and broke off, by green.
@@ -27,7 +37,8 @@ pub struct Ledger {
     pub drained: u64,
     /// Still open.
     pub open: u64,
-    /// Requests without a whole answer that nobody chose to give up: cut short, or in no account.
+    /// Requests that lost their answer halfway: cut short, by whichever colour. What the gate answered itself is
+    /// answered, see [`Ledger::gate`].
     pub lost: Lost,
 }
 
@@ -58,7 +69,6 @@ impl Ledger {
     pub fn of(account: Option<&Account>, gap: bool) -> Ledger {
         let mut ledger = Ledger::default();
         let Some(account) = account else { return ledger };
-        let mut accounted = 0u64;
         let mut cut_short = 0u64;
         for row in &account.rows {
             let counts = &row.counts;
@@ -67,11 +77,9 @@ impl Ledger {
             ledger.drained += counts.drained;
             ledger.open += counts.open;
             cut_short += counts.cut_short;
-            accounted += counts.ended() + counts.open;
             ledger.add_answers(row.answerer, counts);
         }
-        let missing = ledger.received.saturating_sub(accounted);
-        ledger.lost = if gap { Lost::Unknown } else { Lost::Known(cut_short + missing) };
+        ledger.lost = if gap { Lost::Unknown } else { Lost::Known(cut_short) };
         ledger
     }
 
@@ -82,10 +90,12 @@ impl Ledger {
         match answerer {
             Answerer::Blue => {
                 self.blue += by_upstream;
+                self.blue_gate_errors += by_gate;
                 self.blue_cut_short += counts.cut_short;
             }
             Answerer::Green => {
                 self.green += by_upstream;
+                self.green_gate_errors += by_gate;
                 self.green_cut_short += counts.cut_short;
             }
             Answerer::Gate | Answerer::Upstream => self.gate += by_upstream,

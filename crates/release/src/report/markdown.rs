@@ -118,6 +118,8 @@ fn write_ledger(out: &mut String, report: &Report) {
         ("answered by blue", ledger.blue.to_string()),
         ("answered by green", ledger.green.to_string()),
         ("answered by the gate", ledger.gate.to_string()),
+        ("of these, errors in the name of blue", ledger.blue_gate_errors.to_string()),
+        ("of these, errors in the name of green", ledger.green_gate_errors.to_string()),
         ("cut short by blue", ledger.blue_cut_short.to_string()),
         ("cut short by green", ledger.green_cut_short.to_string()),
         ("client left", ledger.client_left.to_string()),

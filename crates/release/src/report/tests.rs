@@ -35,12 +35,13 @@ fn every_request_is_in_exactly_one_line_of_the_ledger() {
         + ledger.open;
     assert_eq!((ledger.received, lines), (25, 25));
     assert_eq!((ledger.blue, ledger.green, ledger.gate), (5, 11, 2));
+    assert_eq!((ledger.blue_gate_errors, ledger.green_gate_errors), (0, 2));
     assert_eq!(ledger.lost, Lost::Known(1), "the one that was cut short");
 }
 
 #[test]
-fn a_request_in_no_account_is_lost_and_a_gap_makes_that_unknown() {
-    let counts = Counts { received: 7, whole: [0, 5, 0, 0, 0], ..Counts::default() };
+fn what_was_cut_short_is_lost_and_a_gap_makes_that_unknown() {
+    let counts = Counts { received: 9, whole: [0, 5, 0, 0, 0], cut_short: 2, open: 2, ..Counts::default() };
     let account = account(vec![row(Answerer::Blue, counts)]);
     assert_eq!(Ledger::of(Some(&account), false).lost, Lost::Known(2));
     assert_eq!(Ledger::of(Some(&account), true).lost, Lost::Unknown);
