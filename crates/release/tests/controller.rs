@@ -316,3 +316,56 @@ async fn a_damaged_journal_refuses_releases_of_its_app_only() {
     assert_eq!(site.service().await["upstream_id"], "shop-blue", "traffic goes on");
     assert!(site.controller().status("shop").await.unwrap().trouble.is_some());
 }
+
+async fn put(site: &Site, kind: Kind, id: &str, value: Value) {
+    let write = Write::Put { kind, id: Some(id.to_owned()), value, origin: Origin::Api, expect: Expect::Any };
+    site.store.commit(vec![write], None).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_environment_that_a_route_was_switched_to_by_hand_outlives_its_time() {
+    let site = Site::new(policy(json!({"decommission": {"keep_warm": {"for_ms": 700}}}))).await;
+    site.release("1").await;
+    let second = site.release("2").await;
+    let split = json!({"rules": [{"weighted_upstreams": [{"upstream_id": "shop-blue", "weight": 100}]}]});
+    let route = json!({"uri": "/*", "service_id": "shop", "plugins": {"traffic-split": split}});
+    put(&site, Kind::Route, "all", route).await;
+    site.until(&second.release, |view| view.ended_at_ms.is_some()).await;
+    assert_eq!(site.driver.version_on(Colour::Blue).as_deref(), Some("1"), "all users are on it");
+    let report = site.controller().report(&second.release).await.unwrap();
+    assert!(report.to_markdown().contains("left running: someone gave this environment traffic"));
+}
+
+#[tokio::test]
+async fn a_switch_by_hand_while_a_release_only_provisions_survives_its_failure() {
+    let site = Site::new(policy(json!({}))).await;
+    site.release("1").await;
+    site.driver.sick.lock().unwrap().push("2".to_owned());
+    let id = site.start("2").await;
+    site.until(&id, |view| view.phase == "provision").await;
+    let by_hand = json!({"upstream": {"nodes": {"10.9.9.9:80": 1}}});
+    put(&site, Kind::Service, "shop", by_hand).await;
+    site.controller().abort(&id, "wrong version", &ann()).await.unwrap();
+    let view = site.until(&id, |view| view.outcome.is_some() && !view.in_flight).await;
+    assert_eq!((view.outcome, view.moves.len()), (Some(Outcome::Aborted), 0));
+    assert_eq!(site.service().await["upstream"]["nodes"], json!({"10.9.9.9:80": 1}));
+}
+
+#[tokio::test]
+async fn only_an_administrator_may_say_what_runs() {
+    let site = Site::new(policy(json!({}))).await;
+    site.release("1").await;
+    let target = serde_json::from_value(json!({"process": {"command": ["anything"]}})).unwrap();
+    let request = StartRequest {
+        app: "shop".to_owned(),
+        version: "2".to_owned(),
+        target: Some(target),
+        ..StartRequest::default()
+    };
+    for role in [Role::Operator, Role::Approver] {
+        let refused = site.controller().start(request.clone(), &Actor::new("bob", role)).await;
+        let Err(StartError::Forbidden(why)) = refused else { panic!("{refused:?}") };
+        assert!(why.contains("admin is needed: a spec may run any program"), "{why}");
+    }
+    site.controller().start(request, &ann()).await.unwrap();
+}

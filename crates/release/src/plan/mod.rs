@@ -7,6 +7,7 @@
 mod input;
 mod make;
 mod parity;
+mod reach;
 mod refusal;
 mod routes;
 mod rules;

@@ -2,6 +2,7 @@
 //!
 //! The service says who is live, not the journal: a person may have switched with `curl` since the last release.
 
+use super::reach::reach;
 use super::{BeforeImage, OldSide};
 use crate::target::EnvironmentSpec;
 use model::app::App;
@@ -11,7 +12,7 @@ use model::resource::{Kind, Origin, Resource};
 use model::target::Target;
 use model::upstream::{Upstream, id_text, labels};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The version that is shown when no release brought what serves.
@@ -36,11 +37,16 @@ pub fn standing(service: &str, resources: &[Arc<Resource>]) -> Option<Standing> 
     };
     let service = find(Kind::Service)?;
     let overlay = find(Kind::Overlay).and_then(|resource| {
-        let overlay: Overlay = serde_json::from_value(without_id(&resource.value)).ok()?;
+        let overlay = read_overlay(&resource)?;
         Some((resource, overlay))
     });
     let owned = Owned::of(&effective(&service.value, overlay.as_ref().map(|(_, overlay)| overlay)));
     Some(Standing { service, overlay, owned })
+}
+
+/// `None`: it cannot be read, so it does not hold.
+pub(super) fn read_overlay(resource: &Resource) -> Option<Overlay> {
+    serde_json::from_value(without_id(&resource.value)).ok()
 }
 
 /// The store writes `id` (and the times) into every resource; an overlay's own fields are the rest.
@@ -70,24 +76,37 @@ impl Standing {
         self.service.origin
     }
 
-    /// The colours that user traffic can reach: the default upstream and every weighted upstream with a weight.
+    /// The colours that user traffic can reach, by whatever service, route, rule or address; not by one of `previews`,
+    /// the preview rules of the app's own releases.
     #[must_use]
-    pub fn serving(&self, app: &str, target: &Target, resources: &[Arc<Resource>]) -> Vec<Colour> {
-        let mut ids: Vec<String> = self.owned.upstream_id.iter().map(|id| id_text(Some(id))).collect();
-        let rules = self.owned.traffic_split.as_ref().and_then(|split| split.get("rules"));
-        let weighted = rules.and_then(Value::as_array).into_iter().flatten().filter_map(|rule| {
-            let is_preview = rule.get("match").is_some();
-            rule.get("weighted_upstreams").and_then(Value::as_array).filter(|_| !is_preview)
+    pub fn serving(
+        &self,
+        app: &str,
+        target: &Target,
+        previews: &[Value],
+        resources: &[Arc<Resource>],
+    ) -> Vec<Colour> {
+        let reach = reach(self, previews, resources);
+        let is_colour = |id: &str| Colour::BOTH.iter().any(|colour| upstream_id(app, *colour) == id);
+        // An upstream of another name may hold the same addresses; that of another app's environment cannot.
+        let others = resources.iter().filter(|resource| {
+            resource.kind == Kind::Upstream
+                && resource.origin != Origin::Release
+                && reach.ids.contains(&resource.id)
+                && !is_colour(&resource.id)
         });
-        for choice in weighted.flatten() {
-            let weight = choice.get("weight").and_then(Value::as_i64).unwrap_or(1);
-            if weight > 0 && choice.get("upstream_id").is_some() {
-                ids.push(id_text(choice.get("upstream_id")));
-            }
-        }
-        let by_id = |colour: &Colour| ids.contains(&upstream_id(app, *colour));
+        let mut nodes: BTreeSet<_> = others.flat_map(|other| addresses_of(&other.value)).collect();
+        nodes.extend(reach.nodes);
         let by_address = self.colour_by_address(target, resources);
-        Colour::BOTH.into_iter().filter(|colour| by_id(colour) || by_address == Some(*colour)).collect()
+        let reached = |colour: &Colour| {
+            let id = upstream_id(app, *colour);
+            let overlaps = || {
+                let stored = upstream_value(resources, &id).map(|stored| addresses_of(&stored));
+                stored.into_iter().flatten().any(|node| nodes.contains(&node))
+            };
+            reach.ids.contains(&id) || by_address == Some(*colour) || overlaps()
+        };
+        Colour::BOTH.into_iter().filter(reached).collect()
     }
 
     /// The colour that the default upstream is.
@@ -106,8 +125,8 @@ impl Standing {
             (None, Some(id)) => upstream_value(resources, &id_text(Some(id)))?,
             (None, None) => return None,
         };
-        let nodes = addresses(&default);
-        let same = |value: &Value| !nodes.is_empty() && addresses(value) == nodes;
+        let nodes = addresses_of(&default);
+        let same = |value: &Value| !nodes.is_empty() && addresses_of(value) == nodes;
         match (same(&target.blue), same(&target.green)) {
             (true, false) => Some(Colour::Blue),
             (false, true) => Some(Colour::Green),
@@ -150,11 +169,19 @@ fn upstream_value(resources: &[Arc<Resource>], id: &str) -> Option<Value> {
     Some((*found.value).clone())
 }
 
-fn addresses(upstream: &Value) -> Vec<(String, Option<u16>)> {
-    let upstream = Upstream::from_value(upstream, false);
+fn addresses_of(upstream: &Value) -> Vec<(String, Option<u16>)> {
+    addresses(Upstream::from_value(upstream, false))
+}
+
+/// The hosts and ports of an upstream, in order; `localhost` is the address that processes listen on.
+pub(super) fn addresses(upstream: Upstream) -> Vec<(String, Option<u16>)> {
     let standard = upstream.scheme.standard_port();
-    let mut nodes: Vec<_> =
-        upstream.nodes.into_iter().map(|node| (node.host, Some(node.port.unwrap_or(standard)))).collect();
+    let host = |host: String| if host == "localhost" { "127.0.0.1".to_owned() } else { host };
+    let mut nodes: Vec<_> = upstream
+        .nodes
+        .into_iter()
+        .map(|node| (host(node.host), Some(node.port.unwrap_or(standard))))
+        .collect();
     nodes.sort();
     nodes
 }

@@ -183,7 +183,7 @@ impl Work {
 
     /// Whether users reach a colour, looked up at the last moment; `None`: not known.
     async fn serves(&self, colour: Colour) -> Option<bool> {
-        let seen = self.context.switch.observe(&self.component).await.ok()?;
+        let seen = self.context.switch.observe(&self.plan, &self.component).await.ok()?;
         Some(seen.serving.contains(&colour))
     }
 }

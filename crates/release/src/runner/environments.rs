@@ -7,11 +7,11 @@ use crate::book::Release;
 use crate::clock;
 use crate::controller::Context;
 use crate::plan::standing;
-use crate::switch::upstream_value;
+use crate::switch::{preview_rules, upstream_value};
 use crate::target::{EnvironmentSpec, EnvironmentStatus};
 use model::app::App;
 use model::colour::{Colour, LABEL_DRAIN_TIMEOUT_MS, upstream_id};
-use model::resource::{Kind, Resource, Revision};
+use model::resource::{Kind, Revision};
 use model::target::Target;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -97,27 +97,19 @@ impl Environments {
         let store = &self.context.store;
         let Some(app) = store.get(Kind::App, &self.app).await? else { return Ok(Vec::new()) };
         let Ok(app) = App::from_value(&app.value) else { return Ok(Vec::new()) };
-        let resources = self.resources(&app).await?;
+        let resources = store.snapshot().await?.resources;
         let Some(standing) = standing(&app.service_id, &resources) else { return Ok(Vec::new()) };
         let environments = environments_of(releases.iter().map(|release| &release.folded));
         let base_dir = self.context.settings.base_dir.to_string_lossy();
         let default =
             standing.live(&app, &resources, &environments, &base_dir).and_then(|live| live.environment);
-        let shared = standing.serving(&app.id, &app.target, &resources);
+        let plans = releases.iter().filter_map(|release| release.folded.plan.as_ref());
+        let previews: Vec<Value> = plans.flat_map(preview_rules).collect();
+        let shared = standing.serving(&app.id, &app.target, &previews, &resources);
         let weighted = shared.into_iter().filter_map(|colour| environments.get(&colour).cloned());
         let mut live: Vec<EnvironmentSpec> = weighted.collect();
         live.extend(default.filter(|default| !live.iter().any(|spec| spec.colour == default.colour)));
         Ok(live)
-    }
-
-    async fn resources(&self, app: &App) -> Result<Vec<Arc<Resource>>, StoreError> {
-        let store = &self.context.store;
-        let mut found = Vec::new();
-        for kind in [Kind::Service, Kind::Overlay] {
-            found.extend(store.get(kind, &app.service_id).await?);
-        }
-        found.extend(store.list(Kind::Upstream).await?);
-        Ok(found)
     }
 
     /// Instances may be restarted on other ports, or be unready: the upstreams follow.

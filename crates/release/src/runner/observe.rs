@@ -33,7 +33,7 @@ impl AppRunner {
             }
             _ => crate::machine::Traffic::default(),
         };
-        let seen = self.context.switch.observe(component).await.ok();
+        let seen = self.context.switch.observe(plan, component).await.ok();
         Observation {
             inputs,
             new: self

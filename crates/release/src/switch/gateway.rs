@@ -4,17 +4,16 @@
 //! A service that came through the Admin API is written itself. A service that a file says is left alone, and what
 //! the release owns of it is put into an overlay beside it.
 
-use super::owned::{Position, difference, owned_at};
+use super::owned::{Position, difference, owned_at, preview_rules};
 use super::{Applied, Seen, Switch, SwitchError, Write};
 use crate::counters::{Gateways, spread};
 use crate::lease::LEASE;
 use crate::machine::Spread;
-use crate::plan::{Component, Standing, standing};
+use crate::plan::{Component, Plan, Standing, standing};
 use async_trait::async_trait;
 use model::colour::{Colour, upstream_id};
 use model::overlay::{Overlay, Owned};
 use model::resource::{Kind, Origin, Resource, Revision};
-use model::upstream::id_text;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,30 +61,9 @@ impl GatewaySwitch {
         }
     }
 
-    /// The few resources that say where a component's traffic goes.
-    async fn resources(&self, component: &Component) -> Result<Vec<Arc<Resource>>, StoreError> {
-        let mut found = Vec::new();
-        for kind in [Kind::Service, Kind::Overlay] {
-            found.extend(self.store.get(kind, &component.service).await?);
-        }
-        let mut upstreams: Vec<String> =
-            Colour::BOTH.iter().map(|colour| upstream_id(&component.app, *colour)).collect();
-        if let Some(standing) = standing(&component.service, &found)
-            && let Some(id) = &standing.owned.upstream_id
-        {
-            upstreams.push(id_text(Some(id)));
-        }
-        upstreams.sort();
-        upstreams.dedup();
-        for id in upstreams {
-            found.extend(self.store.get(Kind::Upstream, &id).await?);
-        }
-        Ok(found)
-    }
-
     async fn try_to_apply(&self, write: &Write<'_>) -> Result<Option<Applied>, SwitchError> {
         let component = write.component;
-        let resources = self.resources(component).await?;
+        let resources = self.store.snapshot().await?.resources;
         let Some(standing) = standing(&component.service, &resources) else {
             let service = component.service.clone();
             // Where there is no service, no user reaches the new version: that is what going back is for.
@@ -126,10 +104,12 @@ impl GatewaySwitch {
 
 #[async_trait]
 impl Switch for GatewaySwitch {
-    async fn observe(&self, component: &Component) -> Result<Seen, SwitchError> {
-        let resources = self.resources(component).await?;
+    async fn observe(&self, plan: &Plan, component: &Component) -> Result<Seen, SwitchError> {
+        // Any service or route may send users to an environment, so all of them are looked at, at one revision.
+        let resources = self.store.snapshot().await?.resources;
         let Some(standing) = standing(&component.service, &resources) else { return Ok(Seen::default()) };
-        let serving = standing.serving(&component.app, &component.new.target, &resources);
+        let serving =
+            standing.serving(&component.app, &component.new.target, &preview_rules(plan), &resources);
         Ok(Seen { owned: Some(standing.owned), serving })
     }
 

@@ -12,7 +12,7 @@ mod tests;
 
 pub use endpoints::upstream_value;
 pub use gateway::GatewaySwitch;
-pub use owned::{Position, difference, owned_at};
+pub use owned::{Position, difference, owned_at, preview_rules};
 
 use crate::machine::Spread;
 use crate::plan::{Component, Plan};
@@ -103,7 +103,7 @@ pub enum SwitchError {
 #[async_trait]
 pub trait Switch: Send + Sync {
     /// What holds now.
-    async fn observe(&self, component: &Component) -> Result<Seen, SwitchError>;
+    async fn observe(&self, plan: &Plan, component: &Component) -> Result<Seen, SwitchError>;
     /// Writes a position; what holds already is not written again.
     async fn apply(&self, write: &Write<'_>) -> Result<Applied, SwitchError>;
     /// Whether a revision is in force everywhere.

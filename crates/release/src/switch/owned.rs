@@ -41,6 +41,13 @@ pub fn owned_at(plan: &Plan, component: &Component, position: Position) -> Owned
     }
 }
 
+/// The rules by which a release shows its new version to those who hold its secret, before any user gets there.
+#[must_use]
+pub fn preview_rules(plan: &Plan) -> Vec<Value> {
+    let of_component = |component| plan.preview.as_ref().map(|preview| preview_rule(preview, component));
+    plan.components.iter().filter_map(of_component).collect()
+}
+
 fn share_rule(share: u8, component: &Component) -> Value {
     let rest = 100u8.saturating_sub(share);
     let mut choices =

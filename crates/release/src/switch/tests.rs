@@ -263,7 +263,7 @@ async fn who_serves_is_read_from_default_and_weights_but_not_from_the_preview() 
     let serving = async || {
         let snapshot = place.store.snapshot().await.unwrap();
         let standing = standing("shop", &snapshot.resources).unwrap();
-        standing.serving("shop", &component.new.target, &snapshot.resources)
+        standing.serving("shop", &component.new.target, &preview_rules(&place.plan), &snapshot.resources)
     };
     place.apply(Position::Share(0), Position::Before, false).await.unwrap();
     assert_eq!(serving().await, [Colour::Blue], "a preview is no user traffic");
