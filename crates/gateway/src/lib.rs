@@ -1,7 +1,7 @@
 //! The request path: listener → http1 → exchange → match → plugins → split → upstream pool → forward → respond → record.
 //!
 //! One thread per core, each with its own listener, pools, buffers and counters; they share nothing but immutable
-//! tables. Start reading at [`mod@exchange`]: it names the stages in order.
+//! tables. Start reading at `exchange`: it names the stages in order.
 #![forbid(unsafe_code)]
 
 mod balance;

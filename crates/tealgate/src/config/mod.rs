@@ -1,6 +1,6 @@
 //! The configuration file: settings, resources and apps in one `tealgate.yaml`.
 //!
-//! [`load`] reads and checks it and tells everything that is wrong at once; [`apply::apply_file`] makes it the
+//! [`load()`] reads and checks it and tells everything that is wrong at once; [`apply::apply_file`] makes it the
 //! desired state, all of it or nothing. Nothing here starts anything.
 
 pub mod apply;
@@ -77,7 +77,7 @@ fn base_dir(path: &Path) -> std::io::Result<PathBuf> {
 /// Checks the text of a file.
 ///
 /// # Errors
-/// As [`load`].
+/// As [`load()`].
 pub fn parse(file: &str, text: &str, plugins: &[PluginInfo]) -> Result<Loaded, ConfigErrors> {
     let document = Document::parse(text).map_err(|errors| {
         let errors = errors.into_iter().map(|error| ConfigError {
