@@ -1,6 +1,13 @@
 use super::*;
 use model::resource::Kind;
 
+#[test]
+fn the_directory_of_a_relative_file_is_absolute() {
+    let here = std::env::current_dir().unwrap();
+    assert_eq!(base_dir(Path::new("tealgate.yaml")).unwrap(), here);
+    assert_eq!(base_dir(Path::new("./etc/tealgate.yaml")).unwrap(), here.join("etc"));
+}
+
 const GOOD: &str = "\
 listen: 127.0.0.1:9080
 admin: {listen: 127.0.0.1:9180, tls_listen: off}

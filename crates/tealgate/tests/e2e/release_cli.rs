@@ -193,7 +193,8 @@ async fn a_second_release_waits_for_its_turn_or_takes_it() {
     let path = format!("/tealgate/v1/apps/shop/releases/{first}");
     let asked = async || gate.admin().get(&path).await.json()["waiting_for"][0]["asks_person"] == true;
     eventually("the question", asked).await;
-    release(&gate, &["promote", "shop", "--release", &first]).await.exits(0);
+    // Meant is the one in flight, not the newer one that waits for its turn.
+    release(&gate, &["promote", "shop"]).await.exits(0);
     shop::until(&gate, "its turn", |view| view["phase"] == "test").await;
 
     let change = json!({"gates": approval("before_shift"), "on_conflict": "supersede"});
