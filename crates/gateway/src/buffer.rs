@@ -31,14 +31,19 @@ impl Buffer {
         self.start == self.end
     }
 
+    /// How many bytes are left to use.
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
     /// Whether no byte more can be read before some are used.
     pub(crate) fn is_full(&self) -> bool {
         !self.bytes.is_empty() && self.end - self.start == self.bytes.len()
     }
 
-    /// Marks the first `count` bytes as used.
+    /// Marks the first `count` bytes as used, all of them if there are fewer.
     pub(crate) fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
+        self.start = self.start.saturating_add(count).min(self.end);
         self.let_go();
     }
 

@@ -23,7 +23,7 @@ mod syntax;
 pub mod target;
 pub mod write;
 
-pub use body::{BodyDecoder, BodyError, ChunkedDecoder, Step};
+pub use body::{BodyDecoder, BodyError, ChunkedDecoder, Step, may_trail};
 pub use field_error::FieldError;
 pub use fields::Header;
 pub use known::Known;

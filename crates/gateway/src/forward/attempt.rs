@@ -1,6 +1,7 @@
 //! One try: a connection, the request on it, the answer from it.
 
 use super::body::Body;
+use super::ends::Coding;
 use super::leg::Leg;
 use super::pump::{self, HeadEvent, Sides};
 use super::tunnel;
@@ -72,9 +73,9 @@ impl Attempt<'_> {
             headers::write_request(&mut head, self.request, self.claim.target, node, upgrade);
         }
         let mut sides = Sides {
+            request: self.body.start(head, &connection.io),
             upstream: connection,
             input: self.worker.buffers.buffer(),
-            request: self.body.start(head),
             timeouts: self.timeouts(),
         };
         let mut answer = self.worker.take_answer();
@@ -163,12 +164,11 @@ impl Attempt<'_> {
         headers::write_answer(&mut head, answer, body, framing, self.request);
         let head_bytes = head.len() as u64;
         let decoder = BodyDecoder::new(body, &self.worker.settings.head);
-        let mut leg = Leg::new(head, decoder, framing.chunked);
+        let mut leg = Leg::new(head, decoder, Coding::towards(&client.io, framing.chunked));
         let result = pump::answer_body(self.worker, client, sides, &mut leg).await;
         self.facts.response_bytes = leg.bytes;
         self.facts.sent_head_bytes += if leg.has_begun { head_bytes } else { 0 };
-        let (_, _, out) = leg.into_parts();
-        self.worker.buffers.give_output(out);
+        self.worker.buffers.give_output(leg.into_output());
         result?;
         let request_done = sides.request.is_done();
         let after = if framing.keep_alive && request_done { After::KeepAlive } else { After::Close };

@@ -1,6 +1,8 @@
 //! The request body over several tries: what was read of it is kept, within a bound, so that it can be sent again.
 
-use super::leg::{Leg, Replay};
+use super::ends::{Coding, Sink};
+use super::leg::{Leg, Replay, Rest};
+use super::trailers;
 use crate::buffer::Buffer;
 use crate::request::Request;
 use crate::settings::Settings;
@@ -9,8 +11,8 @@ use http1::{BodyDecoder, Framing, write};
 /// The request body between two tries.
 #[derive(Debug)]
 pub(crate) struct Body {
-    decoder: BodyDecoder,
-    replay: Option<Replay>,
+    rest: Rest,
+    /// Whether it goes on in chunks, where its end stands among its bytes.
     chunked: bool,
     max_bytes: u64,
     /// Payload bytes read so far.
@@ -28,8 +30,11 @@ impl Body {
         };
         let keep = fits && request.is_idempotent();
         Body {
-            decoder: BodyDecoder::new(framing, &settings.head),
-            replay: keep.then(|| Replay { bytes: Vec::new(), limit: replay_bytes }),
+            rest: Rest {
+                decoder: BodyDecoder::new(framing, &settings.head),
+                replay: keep.then(|| Replay { bytes: Vec::new(), limit: replay_bytes }),
+                trailers: None,
+            },
             chunked: framing == Framing::Chunked,
             max_bytes: settings.max_body_bytes,
             bytes: 0,
@@ -38,24 +43,28 @@ impl Body {
 
     /// Whether it was read to its end.
     pub(crate) fn is_read(&self) -> bool {
-        self.decoder.is_finished()
+        self.rest.decoder.is_finished()
     }
 
     /// Whether it will be possible to send it again, as far as can be known before it was read.
     pub(crate) fn will_be_repeatable(&self) -> bool {
-        self.decoder.is_finished()
-            || matches!((&self.decoder, &self.replay), (BodyDecoder::Length(_), Some(_)))
+        self.rest.decoder.is_finished()
+            || matches!((&self.rest.decoder, &self.rest.replay), (BodyDecoder::Length(_), Some(_)))
     }
 
     /// Whether all that was read of it can be sent again.
     pub(crate) fn is_repeatable(&self) -> bool {
-        self.bytes == 0 || self.replay.is_some()
+        self.bytes == 0 || self.rest.replay.is_some()
     }
 
-    /// The direction client → upstream of one try: `head`, what was read before, and what is still to come.
-    pub(crate) fn start(&mut self, mut head: Vec<u8>) -> Leg {
-        if let Some(replay) = self.replay.as_ref().filter(|replay| !replay.bytes.is_empty()) {
-            if self.chunked {
+    /// The direction client → upstream of one try, towards `sink`: `head`, what was read before, and what is still to
+    /// come.
+    pub(crate) fn start(&mut self, mut head: Vec<u8>, sink: &impl Sink) -> Leg {
+        let coding = Coding::towards(sink, self.chunked);
+        let none = Rest { decoder: BodyDecoder::None, replay: None, trailers: None };
+        let rest = std::mem::replace(&mut self.rest, none);
+        if let Some(replay) = rest.replay.as_ref().filter(|replay| !replay.bytes.is_empty()) {
+            if coding == Coding::Chunked {
                 write::chunk_head(&mut head, replay.bytes.len() as u64);
                 head.extend_from_slice(&replay.bytes);
                 head.extend_from_slice(write::CHUNK_END);
@@ -63,12 +72,10 @@ impl Body {
                 head.extend_from_slice(&replay.bytes);
             }
         }
-        if self.chunked && self.decoder.is_finished() {
-            write::last_chunk(&mut head, self.decoder.trailers());
+        if coding == Coding::Chunked && rest.decoder.is_finished() {
+            trailers::write_last_chunk(&mut head, &rest.decoder, rest.trailers.as_deref());
         }
-        let decoder = std::mem::replace(&mut self.decoder, BodyDecoder::None);
-        let mut leg = Leg::new(head, decoder, self.chunked);
-        leg.replay = self.replay.take();
+        let mut leg = Leg::resume(head, rest, coding);
         leg.bytes = self.bytes;
         leg.max_bytes = self.max_bytes;
         leg
@@ -81,8 +88,8 @@ impl Body {
     pub(crate) fn stop(&mut self, mut leg: Leg, source: &mut Buffer) -> Vec<u8> {
         leg.give_up(source);
         self.bytes = leg.bytes;
-        let (decoder, replay, out) = leg.into_parts();
-        (self.decoder, self.replay) = (decoder, replay);
+        let (rest, out) = leg.into_parts();
+        self.rest = rest;
         out
     }
 }
@@ -128,6 +135,9 @@ mod tests {
         }
     }
 
+    impl Sink for Breaks {}
+    impl super::super::ends::Source for tokio::io::Empty {}
+
     /// What two tries sent, the first of which broke after `after` bytes, and what is left of the client's input.
     fn two_tries(framing: &str, body: &str, after: usize) -> (Vec<u8>, Vec<u8>) {
         let mut head = RequestHead::default();
@@ -145,8 +155,8 @@ mod tests {
         bytes.clear();
         let mut taken = Vec::new();
         for after in [after, usize::MAX] {
-            let mut leg = body_state.start(b"HEAD".to_vec());
             let mut writer = Breaks { after, taken: Vec::new() };
+            let mut leg = body_state.start(b"HEAD".to_vec(), &writer);
             let result = leg.poll(cx, &mut source, &mut tokio::io::empty(), &mut writer);
             assert!(result.is_ready());
             body_state.stop(leg, &mut source);

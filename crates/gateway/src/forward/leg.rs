@@ -1,13 +1,16 @@
 //! One direction of an exchange: bytes are read from one side, checked against their framing, and written to the
 //! other in a framing of their own. What cannot be written holds up what is read.
 
+use super::ends::{Coding, Sink, Source};
+use super::trailers;
 use super::websocket::Frames;
 use crate::buffer::Buffer;
+use http::HeaderMap;
 use http1::{BodyDecoder, BodyError, Step, write};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncWrite;
 
 /// Bytes that may wait to be written; beyond it nothing more is decoded.
 const MAX_PENDING_BYTES: usize = 64 * 1024;
@@ -24,8 +27,12 @@ pub(crate) struct Leg {
     /// That many bytes at the front of the source go out as they are, after `out`.
     direct: usize,
     decoder: BodyDecoder,
-    chunked: bool,
+    coding: Coding,
     finished: bool,
+    /// Nothing that was written waits in the sink, and its end was said if it has one.
+    flushed: bool,
+    /// Those that stood beside the body, or are to.
+    trailers: Option<Box<HeaderMap>>,
     /// Payload bytes read.
     pub(crate) bytes: u64,
     /// Whether any byte was written.
@@ -51,6 +58,15 @@ pub(crate) struct Replay {
     pub(crate) limit: usize,
 }
 
+/// What is left of a body's source.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    pub(crate) decoder: BodyDecoder,
+    pub(crate) replay: Option<Replay>,
+    /// Those that came beside it, if it was read to its end.
+    pub(crate) trailers: Option<Box<HeaderMap>>,
+}
+
 /// Which side broke, and how.
 #[derive(Debug)]
 pub(crate) enum LegError {
@@ -65,16 +81,18 @@ pub(crate) enum LegError {
 }
 
 impl Leg {
-    /// A direction whose body is read by `decoder` and written raw or in chunks, after what `out` holds.
-    pub(crate) fn new(out: Vec<u8>, decoder: BodyDecoder, chunked: bool) -> Leg {
+    /// A direction whose body is read by `decoder` and written in `coding`, after what `out` holds.
+    pub(crate) fn new(out: Vec<u8>, decoder: BodyDecoder, coding: Coding) -> Leg {
         let finished = decoder.is_finished();
         Leg {
             out,
             out_sent: 0,
             direct: 0,
             decoder,
-            chunked,
+            coding,
             finished,
+            flushed: false,
+            trailers: None,
             bytes: 0,
             has_begun: false,
             moved: 0,
@@ -86,6 +104,12 @@ impl Leg {
         }
     }
 
+    /// The direction that goes on with what an earlier try has left.
+    pub(crate) fn resume(out: Vec<u8>, rest: Rest, coding: Coding) -> Leg {
+        let Rest { decoder, replay, trailers } = rest;
+        Leg { replay, trailers, ..Leg::new(out, decoder, coding) }
+    }
+
     /// Whether nothing waits to be written.
     pub(crate) fn is_written(&self) -> bool {
         self.out_sent == self.out.len() && self.direct == 0
@@ -93,7 +117,7 @@ impl Leg {
 
     /// Whether the body was read and written to its end.
     pub(crate) fn is_done(&self) -> bool {
-        self.finished && self.is_written()
+        self.finished && self.flushed
     }
 
     /// Whether all that was taken ends a frame and was written; anything does where frames are not followed.
@@ -111,9 +135,15 @@ impl Leg {
         source.consume(std::mem::take(&mut self.direct));
     }
 
-    /// Gives the decoder and the replay back, for the next try.
-    pub(crate) fn into_parts(self) -> (BodyDecoder, Option<Replay>, Vec<u8>) {
-        (self.decoder, self.replay, self.out)
+    /// Gives the output buffer back.
+    pub(crate) fn into_output(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// Gives back what the next try goes on with, and the output buffer.
+    pub(crate) fn into_parts(self) -> (Rest, Vec<u8>) {
+        let Leg { decoder, replay, trailers, out, .. } = self;
+        (Rest { decoder, replay, trailers }, out)
     }
 
     /// Moves what can be moved; ready when the body is done.
@@ -125,24 +155,29 @@ impl Leg {
         writer: &mut W,
     ) -> Poll<Result<(), LegError>>
     where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
+        R: Source,
+        W: Sink,
     {
         loop {
             // What waited to be written may have held up the decoding of what is there.
             let held = self.direct > 0 || self.out.len() >= MAX_PENDING_BYTES;
             let progress = self.decode(source)? || held;
+            if !self.finished && source.len() == self.direct && reader.has_ended() {
+                self.end(reader)?;
+            }
             self.waits_for_source = false;
             ready!(self.poll_write(cx, source, writer)).map_err(|_| LegError::Sink)?;
+            if progress && !self.finished && !self.has_ended() && !source.is_empty() {
+                continue;
+            }
+            // Nothing that was read is held back while more is waited for.
+            ready!(self.poll_flush(cx, writer)).map_err(|_| LegError::Sink)?;
             if self.finished || self.has_ended() {
                 return Poll::Ready(Ok(()));
             }
-            if progress && !source.is_empty() {
-                continue;
-            }
             self.waits_for_source = true;
             match ready!(source.poll_read(reader, cx)).map_err(|_| LegError::Source)? {
-                0 => self.end()?,
+                0 => self.end(reader)?,
                 count => self.moved += count as u64,
             }
         }
@@ -201,7 +236,7 @@ impl Leg {
                 self.replay = None;
             }
         }
-        if self.chunked {
+        if self.coding == Coding::Chunked {
             write::chunk_head(&mut self.out, len as u64);
             self.out.extend_from_slice(payload);
             self.out.extend_from_slice(write::CHUNK_END);
@@ -217,14 +252,22 @@ impl Leg {
 
     fn finish(&mut self) {
         self.finished = true;
-        if self.chunked {
-            write::last_chunk(&mut self.out, self.decoder.trailers());
+        match self.coding {
+            Coding::Raw => {}
+            Coding::Chunked => {
+                trailers::write_last_chunk(&mut self.out, &self.decoder, self.trailers.as_deref())
+            }
+            Coding::OutOfBand if self.trailers.is_none() => {
+                self.trailers = trailers::of_chunks(&self.decoder)
+            }
+            Coding::OutOfBand => {}
         }
     }
 
     /// The source has ended.
-    fn end(&mut self) -> Result<(), LegError> {
+    fn end<R: Source>(&mut self, reader: &mut R) -> Result<(), LegError> {
         self.decoder.eof().map_err(|_| LegError::Source)?;
+        self.trailers = reader.take_trailers();
         self.finish();
         Ok(())
     }
@@ -250,6 +293,7 @@ impl Leg {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.has_begun = true;
+            self.flushed = false;
             self.moved += count as u64;
             let of_out = count.min(self.out.len() - self.out_sent);
             self.out_sent += of_out;
@@ -258,8 +302,24 @@ impl Leg {
         }
         self.out.clear();
         self.out_sent = 0;
-        // TLS may hold bytes back; a plain socket has nothing to flush.
-        Pin::new(writer).poll_flush(cx)
+        Poll::Ready(Ok(()))
+    }
+
+    /// Flushes what was written, and says the end once it was. A plain socket has nothing to flush.
+    fn poll_flush<W: Sink>(&mut self, cx: &mut Context<'_>, writer: &mut W) -> Poll<io::Result<()>> {
+        if self.flushed {
+            return Poll::Ready(Ok(()));
+        }
+        if self.coding == Coding::OutOfBand {
+            self.has_begun = true;
+        }
+        if self.finished {
+            ready!(writer.poll_finish(cx, self.trailers.as_deref()))?;
+        } else {
+            ready!(Pin::new(writer).poll_flush(cx))?;
+        }
+        self.flushed = true;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -272,13 +332,16 @@ mod tests {
     use std::rc::Rc;
     use tokio::io::AsyncReadExt;
 
+    impl Source for tokio::io::DuplexStream {}
+    impl Sink for tokio::io::DuplexStream {}
+
     #[tokio::test]
     async fn what_a_slow_writer_held_up_is_decoded_without_another_read() {
         let mut source = Rc::new(Buffers::new(16 * 1024)).buffer();
         let message = [b"1f40\r\n".as_slice(), &[b'x'; 8_000], b"\r\n0\r\n\r\n"].concat();
         poll_fn(|cx| source.poll_read(&mut message.as_slice(), cx)).await.unwrap();
         let decoder = BodyDecoder::new(Framing::Chunked, &http1::Limits::default());
-        let mut leg = Leg::new(b"head".to_vec(), decoder, false);
+        let mut leg = Leg::new(b"head".to_vec(), decoder, Coding::Raw);
         let (mut silent, _open) = tokio::io::duplex(1);
         let (mut writer, mut client) = tokio::io::duplex(1_024);
         let mut received = [0; 1_024];

@@ -2,9 +2,11 @@
 
 mod attempt;
 mod body;
+pub(crate) mod ends;
 mod hash_key;
 mod leg;
 mod pump;
+mod trailers;
 mod tunnel;
 mod websocket;
 

@@ -96,7 +96,11 @@ fn poll_request(
             Poll::Ready(Err(LegError::Sink)) => *side = RequestSide::Refused,
         }
     }
-    if request.is_done() && client_left(cx, client) { Err(Failure::ClientLeft.into()) } else { Ok(()) }
+    if request.is_done() && client.io.poll_left(cx, &mut client.input) {
+        Err(Failure::ClientLeft.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Runs a future while the client stays, up to the client's deadline; `None` if that has passed.
@@ -109,25 +113,12 @@ pub(super) async fn while_client_stays<F: Future>(
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(Some(output)));
         }
-        if client_left(cx, client) {
+        if client.io.poll_left(cx, &mut client.input) {
             return Poll::Ready(Err(Failure::ClientLeft.into()));
         }
         client.timer.poll_elapsed(cx).map(|_| Ok(None))
     })
     .await
-}
-
-/// Whether the client has gone. What it sends meanwhile (its body, the next request) is kept, as far as there is
-/// room. A client that closes only its sending side counts as gone, as with nginx.
-fn client_left(cx: &mut Context<'_>, client: &mut Client) -> bool {
-    while !client.input.is_full() {
-        match client.input.poll_read(&mut client.io, cx) {
-            Poll::Ready(Ok(0) | Err(_)) => return true,
-            Poll::Ready(Ok(_)) => {}
-            Poll::Pending => return false,
-        }
-    }
-    false
 }
 
 fn poll_head(
@@ -200,7 +191,7 @@ pub(super) async fn answer_body(
             Poll::Pending => {}
         }
         // While the upstream is silent, the client's leaving would not be noticed by writing.
-        if answer.waits_for_source && sides.request.is_done() && client_left(cx, client) {
+        if answer.waits_for_source && sides.request.is_done() && client.io.poll_left(cx, &mut client.input) {
             return Poll::Ready(Err(Failure::ClientLeft.into()));
         }
         let now = answer.moved.wrapping_add(sides.request.moved);

@@ -1,6 +1,7 @@
 //! An upgraded connection: bytes both ways with back-pressure, until one side ends or a drain deadline passes.
 
 use super::attempt::TryError;
+use super::ends::Coding;
 use super::leg::{Leg, LegError};
 use super::pump::Sides;
 use super::websocket::{CLOSE_RESTART, Frames};
@@ -66,8 +67,8 @@ pub(super) async fn tunnel(
     let mut tunnel = Tunnel {
         client,
         sides,
-        up: Leg::new(Vec::new(), raw(), false),
-        down: Leg::new(head, raw(), false),
+        up: Leg::new(Vec::new(), raw(), Coding::Raw),
+        down: Leg::new(head, raw(), Coding::Raw),
         up_closed: false,
         down_closed: false,
     };
@@ -79,7 +80,7 @@ pub(super) async fn tunnel(
     }
     facts.request_bytes = tunnel.sides.request.bytes + tunnel.up.bytes;
     facts.response_bytes = tunnel.down.bytes;
-    worker.buffers.give_output(tunnel.down.into_parts().2);
+    worker.buffers.give_output(tunnel.down.into_output());
     facts.ending = match end {
         End::Done | End::Idle => Ending::Whole,
         End::Drain => Ending::Drained,

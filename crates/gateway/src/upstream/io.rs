@@ -1,5 +1,6 @@
 //! A connection to an upstream: plain or TLS.
 
+use crate::forward::ends::{Sink, Source};
 use socket2::SockRef;
 use std::io;
 use std::mem::MaybeUninit;
@@ -41,6 +42,10 @@ impl UpstreamIo {
 fn peek(socket: &TcpStream) -> io::Result<usize> {
     SockRef::from(socket).peek(&mut [MaybeUninit::uninit()])
 }
+
+impl Source for UpstreamIo {}
+
+impl Sink for UpstreamIo {}
 
 impl AsyncRead for UpstreamIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

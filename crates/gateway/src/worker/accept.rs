@@ -1,7 +1,7 @@
 //! Taking connections from a listener.
 
 use super::Worker;
-use crate::client::serve_client;
+use crate::client::{ClientIo, serve_client};
 use crate::clock;
 use crate::refusal::Refusal;
 use crate::request::Connection;
@@ -69,7 +69,8 @@ fn open(worker: &Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
     tokio::task::spawn_local(async move {
         let connection = Connection::new(peer, local);
         let refusal = too_many.then_some(Refusal::TooManyConnections);
-        serve_client(Rc::clone(&counted.worker), socket, connection, refusal).await;
+        let io = ClientIo::Plain(socket);
+        serve_client(Rc::clone(&counted.worker), io, connection, refusal).await;
     });
 }
 

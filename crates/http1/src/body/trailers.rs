@@ -114,7 +114,9 @@ impl Trailers {
     }
 }
 
-fn may_trail(name: &str) -> bool {
+/// Whether a field may be forwarded as a trailer, whatever its case: it neither frames, routes, authenticates nor
+/// modifies the message (RFC 9110 section 6.5.1). HTTP/2 trailers obey the same rule.
+pub fn may_trail(name: &str) -> bool {
     let known = Known::of(name.as_bytes());
     let proxied = known.is_hop_by_hop() || known.is_end_to_end() || known == Known::Trailer;
     let forwarded = syntax::has_prefix(name, "x-forwarded-") || syntax::has_prefix(name, "proxy-");

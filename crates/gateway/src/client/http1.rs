@@ -1,44 +1,24 @@
 //! A client's HTTP/1.1 connection: one request after the other, answered in order (RFC 9112, section 9.3).
 
-use crate::buffer::Buffer;
+use super::{After, Client, ClientIo};
 use crate::clock;
 use crate::exchange;
 use crate::record::Facts;
 use crate::refusal::Refusal;
 use crate::request::Connection;
 use crate::respond;
-use crate::timer::{Elapsed, Timer};
+use crate::timer::Elapsed;
 use crate::worker::Worker;
 use http1::{Parsed, RequestHead};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
-use tokio::io::{AsyncWriteExt, Interest};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
 
 /// How long the bytes of a request that was refused are read and dropped, so that its answer is not lost in a reset.
 const LINGER_MS: u64 = 2_000;
 /// How many of them.
 const LINGER_BYTES: usize = 1024 * 1024;
-
-/// The client's side of an exchange.
-pub(crate) struct Client {
-    pub(crate) io: TcpStream,
-    /// What was read and belongs to the current request's body or to the next request.
-    pub(crate) input: Buffer,
-    pub(crate) timer: Timer,
-}
-
-/// What becomes of the connection after an exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum After {
-    /// The next request may come.
-    KeepAlive,
-    /// Closed by us; what the client still sends is read for a while and dropped.
-    Close,
-    /// Nobody is there any more.
-    Gone,
-}
 
 /// What came instead of a head.
 enum NoHead {
@@ -51,7 +31,7 @@ enum NoHead {
 /// Serves a connection to its end. `refusal` answers the first request, whatever it is.
 pub(crate) async fn serve_client(
     worker: Rc<Worker>,
-    io: TcpStream,
+    io: ClientIo,
     connection: Connection,
     refusal: Option<Refusal>,
 ) {
@@ -126,20 +106,18 @@ async fn idle(worker: &Worker, client: &mut Client) -> Result<(), NoHead> {
 
 /// Says that we send no more, and drops what the client still sends, within bounds.
 async fn linger(client: &mut Client) {
-    let Client { io, timer, .. } = client;
+    let Client { io, input, timer } = client;
     timer.arm(LINGER_MS);
     let drop_rest = async {
         if io.shutdown().await.is_err() {
             return;
         }
-        let mut rest = [0u8; 4096];
         let mut dropped = 0;
-        while dropped < LINGER_BYTES && io.ready(Interest::READABLE).await.is_ok() {
-            match io.try_read(&mut rest) {
-                Ok(0) => return,
+        while dropped < LINGER_BYTES {
+            input.consume(usize::MAX);
+            match poll_fn(|cx| input.poll_read(io, cx)).await {
+                Ok(0) | Err(_) => return,
                 Ok(count) => dropped += count,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(_) => return,
             }
         }
     };
