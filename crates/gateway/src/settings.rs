@@ -1,6 +1,7 @@
 //! Every bound of the request path, with its default. The status that answers a broken bound stands in
 //! [`crate::refusal`].
 
+use model::secret::SecretKey;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub tls_ca_file: Option<PathBuf>,
     /// Largest request body, in bytes, that is kept so that an idempotent request can be tried again.
     pub replay_bytes: usize,
+    /// Signs what says which colour a user was assigned to. The same in all gateways of a data directory.
+    pub assignment_key: SecretKey,
 }
 
 impl Default for Settings {
@@ -60,6 +63,7 @@ impl Default for Settings {
             always_verify_upstreams: false,
             tls_ca_file: None,
             replay_bytes: 64 * 1024,
+            assignment_key: SecretKey([0; 32]),
         }
     }
 }

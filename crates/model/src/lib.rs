@@ -18,6 +18,7 @@ pub mod record;
 pub mod resource;
 pub mod route;
 pub mod schema;
+pub mod secret;
 pub mod service;
 pub mod target;
 pub mod traffic_split;

@@ -6,6 +6,7 @@
 //!
 //! * [`MemoryStore`]: for tests, and for running without a data directory.
 //! * [`SqliteStore`]: the embedded default; durable, and shared by several processes on one machine.
+//! * [`secret`]: the key file beside the store, by which secrets are sealed before they are written.
 //!
 //! What a store does not do: it does not know what a resource means, who may write it, or when something happened
 //! (`now` is always an argument), and it never looks inside a journal entry.
@@ -21,6 +22,7 @@ mod journal;
 mod lease;
 mod memory;
 mod report;
+pub mod secret;
 mod signals;
 mod snapshot;
 mod sqlite;

@@ -9,6 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use store::StoreError;
+use store::secret::KeyringError;
 
 /// Why a server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum ServeError {
         #[source]
         source: StoreError,
     },
+    /// The key that secrets are sealed with.
+    #[error("secret key cannot be used")]
+    SecretKey(#[from] KeyringError),
     /// The admin keys.
     #[error("admin keys cannot be used")]
     Keys(#[from] KeysError),
@@ -57,6 +61,9 @@ impl From<ServeError> for Failure {
             }
             ServeError::Store { .. } => {
                 (Exit::Internal, "choose another directory with --data-dir, or mend this one")
+            }
+            ServeError::SecretKey(_) => {
+                (Exit::Usage, "put the right file there; with a new one, private keys must be written anew")
             }
             ServeError::Keys(_) => {
                 (Exit::Usage, "see --admin-key-file; a removed admin-keys.json is made anew")

@@ -1,10 +1,12 @@
 //! The configuration file's settings as the gateway takes them.
 
 use crate::config::settings::{Settings, UpstreamTlsVerify};
+use model::secret::SecretKey;
 use std::num::NonZero;
+use store::secret::Keyring;
 
-/// What the gateway is started with.
-pub(super) fn of(settings: &Settings) -> gateway::Settings {
+/// What the gateway is started with. Its keys are derived, each by a label of its own.
+pub(super) fn of(settings: &Settings, keyring: &Keyring) -> gateway::Settings {
     let limits = &settings.limits;
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     gateway::Settings {
@@ -24,5 +26,6 @@ pub(super) fn of(settings: &Settings) -> gateway::Settings {
         always_verify_upstreams: settings.upstream_tls_verify == UpstreamTlsVerify::Always,
         tls_ca_file: settings.tls_ca_file.clone(),
         replay_bytes: limits.replay_bytes,
+        assignment_key: SecretKey(keyring.derive("assignment")),
     }
 }

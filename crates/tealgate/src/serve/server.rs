@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use store::secret::Keyring;
 use store::{DirectoryLock, SqliteStore, Store};
 use telemetry::process::ProcessInfo;
 use telemetry::prometheus;
@@ -65,10 +66,11 @@ impl Server {
         let lock = store::lock(&options.prepared.data_dir, options.role.name()).map_err(store_error)?;
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&options.prepared.data_dir).map_err(store_error)?);
+        let keyring = Keyring::load_or_create(&options.prepared.data_dir)?;
         if let (Some(loaded), true) = (&options.prepared.loaded, options.role != Role::Gateway) {
             reload::apply(&*store, loaded).await?;
         }
-        let (gateway, log) = start_gateway(&options)?;
+        let (gateway, log) = start_gateway(&options, &keyring)?;
         let instance = Instance::new(Arc::clone(&store), options.role.name(), gateway.clone());
         instance.forget_the_dead().await;
         let keys = keys(&options)?;
@@ -387,11 +389,11 @@ fn watch_file(options: &Options) -> Option<FileWatch> {
 
 type Started = (Option<Arc<Gateway>>, Option<Arc<telemetry::access_log::AccessLog>>);
 
-fn start_gateway(options: &Options) -> Result<Started, ServeError> {
+fn start_gateway(options: &Options, keyring: &Keyring) -> Result<Started, ServeError> {
     if options.role == Role::Controller {
         return Ok((None, None));
     }
-    let settings = gateway_settings::of(&options.prepared.settings);
+    let settings = gateway_settings::of(&options.prepared.settings, keyring);
     let totals = Arc::new(Totals::new(settings.threads));
     let log = match &options.prepared.settings.access_log {
         AccessLog::Off => None,
