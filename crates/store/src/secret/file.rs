@@ -52,10 +52,13 @@ fn read(path: &Path) -> Result<Keyring, KeyringError> {
     let mut text = String::new();
     file.take(LARGEST_FILE_BYTES).read_to_string(&mut text).map_err(failed)?;
     let unusable = |what: String| KeyringError::Unusable { path: path.to_owned(), what };
-    let file: KeyFile =
-        serde_json::from_str(&text).map_err(|error| unusable(format!("is no key file (line {})", error.line())))?;
+    let file: KeyFile = serde_json::from_str(&text)
+        .map_err(|error| unusable(format!("is no key file (line {})", error.line())))?;
     if file.format > FORMAT {
-        return Err(unusable(format!("has format {}, but this version reads only up to {FORMAT}", file.format)));
+        return Err(unusable(format!(
+            "has format {}, but this version reads only up to {FORMAT}",
+            file.format
+        )));
     }
     let mut keys: Vec<Key> = Vec::new();
     for entry in &file.keys {

@@ -152,9 +152,8 @@ impl Key {
 
 fn derive(master: &hkdf::Prk, label: &str) -> [u8; KEY_BYTES] {
     let mut key = [0; KEY_BYTES];
-    let filled = master
-        .expand(&[label.as_bytes()], hkdf::HKDF_SHA256)
-        .and_then(|expanded| expanded.fill(&mut key));
+    let filled =
+        master.expand(&[label.as_bytes()], hkdf::HKDF_SHA256).and_then(|expanded| expanded.fill(&mut key));
     debug_assert!(filled.is_ok(), "HKDF gives as many bytes as its hash has");
     key
 }

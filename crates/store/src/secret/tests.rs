@@ -57,7 +57,9 @@ fn a_wrong_file_is_an_error_that_does_not_repeat_it() {
         (format!(r#"{{"format": 1, "keys": [{{"id": "1", "key": "{key}00"}}]}}"#), "is not 64 hex digits"),
         (format!(r#"{{"format": 1, "keys": [{{"id": "a:b", "key": "{key}"}}]}}"#), "must have an id"),
         (
-            format!(r#"{{"format": 1, "keys": [{{"id": "1", "key": "{key}"}}, {{"id": "1", "key": "{key}"}}]}}"#),
+            format!(
+                r#"{{"format": 1, "keys": [{{"id": "1", "key": "{key}"}}, {{"id": "1", "key": "{key}"}}]}}"#
+            ),
             "two keys",
         ),
     ] {
