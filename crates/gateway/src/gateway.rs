@@ -1,14 +1,14 @@
 //! The handle on the running gateway: start it, give it configuration, drain it.
 
+use crate::listen::{Bound, ListenError, Listening, Sockets};
 use crate::settings::Settings;
 use crate::table::{Compiler, Problem, Table};
 use crate::upstream::tls::{CaFileError, Connectors};
 use crate::worker::{Message, Start, run};
 use model::record::{Answerer, Lane};
 use model::resource::{Resource, Revision};
-use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
@@ -18,21 +18,12 @@ use telemetry::series::{Registry, SeriesKey};
 use telemetry::totals::Totals;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// Connections that may wait to be accepted, per listener.
-const BACKLOG: i32 = 4_096;
-
 /// Why the gateway could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address is taken, not ours, or not allowed.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// Which.
-        address: SocketAddr,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// No thread could be started.
     #[error("cannot start a gateway thread")]
     Thread(#[source] io::Error),
@@ -61,6 +52,8 @@ pub struct Gateway {
     mailboxes: Vec<mpsc::UnboundedSender<Message>>,
     threads: std::sync::Mutex<Vec<JoinHandle<io::Result<()>>>>,
     listening: Vec<SocketAddr>,
+    /// Until the gateway drains.
+    sockets: std::sync::Mutex<Sockets>,
     series: Arc<Registry>,
     totals: Arc<Totals>,
     failures: Arc<Samples>,
@@ -84,8 +77,34 @@ impl Gateway {
         log: Option<&AccessLog>,
         totals: Arc<Totals>,
     ) -> Result<Gateway, StartError> {
-        let threads = settings.threads.max(1);
-        let (listeners, listening) = listen(&settings.listen, threads)?;
+        let mut sockets = Sockets::open(&settings.listen, settings.threads.max(1), Vec::new())?;
+        let by_thread = sockets.by_thread(settings.threads.max(1))?;
+        Gateway::with(settings, log, totals, sockets, by_thread)
+    }
+
+    /// Starts the threads with the sockets of the process before. Nothing is accepted before [`Gateway::accept`].
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_with(
+        settings: Settings,
+        log: Option<&AccessLog>,
+        totals: Arc<Totals>,
+        handed: Vec<Listening>,
+    ) -> Result<Gateway, StartError> {
+        let sockets = Sockets::open(&settings.listen, settings.threads.max(1), handed)?;
+        let no_sockets = (0..settings.threads.max(1)).map(|_| Vec::new()).collect();
+        Gateway::with(settings, log, totals, sockets, no_sockets)
+    }
+
+    fn with(
+        settings: Settings,
+        log: Option<&AccessLog>,
+        totals: Arc<Totals>,
+        sockets: Sockets,
+        by_thread: Vec<Vec<Bound>>,
+    ) -> Result<Gateway, StartError> {
+        let threads = by_thread.len();
         let tls = Connectors::new(settings.tls_ca_file.as_deref())?;
         let series = Arc::new(Registry::new(threads));
         let unmatched = series.series(&unmatched());
@@ -95,7 +114,7 @@ impl Gateway {
         let all_connections = Arc::new(AtomicUsize::new(0));
         let mut mailboxes = Vec::with_capacity(threads);
         let mut handles = Vec::with_capacity(threads);
-        for (thread, listeners) in listeners.into_iter().enumerate() {
+        for (thread, listeners) in by_thread.into_iter().enumerate() {
             let (sender, mailbox) = mpsc::unbounded_channel();
             let start = Start {
                 thread,
@@ -117,12 +136,45 @@ impl Gateway {
         Ok(Gateway {
             mailboxes,
             threads: std::sync::Mutex::new(handles),
-            listening,
+            listening: sockets.given(),
+            sockets: std::sync::Mutex::new(sockets),
             series,
             totals,
             failures,
             configuration,
         })
+    }
+
+    /// Accepts from the sockets that were handed over, and returns when every thread does.
+    ///
+    /// # Errors
+    /// When the system has no descriptors left; some threads may accept then.
+    pub async fn accept(&self) -> Result<(), ListenError> {
+        let by_thread = self.sockets().by_thread(self.mailboxes.len())?;
+        let mut accepting = Vec::with_capacity(by_thread.len());
+        for (mailbox, bound) in self.mailboxes.iter().zip(by_thread) {
+            let (sender, done) = oneshot::channel();
+            if mailbox.send(Message::Listen(bound, sender)).is_ok() {
+                accepting.push(done);
+            }
+        }
+        for done in accepting {
+            // A thread that has ended is told of elsewhere.
+            let _ = done.await;
+        }
+        Ok(())
+    }
+
+    /// Duplicates of all sockets that are listened on, for the process that takes over. None once the gateway drains.
+    ///
+    /// # Errors
+    /// When the system has no descriptors left.
+    pub fn duplicates(&self) -> io::Result<Vec<Listening>> {
+        self.sockets().duplicates()
+    }
+
+    fn sockets(&self) -> std::sync::MutexGuard<'_, Sockets> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The addresses that are listened on, with the ports that were given for port 0.
@@ -180,6 +232,8 @@ impl Gateway {
     /// Accepts no more connections and returns when the last one has gone. Requests are answered, with
     /// `Connection: close`.
     pub async fn drain(&self) {
+        // A socket is closed with its last duplicate.
+        *self.sockets() = Sockets::default();
         let mut waiting = Vec::new();
         for mailbox in &self.mailboxes {
             let (sender, done) = oneshot::channel();
@@ -218,41 +272,6 @@ impl Gateway {
         }
         result
     }
-}
-
-/// One listener per address and thread, all of an address on the same port (`SO_REUSEPORT`).
-fn listen(
-    addresses: &[SocketAddr],
-    threads: usize,
-) -> Result<(Vec<Vec<TcpListener>>, Vec<SocketAddr>), StartError> {
-    let mut by_thread: Vec<Vec<TcpListener>> = (0..threads).map(|_| Vec::new()).collect();
-    let mut listening = Vec::new();
-    for address in addresses {
-        let failed = |source| StartError::Listen { address: *address, source };
-        // Without the option first: a port that someone else listens on is an error, not shared.
-        let probe = bind(*address, false).map_err(failed)?;
-        let address = probe.local_addr().map_err(failed)?;
-        drop(probe);
-        for listeners in &mut by_thread {
-            listeners.push(bind(address, true).map_err(failed)?);
-        }
-        listening.push(address);
-    }
-    Ok((by_thread, listening))
-}
-
-fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    if shared {
-        socket.set_reuse_port(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    if shared {
-        socket.listen(BACKLOG)?;
-    }
-    Ok(socket.into())
 }
 
 fn unmatched() -> SeriesKey {

@@ -13,6 +13,7 @@ mod exchange;
 mod forward;
 mod gateway;
 mod headers;
+mod listen;
 mod per_thread;
 mod record;
 mod refusal;
@@ -28,4 +29,5 @@ mod worker;
 
 pub use gateway::{Applied, Gateway, StartError, ThreadEnded};
 pub use http1;
+pub use listen::{ListenError, Listening};
 pub use settings::Settings;

@@ -3,6 +3,7 @@
 use super::Worker;
 use crate::client::{ClientIo, serve_client};
 use crate::clock;
+use crate::listen::Bound;
 use crate::refusal::Refusal;
 use crate::request::Connection;
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 /// How long to wait when the system is out of file descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -20,8 +22,32 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 const REFUSED_AT_LEAST: usize = 16;
 const REFUSED_PER_ACCEPTED: usize = 8;
 
+/// Connections that a draining thread still takes from a socket's queue: no queue is longer, and where another process
+/// accepts from the same socket, it is that one's turn.
+const MAX_LATE: usize = 4_096;
+
+/// One socket that connections are accepted from.
+pub(super) struct Acceptor {
+    place: usize,
+    listener: TcpListener,
+}
+
+impl Acceptor {
+    /// Registers the socket with the thread's runtime; nothing is accepted yet.
+    pub(super) fn new(bound: Bound) -> std::io::Result<Acceptor> {
+        Ok(Acceptor { place: bound.place, listener: TcpListener::from_std(bound.socket)? })
+    }
+
+    /// Accepts from now on.
+    pub(super) fn begin(self, worker: &Rc<Worker>) -> JoinHandle<()> {
+        tokio::task::spawn_local(accept(Rc::clone(worker), self))
+    }
+}
+
 /// Accepts until the thread drains, and then what still waits in the queue.
-pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+async fn accept(worker: Rc<Worker>, acceptor: Acceptor) {
+    let Acceptor { place, listener } = acceptor;
+    let mut late = 0;
     let wakeup = worker.timers.timer();
     loop {
         // Outside the task's budget: one that is used up would look like an empty queue.
@@ -35,11 +61,18 @@ pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
             wakeup.poll_elapsed(cx).map(|_| None)
         }));
         match next.await {
-            Some(Ok((socket, peer))) => open(&worker, socket, peer),
+            Some(Ok((socket, peer))) => {
+                open(&worker, socket, peer);
+                late += usize::from(worker.draining.get());
+                if late > MAX_LATE {
+                    return;
+                }
+            }
             Some(Err(error)) if is_of_one_connection(&error) => {}
             Some(Err(_)) if worker.draining.get() => return,
             Some(Err(error)) => {
-                tracing::warn!(%error, "cannot accept connections for a moment");
+                let address = worker.settings.listen.get(place);
+                tracing::warn!(?address, %error, "cannot accept connections for a moment");
                 clock::pause(EXHAUSTED_PAUSE).await;
             }
             None => return,

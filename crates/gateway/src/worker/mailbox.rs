@@ -1,5 +1,6 @@
 //! What a thread is told from outside.
 
+use crate::listen::Bound;
 use crate::table::Table;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -9,6 +10,8 @@ use tokio::sync::oneshot;
 pub(crate) enum Message {
     /// Run this table from now on, and say so.
     Table(Arc<Table>, oneshot::Sender<()>),
+    /// Accept from these, too, and say so.
+    Listen(Vec<Bound>, oneshot::Sender<()>),
     /// Accept no more connections; let the open ones finish their requests. The answer comes when none is left.
     Drain(oneshot::Sender<()>),
     /// Close idle connections and end streams.

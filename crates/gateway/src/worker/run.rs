@@ -1,9 +1,10 @@
 //! The life of a gateway thread: start, listen, obey the mailbox, end.
 
-use super::accept::accept;
+use super::accept::Acceptor;
 use super::{Message, Worker};
 use crate::buffer::Buffers;
 use crate::clock::{self, Anchor};
+use crate::listen::Bound;
 use crate::settings::Settings;
 use crate::table::{Pinned, Table};
 use crate::timer::{TICK_MS, Timers};
@@ -11,7 +12,6 @@ use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::Connectors;
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -34,7 +34,7 @@ const SWEEP_TICKS: u64 = 5;
 pub(crate) struct Start {
     pub(crate) thread: usize,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) listeners: Vec<Bound>,
     pub(crate) mailbox: mpsc::UnboundedReceiver<Message>,
     pub(crate) tls: Connectors,
     pub(crate) log: Option<LogBuffer>,
@@ -57,7 +57,7 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
 }
 
 /// Makes what the connections of a thread share.
-fn worker(start: Start) -> (Rc<Worker>, Vec<TcpListener>, mpsc::UnboundedReceiver<Message>) {
+fn worker(start: Start) -> (Rc<Worker>, Vec<Bound>, mpsc::UnboundedReceiver<Message>) {
     let worker = Worker {
         thread: start.thread,
         table: RefCell::new(Pinned::new(Arc::new(Table::empty()))),
@@ -85,9 +85,9 @@ fn worker(start: Start) -> (Rc<Worker>, Vec<TcpListener>, mpsc::UnboundedReceive
 
 async fn serve(start: Start) -> io::Result<()> {
     let (worker, listeners, mut mailbox) = worker(start);
-    let mut listeners =
-        listeners.into_iter().map(tokio::net::TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
+    let mut acceptors = listeners.into_iter().map(Acceptor::new).collect::<io::Result<Vec<_>>>()?;
     let mut accepting = Vec::new();
+    let mut configured = false;
     let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
     let mut waiting = Vec::new();
     while let Some(message) = next(&worker, &mut mailbox, &mut waiting).await {
@@ -95,14 +95,22 @@ async fn serve(start: Start) -> io::Result<()> {
             Message::Table(table, acknowledge) => {
                 worker.swap(table);
                 // With the first table, not before: until then clients wait in the queue instead of being told 404.
-                let accept = |listener| tokio::task::spawn_local(accept(Rc::clone(&worker), listener));
-                accepting.extend(listeners.drain(..).map(accept));
+                configured = true;
+                accepting.extend(acceptors.drain(..).map(|acceptor| acceptor.begin(&worker)));
                 // The one who asked may be gone; the table runs all the same.
                 let _ = acknowledge.send(());
             }
+            Message::Listen(more, done) => {
+                acceptors.extend(more.into_iter().map(Acceptor::new).collect::<io::Result<Vec<_>>>()?);
+                if configured {
+                    accepting.extend(acceptors.drain(..).map(|acceptor| acceptor.begin(&worker)));
+                }
+                // The one who asked may be gone.
+                let _ = done.send(());
+            }
             Message::Drain(done) => {
                 worker.draining.set(true);
-                listeners.clear();
+                acceptors.clear();
                 for task in accepting.drain(..) {
                     // The task sees the flag, takes what still waits in its queue, and ends.
                     worker.timers.wake_all();

@@ -21,6 +21,7 @@ mod smuggling;
 mod split;
 mod support;
 mod swap;
+mod takeover;
 mod timeouts;
 mod upgrade;
 mod upstreams;

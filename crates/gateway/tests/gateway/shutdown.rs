@@ -73,7 +73,7 @@ async fn a_port_that_someone_listens_on_is_an_error() {
         gateway::Settings { listen: vec![taken.local_addr().unwrap()], ..gateway::Settings::default() };
     let totals = std::sync::Arc::new(telemetry::totals::Totals::new(1));
     let error = gateway::Gateway::start(settings, None, totals).unwrap_err();
-    assert!(matches!(error, gateway::StartError::Listen { .. }), "{error}");
+    assert!(matches!(error, gateway::StartError::Listen(_)), "{error}");
 }
 
 #[tokio::test]

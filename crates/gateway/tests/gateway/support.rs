@@ -53,7 +53,10 @@ impl Gate {
     /// Starts one without configuration.
     pub(crate) fn start(settings: Settings) -> Gate {
         let totals = Arc::new(Totals::new(settings.threads));
-        let gateway = Gateway::start(settings, None, totals).unwrap();
+        Gate::of(Gateway::start(settings, None, totals).unwrap())
+    }
+
+    pub(crate) fn of(gateway: Gateway) -> Gate {
         Gate { gateway, revision: AtomicU64::new(0) }
     }
 

@@ -70,7 +70,7 @@ impl From<ServeError> for Failure {
             }
             ServeError::Certificate(_) => (Exit::Usage, "a removed pair of files is made anew"),
             ServeError::AccessLog(_) => (Exit::Usage, "choose another file with --access-log, or `off`"),
-            ServeError::Gateway(gateway::StartError::Listen { .. }) => {
+            ServeError::Gateway(gateway::StartError::Listen(_)) => {
                 (Exit::Usage, "choose another address with --listen, or stop who uses it")
             }
             ServeError::Gateway(_) => (Exit::Internal, ""),
