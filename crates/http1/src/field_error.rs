@@ -53,6 +53,9 @@ pub enum FieldError {
     /// `Connection` names a field that is not the connection's to remove (RFC 9110 section 7.6.1).
     #[error("Connection names the end-to-end header {}", .0.name())]
     ConnectionNamesEndToEnd(Known),
+    /// A field of HTTP/1 connections in an HTTP/2 message (RFC 9113 section 8.2.2).
+    #[error("{} in an HTTP/2 message", .0.name())]
+    OfHttp1Connections(Known),
     /// An `Upgrade` that `Connection` names and that is repeated or no list of protocols (RFC 9110 section 7.8).
     #[error("Upgrade is not a list of protocols")]
     InvalidUpgrade,

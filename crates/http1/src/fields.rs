@@ -2,6 +2,11 @@
 
 use crate::field_error::FieldError;
 use crate::known::Known;
+use crate::limits::{Limits, MAX_HEAD_BYTES};
+use crate::syntax;
+
+/// What HPACK counts for a field beside its name and value (RFC 9113 section 6.5.2): so many cost no less than few.
+const FIELD_OVERHEAD_BYTES: usize = 32;
 
 /// A range of a head's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -114,6 +119,59 @@ impl Fields {
             }
         }
         Ok(())
+    }
+
+    /// Takes over the fields of an HTTP/2 head, behind what is there, and holds them to the rules of HTTP/1.
+    ///
+    /// Checks names and values byte by byte (RFC 9113 section 8.2.1): what comes from a binary format could break out
+    /// of its line in the other. Fields that speak of the connection are malformed (section 8.2.2).
+    pub(crate) fn add_all<'a>(
+        &mut self,
+        fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        limits: &Limits,
+    ) -> Result<(), FieldError> {
+        let max_bytes = limits.head_bytes.min(MAX_HEAD_BYTES);
+        for (name, value) in fields {
+            if self.slots.len() == limits.header_slots() {
+                return Err(FieldError::TooMany);
+            }
+            let overhead = (self.slots.len() + 1) * FIELD_OVERHEAD_BYTES;
+            if self.text.len() + name.len() + value.len() + overhead > max_bytes {
+                return Err(FieldError::TooLarge);
+            }
+            if !syntax::is_token(name.as_bytes()) || name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                return Err(FieldError::InvalidName);
+            }
+            if !syntax::is_field_value(value) {
+                return Err(FieldError::InvalidValue);
+            }
+            let known = Known::of(name.as_bytes());
+            if known.is_of_http1_connections() {
+                return Err(FieldError::OfHttp1Connections(known));
+            }
+            self.present |= known.bit();
+            let name = self.add(name.as_bytes());
+            let value = self.add(value);
+            self.slots.push(Slot { name, value, known, hop_by_hop: known.is_hop_by_hop() });
+        }
+        Ok(())
+    }
+
+    /// Appends bytes and says where they lie.
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Span {
+        let span = Span::new(self.text.len(), bytes.len());
+        match std::str::from_utf8(bytes) {
+            Ok(text) if self.raw.is_empty() => self.text.push_str(text),
+            _ => {
+                if self.raw.is_empty() {
+                    self.raw.extend_from_slice(self.text.as_bytes());
+                }
+                self.raw.extend_from_slice(bytes);
+                self.text
+                    .extend(bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }));
+            }
+        }
+        span
     }
 
     fn bytes(&self) -> &[u8] {

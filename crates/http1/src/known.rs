@@ -134,6 +134,19 @@ impl Known {
         )
     }
 
+    /// The fields that frame or manage an HTTP/1 connection. In HTTP/2 a message with one of them is malformed (RFC 9113
+    /// section 8.2.2).
+    pub(crate) const fn is_of_http1_connections(self) -> bool {
+        matches!(
+            self,
+            Self::Connection
+                | Self::KeepAlive
+                | Self::ProxyConnection
+                | Self::TransferEncoding
+                | Self::Upgrade
+        )
+    }
+
     /// The fields that `Connection` must not name: taking them away on the peer's word would change framing, routing,
     /// identity or meaning of a message (RFC 9110 section 7.6.1, last paragraph).
     pub(crate) const fn is_end_to_end(self) -> bool {

@@ -1,5 +1,6 @@
 //! The response head of an upstream, held to the same rules as a request's.
 
+mod assemble;
 mod error;
 
 use std::mem::MaybeUninit;

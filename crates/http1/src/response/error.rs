@@ -11,8 +11,8 @@ pub enum ResponseError {
     /// An HTTP version other than 1.0 and 1.1.
     #[error("an HTTP version other than 1.0 and 1.1")]
     UnsupportedVersion,
-    /// A status code below 100 (RFC 9110 section 15).
-    #[error("a status code below 100")]
+    /// A status code below 100; over HTTP/2, also one above 599 or 101 (RFC 9110 section 15, RFC 9113 section 8.6).
+    #[error("a status code that is none")]
     InvalidStatus,
     /// A 1xx or 204 that announces content (RFC 9112 section 6.1, RFC 9110 section 8.6): what follows could be read as
     /// the answer to another request.

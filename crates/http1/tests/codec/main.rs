@@ -1,6 +1,7 @@
 //! The codec through its public face: one test for each rule, and properties over all of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod assembled;
 mod chunked;
 mod connection;
 mod document;
