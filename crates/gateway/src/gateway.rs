@@ -1,7 +1,7 @@
 //! The handle on the running gateway: start it, give it configuration, drain it.
 
 use crate::listen::{Bound, ListenError, Listening, Sockets};
-use crate::settings::Settings;
+use crate::settings::{Listener, Settings};
 use crate::table::{Compiler, Problem, Table};
 use crate::upstream::tls::{CaFileError, Connectors};
 use crate::worker::{Message, Start, run};
@@ -51,7 +51,7 @@ pub struct ThreadEnded;
 pub struct Gateway {
     mailboxes: Vec<mpsc::UnboundedSender<Message>>,
     threads: std::sync::Mutex<Vec<JoinHandle<io::Result<()>>>>,
-    listening: Vec<SocketAddr>,
+    listening: Vec<Listener>,
     /// Until the gateway drains.
     sockets: std::sync::Mutex<Sockets>,
     series: Arc<Registry>,
@@ -77,7 +77,7 @@ impl Gateway {
         log: Option<&AccessLog>,
         totals: Arc<Totals>,
     ) -> Result<Gateway, StartError> {
-        let mut sockets = Sockets::open(&settings.listen, settings.threads.max(1), Vec::new())?;
+        let mut sockets = Sockets::open(&addresses(&settings), settings.threads.max(1), Vec::new())?;
         let by_thread = sockets.by_thread(settings.threads.max(1))?;
         Gateway::with(settings, log, totals, sockets, by_thread)
     }
@@ -92,7 +92,7 @@ impl Gateway {
         totals: Arc<Totals>,
         handed: Vec<Listening>,
     ) -> Result<Gateway, StartError> {
-        let sockets = Sockets::open(&settings.listen, settings.threads.max(1), handed)?;
+        let sockets = Sockets::open(&addresses(&settings), settings.threads.max(1), handed)?;
         let no_sockets = (0..settings.threads.max(1)).map(|_| Vec::new()).collect();
         Gateway::with(settings, log, totals, sockets, no_sockets)
     }
@@ -109,6 +109,9 @@ impl Gateway {
         let series = Arc::new(Registry::new(threads));
         let unmatched = series.series(&unmatched());
         let compiler = Compiler::new(threads, settings.always_verify_upstreams, Arc::clone(&series));
+        let given = sockets.given();
+        let listening = settings.listen.iter().zip(given);
+        let listening = listening.map(|(listener, address)| Listener { address, ..*listener }).collect();
         let settings = Arc::new(settings);
         let failures = Arc::new(Samples::new(threads));
         let all_connections = Arc::new(AtomicUsize::new(0));
@@ -136,7 +139,7 @@ impl Gateway {
         Ok(Gateway {
             mailboxes,
             threads: std::sync::Mutex::new(handles),
-            listening: sockets.given(),
+            listening,
             sockets: std::sync::Mutex::new(sockets),
             series,
             totals,
@@ -177,9 +180,9 @@ impl Gateway {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The addresses that are listened on, with the ports that were given for port 0.
+    /// Where it listens, in the order of the settings, with the ports that were given for port 0.
     #[must_use]
-    pub fn listening(&self) -> &[SocketAddr] {
+    pub fn listening(&self) -> &[Listener] {
         &self.listening
     }
 
@@ -272,6 +275,10 @@ impl Gateway {
         }
         result
     }
+}
+
+fn addresses(settings: &Settings) -> Vec<SocketAddr> {
+    settings.listen.iter().map(|listener| listener.address).collect()
 }
 
 fn unmatched() -> SeriesKey {

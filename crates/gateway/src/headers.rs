@@ -67,7 +67,8 @@ fn write_forwarded(out: &mut Vec<u8>, request: &Request<'_>) {
         out.extend_from_slice(b", ");
     }
     out.extend_from_slice(client);
-    out.extend_from_slice(b"\r\nX-Forwarded-Proto: http");
+    out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
+    out.extend_from_slice(request.connection.scheme.as_bytes());
     if !request.authority().is_empty() {
         out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
         out.extend_from_slice(request.authority().as_bytes());

@@ -16,6 +16,8 @@ pub(crate) struct Connection {
     pub(crate) local: SocketAddr,
     /// Our port as text.
     pub(crate) local_port_text: String,
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
 }
 
 impl Connection {
@@ -25,6 +27,7 @@ impl Connection {
             peer_text: peer.ip().to_canonical().to_string(),
             local,
             local_port_text: local.port().to_string(),
+            scheme: "http",
         }
     }
 }

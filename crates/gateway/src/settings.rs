@@ -8,8 +8,8 @@ use std::path::PathBuf;
 /// How the gateway runs. Times are milliseconds.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Addresses to accept HTTP/1.1 on; port 0 takes a free one.
-    pub listen: Vec<SocketAddr>,
+    /// Where connections are accepted; at least one.
+    pub listen: Vec<Listener>,
     /// Threads, each with its own listener, pools, counters and log buffer; at least 1.
     pub threads: usize,
     /// Bounds of one request head: bytes, count and length of its parts.
@@ -44,10 +44,33 @@ pub struct Settings {
     pub assignment_key: SecretKey,
 }
 
+/// An address that is listened on, and what is spoken there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Whether every connection begins with a TLS handshake.
+    pub tls: bool,
+}
+
+impl Listener {
+    /// Plain HTTP.
+    #[must_use]
+    pub fn plain(address: SocketAddr) -> Listener {
+        Listener { address, tls: false }
+    }
+
+    /// HTTP over TLS, with the certificates of the `ssls`.
+    #[must_use]
+    pub fn tls(address: SocketAddr) -> Listener {
+        Listener { address, tls: true }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 9080))],
+            listen: vec![Listener::plain(SocketAddr::from(([127, 0, 0, 1], 9080)))],
             threads: 1,
             head: http1::Limits::default(),
             max_body_bytes: 0,

@@ -71,7 +71,7 @@ impl<'a> RequestVariables<'a> {
             "method" | "request_method" => request.head.method().into(),
             "host" => request.host().into(),
             "http_host" => request.authority().into(),
-            "scheme" => "http".into(),
+            "scheme" => request.connection.scheme.into(),
             "server_port" => request.connection.local.port().to_string().into(),
             "server_addr" => request.connection.local.ip().to_canonical().to_string().into(),
             "remote_addr" => request.connection.peer_text.as_str().into(),

@@ -17,6 +17,9 @@ pub struct Running {
     /// Where its gateway listens.
     #[serde(default)]
     pub listen: Vec<SocketAddr>,
+    /// Where its gateway listens for HTTP over TLS.
+    #[serde(default)]
+    pub tls_listen: Vec<SocketAddr>,
     /// Where its Admin API listens.
     #[serde(default)]
     pub admin: Option<SocketAddr>,

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::listen::Bound;
 use crate::refusal::Refusal;
 use crate::request::Connection;
+use crate::settings::Listener;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -29,13 +30,13 @@ const MAX_LATE: usize = 4_096;
 /// One socket that connections are accepted from.
 pub(super) struct Acceptor {
     place: usize,
-    listener: TcpListener,
+    sockets: TcpListener,
 }
 
 impl Acceptor {
     /// Registers the socket with the thread's runtime; nothing is accepted yet.
     pub(super) fn new(bound: Bound) -> std::io::Result<Acceptor> {
-        Ok(Acceptor { place: bound.place, listener: TcpListener::from_std(bound.socket)? })
+        Ok(Acceptor { place: bound.place, sockets: TcpListener::from_std(bound.socket)? })
     }
 
     /// Accepts from now on.
@@ -46,13 +47,14 @@ impl Acceptor {
 
 /// Accepts until the thread drains, and then what still waits in the queue.
 async fn accept(worker: Rc<Worker>, acceptor: Acceptor) {
-    let Acceptor { place, listener } = acceptor;
+    let Acceptor { place, sockets } = acceptor;
+    let Some(listener) = worker.settings.listen.get(place).copied() else { return };
     let mut late = 0;
     let wakeup = worker.timers.timer();
     loop {
         // Outside the task's budget: one that is used up would look like an empty queue.
         let next = tokio::task::coop::unconstrained(std::future::poll_fn(|cx| {
-            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+            if let Poll::Ready(accepted) = sockets.poll_accept(cx) {
                 return Poll::Ready(Some(accepted));
             }
             if worker.draining.get() {
@@ -62,7 +64,7 @@ async fn accept(worker: Rc<Worker>, acceptor: Acceptor) {
         }));
         match next.await {
             Some(Ok((socket, peer))) => {
-                open(&worker, socket, peer);
+                open(&worker, listener, socket, peer);
                 late += usize::from(worker.draining.get());
                 if late > MAX_LATE {
                     return;
@@ -71,8 +73,7 @@ async fn accept(worker: Rc<Worker>, acceptor: Acceptor) {
             Some(Err(error)) if is_of_one_connection(&error) => {}
             Some(Err(_)) if worker.draining.get() => return,
             Some(Err(error)) => {
-                let address = worker.settings.listen.get(place);
-                tracing::warn!(?address, %error, "cannot accept connections for a moment");
+                tracing::warn!(address = %listener.address, %error, "cannot accept connections for a moment");
                 clock::pause(EXHAUSTED_PAUSE).await;
             }
             None => return,
@@ -86,7 +87,10 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn open(worker: &Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
+fn open(worker: &Rc<Worker>, listener: Listener, socket: TcpStream, peer: SocketAddr) {
+    if listener.tls {
+        return;
+    }
     let Ok(local) = socket.local_addr() else { return };
     // Without it, the last piece of an answer would wait for the client's acknowledgement.
     if socket.set_nodelay(true).is_err() {

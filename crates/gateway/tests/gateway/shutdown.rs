@@ -69,8 +69,10 @@ async fn a_request_that_is_open_when_the_gateway_stops_is_cut_short() {
 #[tokio::test]
 async fn a_port_that_someone_listens_on_is_an_error() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let settings =
-        gateway::Settings { listen: vec![taken.local_addr().unwrap()], ..gateway::Settings::default() };
+    let settings = gateway::Settings {
+        listen: vec![gateway::Listener::plain(taken.local_addr().unwrap())],
+        ..gateway::Settings::default()
+    };
     let totals = std::sync::Arc::new(telemetry::totals::Totals::new(1));
     let error = gateway::Gateway::start(settings, None, totals).unwrap_err();
     assert!(matches!(error, gateway::StartError::Listen(_)), "{error}");

@@ -1,6 +1,6 @@
 //! A gateway on a free port, and a client that reads whole answers.
 
-use gateway::{Applied, Gateway, Settings};
+use gateway::{Applied, Gateway, Listener, Settings};
 use model::resource::{Kind, Origin, Resource};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ pub(crate) struct Gate {
 
 /// Settings of one thread on a free port.
 pub(crate) fn settings() -> Settings {
-    Settings { listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))], ..Settings::default() }
+    Settings { listen: vec![Listener::plain(SocketAddr::from(([127, 0, 0, 1], 0)))], ..Settings::default() }
 }
 
 pub(crate) fn upstream(id: &str, addresses: &[SocketAddr]) -> (Kind, Value) {
@@ -89,7 +89,7 @@ impl Gate {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.gateway.listening()[0]
+        self.gateway.listening()[0].address
     }
 
     pub(crate) async fn client(&self) -> Client {

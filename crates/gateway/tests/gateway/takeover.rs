@@ -10,7 +10,7 @@ use testkit::raw::RawClient;
 use testkit::upstream::Upstream;
 
 fn with_threads(threads: usize, of: &Gate) -> Settings {
-    Settings { listen: vec![of.address()], threads, ..settings() }
+    Settings { listen: vec![gateway::Listener::plain(of.address())], threads, ..settings() }
 }
 
 /// A gateway on the sockets of another; it does not accept yet.

@@ -18,6 +18,9 @@ pub struct ServeArgs {
     /// Where the gateway listens; may be given several times [default: 127.0.0.1:9080].
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     pub listen: Vec<SocketAddr>,
+    /// Where the gateway listens with TLS; may be given several times [default: off].
+    #[arg(long, value_name = "IP:PORT", value_parser = address)]
+    pub tls_listen: Vec<SocketAddr>,
     /// Where the Admin API listens, or `off` [default: 127.0.0.1:9180].
     #[arg(long, value_name = "IP:PORT")]
     pub admin: Option<Listen>,
@@ -77,6 +80,9 @@ impl ServeArgs {
     pub fn over(&self, mut settings: Settings) -> Settings {
         if !self.listen.is_empty() {
             settings.listen.0.clone_from(&self.listen);
+        }
+        if !self.tls_listen.is_empty() {
+            settings.tls_listen.0.clone_from(&self.tls_listen);
         }
         replace(&mut settings.admin.listen, self.admin);
         replace(&mut settings.admin.tls_listen, self.admin_tls);

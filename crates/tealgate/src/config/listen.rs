@@ -91,22 +91,45 @@ impl Default for Listeners {
     }
 }
 
-impl<'de> Deserialize<'de> for Listeners {
+/// As [`Listeners`], or `off`, which is empty and the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(with = "Vec<String>")]
+pub struct TlsListeners(pub Vec<SocketAddr>);
+
+impl<'de> Deserialize<'de> for TlsListeners {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ListenersVisitor)
+        deserializer
+            .deserialize_any(ListenersVisitor { may_be_off: true })
+            .map(|listeners| TlsListeners(listeners.0))
     }
 }
 
-struct ListenersVisitor;
+impl<'de> Deserialize<'de> for Listeners {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListenersVisitor { may_be_off: false })
+    }
+}
+
+struct ListenersVisitor {
+    may_be_off: bool,
+}
 
 impl<'de> Visitor<'de> for ListenersVisitor {
     type Value = Listeners;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("IP:PORT or a list of them")
+        f.write_str(if self.may_be_off {
+            "IP:PORT, a list of them, or `off`"
+        } else {
+            "IP:PORT or a list of them"
+        })
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Listeners, E> {
+        if self.may_be_off && text == "off" {
+            return Ok(Listeners(Vec::new()));
+        }
         Ok(Listeners(vec![address(text).map_err(E::custom)?]))
     }
 

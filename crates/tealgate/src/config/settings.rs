@@ -3,7 +3,7 @@
 //! Each setting has a default, so that Tealgate starts with no file at all. Command-line flags override the file.
 
 use crate::config::limits::Limits;
-use crate::config::listen::{Listen, Listeners};
+use crate::config::listen::{Listen, Listeners, TlsListeners};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -14,6 +14,9 @@ use std::path::PathBuf;
 pub struct Settings {
     /// Where the gateway accepts requests: one `IP:PORT` or a list of them.
     pub listen: Listeners,
+    /// Where the gateway accepts requests over TLS, with the certificates of `ssls`: one `IP:PORT`, a list of them, or
+    /// `off`. APISIX's port for it (`apisix.ssl.listen`) is 9443.
+    pub tls_listen: TlsListeners,
     /// The Admin API and the release API.
     pub admin: Admin,
     /// The directory of the store, the keys, the logs of the environments. Default: `/var/lib/tealgate` for root,
@@ -44,6 +47,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             listen: Listeners::default(),
+            tls_listen: TlsListeners::default(),
             admin: Admin::default(),
             data_dir: None,
             threads: None,

@@ -45,15 +45,23 @@ pub fn check(settings: &Settings, findings: &mut Vec<Finding>) {
 
 /// All listening addresses with their places.
 fn listeners(settings: &Settings) -> Vec<(String, SocketAddr)> {
-    let many = settings.listen.0.len() > 1;
-    let gateway = settings.listen.0.iter().enumerate().map(|(index, address)| {
-        let pointer = if many { format!("/listen/{index}") } else { "/listen".to_owned() };
-        (pointer, *address)
-    });
+    let gateway =
+        of_gateway("/listen", &settings.listen.0).chain(of_gateway("/tls_listen", &settings.tls_listen.0));
     let admin = [("/admin/listen", settings.admin.listen), ("/admin/tls_listen", settings.admin.tls_listen)];
     let admin =
         admin.into_iter().filter_map(|(pointer, listen)| Some((pointer.to_owned(), listen.address()?)));
     gateway.chain(admin).collect()
+}
+
+/// One or several addresses under one field.
+fn of_gateway<'a>(
+    field: &'a str,
+    addresses: &'a [SocketAddr],
+) -> impl Iterator<Item = (String, SocketAddr)> + 'a {
+    let many = addresses.len() > 1;
+    addresses.iter().enumerate().map(move |(index, address)| {
+        (if many { format!("{field}/{index}") } else { field.to_owned() }, *address)
+    })
 }
 
 /// Whether two listeners cannot both be bound. Port 0 is a free one each time.

@@ -1,6 +1,7 @@
 //! The configuration file's settings as the gateway takes them.
 
 use crate::config::settings::{Settings, UpstreamTlsVerify};
+use gateway::Listener;
 use model::secret::SecretKey;
 use std::num::NonZero;
 use store::secret::Keyring;
@@ -10,7 +11,7 @@ pub(super) fn of(settings: &Settings, keyring: &Keyring) -> gateway::Settings {
     let limits = &settings.limits;
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     gateway::Settings {
-        listen: settings.listen.0.clone(),
+        listen: listeners(settings),
         threads: settings.threads.map_or_else(cores, usize::from),
         head: limits.of_heads(),
         max_body_bytes: limits.body_bytes,
@@ -28,4 +29,9 @@ pub(super) fn of(settings: &Settings, keyring: &Keyring) -> gateway::Settings {
         replay_bytes: limits.replay_bytes,
         assignment_key: SecretKey(keyring.derive("assignment")),
     }
+}
+
+fn listeners(settings: &Settings) -> Vec<Listener> {
+    let plain = settings.listen.0.iter().copied().map(Listener::plain);
+    plain.chain(settings.tls_listen.0.iter().copied().map(Listener::tls)).collect()
 }

@@ -1,5 +1,6 @@
 //! What this process tells the others through the store: the revision that its gateway runs, and its counters.
 
+use super::server::addresses;
 use crate::clock;
 use gateway::Gateway;
 use model::resource::Revision;
@@ -115,7 +116,7 @@ impl Instance {
         GatewayReport {
             pid: std::process::id(),
             started_at_ms: self.started_at_ms,
-            listen: gateway.map(|gateway| gateway.listening().to_vec()).unwrap_or_default(),
+            listen: gateway.map(|gateway| addresses(gateway, false)).unwrap_or_default(),
             totals: gateway.map(|gateway| gateway.totals().snapshot()).unwrap_or_default(),
             series: counters,
             failures: gateway.map(|gateway| gateway.failures().snapshot()).unwrap_or_default(),

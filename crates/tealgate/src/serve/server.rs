@@ -206,7 +206,8 @@ impl Server {
     fn announce(&self) {
         let running = Running {
             pid: std::process::id(),
-            listen: self.listening().to_vec(),
+            listen: self.listening(),
+            tls_listen: self.tls_listening(),
             admin: self.admin,
             admin_tls: self.admin_tls,
         };
@@ -243,10 +244,16 @@ impl Server {
         &self.store
     }
 
-    /// Where the gateway listens; empty without one.
+    /// Where the gateway listens for plain HTTP; empty without one.
     #[must_use]
-    pub fn listening(&self) -> &[SocketAddr] {
-        self.gateway.as_ref().map_or(&[], |gateway| gateway.listening())
+    pub fn listening(&self) -> Vec<SocketAddr> {
+        self.gateway.as_ref().map(|gateway| addresses(gateway, false)).unwrap_or_default()
+    }
+
+    /// Where the gateway listens for HTTP over TLS.
+    #[must_use]
+    pub fn tls_listening(&self) -> Vec<SocketAddr> {
+        self.gateway.as_ref().map(|gateway| addresses(gateway, true)).unwrap_or_default()
     }
 
     /// The counters of the routes that lead to apps.
@@ -267,6 +274,7 @@ impl Server {
         let mut lines =
             vec![format!("tealgate {} is up ({})", env!("CARGO_PKG_VERSION"), self.instance.id())];
         lines.extend(self.listening().iter().map(|address| format!("  gateway    http://{address}")));
+        lines.extend(self.tls_listening().iter().map(|address| format!("             https://{address}")));
         lines.extend(self.admin.map(|address| format!("  Admin API  http://{address}/apisix/admin/")));
         lines.extend(
             self.admin_tls
@@ -351,6 +359,12 @@ impl Server {
             }
         }
     }
+}
+
+/// The addresses of a gateway's listeners of one kind.
+pub(super) fn addresses(gateway: &Gateway, tls: bool) -> Vec<SocketAddr> {
+    let listening = gateway.listening().iter();
+    listening.filter(|listener| listener.tls == tls).map(|listener| listener.address).collect()
 }
 
 /// Drains the gateway; whether everything ended within the time.
