@@ -8,7 +8,7 @@
 
 use crate::refusal::Refusal;
 use crate::request::Request;
-use crate::table::{Goal, Route, RouteDefault, Table, Target, Verdict};
+use crate::table::{Goal, Route, RouteDefault, Target, Verdict};
 use crate::vars::RequestVariables;
 use crate::worker::Worker;
 use model::resource::Revision;
@@ -28,18 +28,16 @@ pub(crate) struct Claim<'t> {
 }
 
 impl<'t> Claim<'t> {
-    /// Claims an upstream for a request of the route at `place` of `table`, which is the thread's current one.
+    /// Claims an upstream for a request of a route of the thread's current table, whose revision this is.
     ///
     /// # Errors
     /// When the route leads nowhere.
     pub(crate) fn new(
         worker: &Worker,
-        table: &'t Table,
-        place: u32,
+        revision: Revision,
+        route: &'t Route,
         request: &Request<'_>,
     ) -> Result<Claim<'t>, Refusal> {
-        let route = table.route(place).ok_or(Refusal::RouteNotFound)?;
-        let revision = table.revision;
         let default = |default: &'t RouteDefault, series: &'t Series| {
             Ok(Claim { route, target: upstream_of(default)?, series, revision })
         };

@@ -12,6 +12,7 @@ use crate::vars::RequestVariables;
 use crate::worker::Worker;
 use http1::RequestHead;
 use model::record::Ending;
+use std::sync::Arc;
 
 /// Why a request did not get its whole answer from an upstream.
 #[derive(Debug)]
@@ -43,9 +44,9 @@ pub(crate) async fn serve(
     // Match: under the current table, which stays this request's for all but the colour.
     let table = worker.table();
     let matched = find(&table, &request);
-    let route = matched.as_ref().ok().and_then(|place| table.route(*place));
+    let route = matched.as_ref().ok().copied();
     // Claim: the split decides the colour, and its counters begin.
-    let claim = matched.and_then(|place| Claim::new(worker, &table, place, &request));
+    let claim = matched.and_then(|route| Claim::new(worker, table.revision, route, &request));
     let series = match (&claim, route) {
         (Ok(claim), _) => claim.series,
         (Err(_), Some(route)) => &route.gate_series,
@@ -68,7 +69,7 @@ pub(crate) async fn serve(
 }
 
 /// The route of a request.
-fn find(table: &Table, request: &Request<'_>) -> Result<u32, Refusal> {
+fn find<'t>(table: &'t Table, request: &Request<'_>) -> Result<&'t Route, Refusal> {
     let method = request.head.method();
     if matches!(method, "CONNECT" | "TRACE") {
         return Err(Refusal::MethodNotAllowed);
@@ -81,7 +82,7 @@ fn find(table: &Table, request: &Request<'_>) -> Result<u32, Refusal> {
         route.accepts(method, client)
             && route.vars.as_ref().is_none_or(|vars| vars.matches(&RequestVariables { request, route: None }))
     };
-    table.find(request.host(), request.path(), accepts).ok_or(Refusal::RouteNotFound)
+    table.find(request.host(), request.path(), accepts).map(Arc::as_ref).ok_or(Refusal::RouteNotFound)
 }
 
 /// Respond: what an upstream could not answer is answered by the gate, if nothing was sent yet.

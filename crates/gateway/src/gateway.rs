@@ -212,7 +212,7 @@ impl Gateway {
     pub async fn apply(
         &self,
         revision: Revision,
-        resources: &[Arc<Resource>],
+        resources: Vec<Arc<Resource>>,
     ) -> Result<Applied, ThreadEnded> {
         let mut configuration = self.configuration.lock().await;
         let (table, problems) = configuration.compiler.compile(revision, resources);

@@ -1,112 +1,112 @@
 //! The outer level of the router: hosts.
 
 use super::Entry;
-use super::paths::PathRouter;
-use foldhash::HashMap;
+use super::paths::Paths;
+use super::trie::Trie;
+use smallvec::SmallVec;
 
-/// Routes by host and path.
-#[derive(Debug, Default)]
-pub struct Router {
-    exact: HashMap<Box<str>, PathRouter>,
-    /// `*.example.com` under `.example.com`.
-    dotted: HashMap<Box<str>, PathRouter>,
-    /// Other wildcards (`*example.com`, `*`) by what follows the star, longest first.
-    suffixes: Vec<(Box<str>, PathRouter)>,
-    any: PathRouter,
+/// Routes by host and path. A clone shares all that does not change afterwards.
+#[derive(Clone, Debug)]
+pub struct Router<V> {
+    /// Host patterns from their end: what a wildcard leaves open is then behind a prefix.
+    hosts: Trie<Host<V>>,
+    any: Paths<V>,
 }
 
-impl Router {
-    /// Builds the router. On the same path and priority the order of `entries` decides.
-    #[must_use]
-    pub fn new<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Router {
-        let mut router = Router::default();
-        for entry in entries {
-            for uri in &entry.uris {
-                if entry.hosts.is_empty() {
-                    router.any.insert(uri, entry);
-                }
-                for host in &entry.hosts {
-                    router.paths_of(&host.to_ascii_lowercase()).insert(uri, entry);
-                }
-            }
-        }
-        router.suffixes.sort_by_key(|(suffix, _)| std::cmp::Reverse(suffix.len()));
-        router.exact.values_mut().for_each(PathRouter::finish);
-        router.dotted.values_mut().for_each(PathRouter::finish);
-        router.suffixes.iter_mut().for_each(|(_, paths)| paths.finish());
-        router.any.finish();
-        router
-    }
+/// The routes of one pattern: the host is this, or ends with it.
+#[derive(Clone, Debug)]
+struct Host<V> {
+    exact: Paths<V>,
+    wildcard: Paths<V>,
+}
 
+/// A host from its end.
+type Reversed = SmallVec<[u8; 64]>;
+
+impl<V> Default for Router<V> {
+    fn default() -> Self {
+        Router { hosts: Trie::default(), any: Paths::default() }
+    }
+}
+
+impl<V> Default for Host<V> {
+    fn default() -> Self {
+        Host { exact: Paths::default(), wildcard: Paths::default() }
+    }
+}
+
+impl<V> Router<V> {
     /// The first route for `host` (lower case, without port) and `path` (normalised) that `accept` takes.
-    pub fn find(&self, host: &str, path: &[u8], mut accept: impl FnMut(u32) -> bool) -> Option<u32> {
-        if let Some(found) = self.exact.get(host).and_then(|paths| paths.find(path, &mut accept)) {
-            return Some(found);
-        }
-        if let Some(found) = self.find_wildcard(host, path, &mut accept) {
-            return Some(found);
-        }
-        self.any.find(path, &mut accept)
+    pub fn find(&self, host: &str, path: &[u8], mut accept: impl FnMut(&V) -> bool) -> Option<&V> {
+        let by_host = if self.hosts.is_empty() { None } else { self.find_host(host, path, &mut accept) };
+        by_host.or_else(|| self.any.find(path, &mut accept))
     }
 
-    fn find_wildcard(&self, host: &str, path: &[u8], accept: &mut impl FnMut(u32) -> bool) -> Option<u32> {
-        if self.dotted.is_empty() && self.suffixes.is_empty() {
-            return None;
-        }
-        let mut others = self.suffixes.iter().filter(|(suffix, _)| host.ends_with(&**suffix)).peekable();
-        // Both kinds in one order: the longer suffix first.
-        for (dot, _) in host.match_indices('.') {
-            let suffix = &host[dot..];
-            while let Some((_, paths)) = others.next_if(|(other, _)| other.len() > suffix.len()) {
-                if let Some(found) = paths.find(path, accept) {
-                    return Some(found);
-                }
-            }
-            if let Some(found) = self.dotted.get(suffix).and_then(|paths| paths.find(path, accept)) {
-                return Some(found);
-            }
-        }
-        others.find_map(|(_, paths)| paths.find(path, accept))
+    fn find_host(&self, host: &str, path: &[u8], accept: &mut impl FnMut(&V) -> bool) -> Option<&V> {
+        self.hosts.longest_first(&reversed(host), |length, patterns| {
+            let exact = if length == host.len() { patterns.exact.find(path, accept) } else { None };
+            exact.or_else(|| patterns.wildcard.find(path, accept))
+        })
+    }
+}
+
+impl<V: Clone> Router<V> {
+    /// Adds a route at all its places.
+    pub fn insert(&mut self, entry: &Entry, route: &V) {
+        self.for_each_place(entry, |paths, uri| {
+            paths.insert(uri, route.clone(), entry.order, entry.priority);
+        });
     }
 
-    fn paths_of(&mut self, host: &str) -> &mut PathRouter {
-        match host.strip_prefix('*') {
-            None => self.exact.entry(host.into()).or_default(),
-            Some(suffix) if suffix.starts_with('.') => self.dotted.entry(suffix.into()).or_default(),
-            Some(suffix) => {
-                let at = match self.suffixes.iter().position(|(other, _)| **other == *suffix) {
-                    Some(at) => at,
-                    None => {
-                        self.suffixes.push((suffix.into(), PathRouter::default()));
-                        self.suffixes.len() - 1
+    /// Takes away the route that was inserted with this entry.
+    pub fn remove(&mut self, entry: &Entry) {
+        self.for_each_place(entry, |paths, uri| paths.remove(uri, entry.order));
+    }
+
+    fn for_each_place(&mut self, entry: &Entry, mut change: impl FnMut(&mut Paths<V>, &str)) {
+        for uri in &entry.uris {
+            if entry.hosts.is_empty() {
+                change(&mut self.any, uri);
+            }
+            for pattern in &entry.hosts {
+                let (wildcard, name) =
+                    pattern.strip_prefix('*').map_or((false, &**pattern), |end| (true, end));
+                self.hosts.change(&reversed(&name.to_ascii_lowercase()), |slot| {
+                    let host = slot.get_or_insert_default();
+                    change(if wildcard { &mut host.wildcard } else { &mut host.exact }, uri);
+                    if host.exact.is_empty() && host.wildcard.is_empty() {
+                        *slot = None;
                     }
-                };
-                &mut self.suffixes[at].1
+                });
             }
         }
     }
+}
+
+fn reversed(host: &str) -> Reversed {
+    host.bytes().rev().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn router(routes: &[(&[&str], &str, i64)]) -> Router {
-        let entries: Vec<_> = routes
-            .iter()
-            .enumerate()
-            .map(|(at, (hosts, uri, priority))| Entry {
-                route: u32::try_from(at).expect("few"),
+    fn router(routes: &[(&[&str], &str, i64)]) -> Router<usize> {
+        let mut router = Router::default();
+        for (at, (hosts, uri, priority)) in routes.iter().enumerate() {
+            let entry = Entry {
+                order: at as u64,
                 hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
                 uris: vec![(*uri).to_owned()],
                 priority: *priority,
-            })
-            .collect();
-        Router::new(&entries)
+            };
+            router.insert(&entry, &at);
+        }
+        router
     }
 
-    fn find(router: &Router, host: &str, path: &str) -> Option<u32> {
-        router.find(host, path.as_bytes(), |_| true)
+    fn find(router: &Router<usize>, host: &str, path: &str) -> Option<usize> {
+        router.find(host, path.as_bytes(), |_| true).copied()
     }
 
     #[test]
@@ -143,9 +143,9 @@ mod tests {
         let router = router(&[(&[], "/a/b", 0), (&[], "/a/*", 0), (&[], "/*", 0)]);
         let mut asked = Vec::new();
         let found = router.find("h", b"/a/b", |route| {
-            asked.push(route);
-            route == 2
+            asked.push(*route);
+            *route == 2
         });
-        assert_eq!((found, asked), (Some(2), vec![0, 1, 2]));
+        assert_eq!((found, asked), (Some(&2), vec![0, 1, 2]));
     }
 }

@@ -9,12 +9,13 @@ mod paths;
 mod trie;
 
 pub use hosts::Router;
+pub(crate) use trie::Trie;
 
-/// What the router knows of a route: its place in the table and where it stands.
-#[derive(Clone, Debug)]
+/// Where a route stands in the router.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Index of the route in the table.
-    pub route: u32,
+    /// Unique to the route; lower first among routes with the same path and priority.
+    pub order: u64,
     /// Host patterns; empty: any host.
     pub hosts: Vec<String>,
     /// Path patterns.

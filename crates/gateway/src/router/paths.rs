@@ -1,60 +1,93 @@
 //! The inner level of the router: the paths of one host.
 
-use super::Entry;
 use super::trie::Trie;
-use foldhash::HashMap;
 
 /// Routes by path.
-#[derive(Debug, Default)]
-pub(super) struct PathRouter {
-    exact: HashMap<Box<[u8]>, Vec<Candidate>>,
-    prefixes: Trie<Candidate>,
+#[derive(Clone, Debug)]
+pub(super) struct Paths<V> {
+    by_prefix: Trie<Here<V>>,
+}
+
+/// The routes that stand at one place: the path is this, or begins with it.
+#[derive(Clone, Debug)]
+struct Here<V> {
+    exact: Vec<Candidate<V>>,
+    prefix: Vec<Candidate<V>>,
 }
 
 /// A route that may match, with what orders it among those of the same path.
-#[derive(Debug)]
-struct Candidate {
-    route: u32,
-    priority: i64,
+#[derive(Clone, Debug)]
+pub(super) struct Candidate<V> {
+    pub(super) route: V,
+    pub(super) order: u64,
+    pub(super) priority: i64,
     /// Length of the whole pattern.
     length: usize,
     /// What must follow the prefix when the `*` is not at the end of the pattern.
     rest: Option<Box<[u8]>>,
 }
 
-impl PathRouter {
-    pub(super) fn insert(&mut self, uri: &str, entry: &Entry) {
-        let candidate = |rest: Option<&str>| Candidate {
-            route: entry.route,
-            priority: entry.priority,
-            length: uri.len(),
-            rest: rest.map(|rest| rest.as_bytes().into()),
-        };
-        match uri.split_once('*') {
-            None => self.exact.entry(uri.as_bytes().into()).or_default().push(candidate(None)),
-            Some((prefix, "")) => self.prefixes.insert(prefix.as_bytes(), candidate(None)),
-            Some((prefix, rest)) => self.prefixes.insert(prefix.as_bytes(), candidate(Some(rest))),
-        }
+impl<V> Default for Paths<V> {
+    fn default() -> Self {
+        Paths { by_prefix: Trie::default() }
+    }
+}
+
+impl<V> Default for Here<V> {
+    fn default() -> Self {
+        Here { exact: Vec::new(), prefix: Vec::new() }
+    }
+}
+
+impl<V> Paths<V> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_prefix.is_empty()
     }
 
-    /// Sorts the candidates of each path; stable, so that insertion order decides at last.
-    pub(super) fn finish(&mut self) {
-        let order = |candidate: &Candidate| {
-            (std::cmp::Reverse(candidate.priority), std::cmp::Reverse(candidate.length))
-        };
-        self.exact.values_mut().for_each(|candidates| candidates.sort_by_key(order));
-        self.prefixes.for_each_list(|candidates| candidates.sort_by_key(order));
-    }
-
-    pub(super) fn find(&self, path: &[u8], accept: &mut impl FnMut(u32) -> bool) -> Option<u32> {
-        let exact = self.exact.get(path).into_iter().flatten();
-        if let Some(found) = exact.map(|candidate| candidate.route).find(|route| accept(*route)) {
-            return Some(found);
-        }
-        self.prefixes.longest_first(path, |length, candidate| {
-            let fits = candidate.rest.as_deref().is_none_or(|rest| glob(rest, &path[length..]));
-            (fits && accept(candidate.route)).then_some(candidate.route)
+    pub(super) fn find<'a>(&'a self, path: &[u8], accept: &mut impl FnMut(&V) -> bool) -> Option<&'a V> {
+        self.by_prefix.longest_first(path, |length, here| {
+            let rest = &path[length..];
+            let exact: &[_] = if rest.is_empty() { &here.exact } else { &[] };
+            let fits = |candidate: &&Candidate<V>| {
+                candidate.rest.as_deref().is_none_or(|pattern| glob(pattern, rest))
+            };
+            let candidates = exact.iter().chain(here.prefix.iter().filter(fits));
+            candidates.map(|candidate| &candidate.route).find(|route| accept(route))
         })
+    }
+}
+
+impl<V: Clone> Paths<V> {
+    pub(super) fn insert(&mut self, uri: &str, route: V, order: u64, priority: i64) {
+        let (prefix, rest) = uri.split_once('*').map_or((uri, None), |(prefix, rest)| (prefix, Some(rest)));
+        let pattern = rest.filter(|rest| !rest.is_empty()).map(|rest| rest.as_bytes().into());
+        let candidate = Candidate { route, order, priority, length: uri.len(), rest: pattern };
+        self.by_prefix.change(prefix.as_bytes(), |here| {
+            let here = here.get_or_insert_default();
+            let list = if rest.is_some() { &mut here.prefix } else { &mut here.exact };
+            let at = list.partition_point(|other| other.rank() <= candidate.rank());
+            list.insert(at, candidate);
+        });
+    }
+
+    /// Takes a route away from where one of its patterns stands.
+    pub(super) fn remove(&mut self, uri: &str, order: u64) {
+        let prefix = uri.split_once('*').map_or(uri, |(prefix, _)| prefix);
+        self.by_prefix.change(prefix.as_bytes(), |slot| {
+            let Some(here) = slot else { return };
+            here.exact.retain(|candidate| candidate.order != order);
+            here.prefix.retain(|candidate| candidate.order != order);
+            if here.exact.is_empty() && here.prefix.is_empty() {
+                *slot = None;
+            }
+        });
+    }
+}
+
+impl<V> Candidate<V> {
+    /// The order among the candidates of one list, best first.
+    fn rank(&self) -> (std::cmp::Reverse<i64>, std::cmp::Reverse<usize>, u64) {
+        (std::cmp::Reverse(self.priority), std::cmp::Reverse(self.length), self.order)
     }
 }
 
@@ -79,56 +112,66 @@ fn glob(rest: &[u8], mut text: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn router(uris: &[(&str, i64)]) -> PathRouter {
-        let mut router = PathRouter::default();
+    fn paths(uris: &[(&str, i64)]) -> Paths<usize> {
+        let mut paths = Paths::default();
         for (at, (uri, priority)) in uris.iter().enumerate() {
-            let route = u32::try_from(at).expect("few");
-            router.insert(uri, &Entry { route, hosts: vec![], uris: vec![], priority: *priority });
+            paths.insert(uri, at, at as u64, *priority);
         }
-        router.finish();
-        router
+        paths
     }
 
-    fn find(router: &PathRouter, path: &str) -> Option<u32> {
-        router.find(path.as_bytes(), &mut |_| true)
+    fn find(paths: &Paths<usize>, path: &str) -> Option<usize> {
+        paths.find(path.as_bytes(), &mut |_| true).copied()
     }
 
     #[test]
     fn an_exact_path_beats_a_prefix_whatever_the_priority() {
-        let router = router(&[("/foo/*", 100), ("/foo/bar", 0)]);
-        assert_eq!(find(&router, "/foo/bar"), Some(1));
-        assert_eq!(find(&router, "/foo/baz"), Some(0));
+        let paths = paths(&[("/foo/*", 100), ("/foo/bar", 0), ("/foo/bar*", 100)]);
+        assert_eq!(find(&paths, "/foo/bar"), Some(1));
+        assert_eq!(find(&paths, "/foo/bars"), Some(2));
+        assert_eq!(find(&paths, "/foo/baz"), Some(0));
     }
 
     #[test]
     fn a_trailing_star_means_the_rest_also_an_empty_one() {
-        let router = router(&[("/foo/*", 0), ("/bar*", 0)]);
-        assert_eq!(find(&router, "/foo/"), Some(0));
-        assert_eq!(find(&router, "/foo"), None);
-        assert_eq!(find(&router, "/bar"), Some(1));
-        assert_eq!(find(&router, "/barn/x"), Some(1));
+        let paths = paths(&[("/foo/*", 0), ("/bar*", 0)]);
+        assert_eq!(find(&paths, "/foo/"), Some(0));
+        assert_eq!(find(&paths, "/foo"), None);
+        assert_eq!(find(&paths, "/bar"), Some(1));
+        assert_eq!(find(&paths, "/barn/x"), Some(1));
     }
 
     #[test]
     fn the_longest_prefix_wins_and_then_the_priority() {
-        let router = router(&[("/*", 0), ("/a/*", 0), ("/a/*", 7), ("/a/b*", 0)]);
-        assert_eq!(find(&router, "/a/bc"), Some(3));
-        assert_eq!(find(&router, "/a/c"), Some(2));
-        assert_eq!(find(&router, "/c"), Some(0));
+        let paths = paths(&[("/*", 0), ("/a/*", 0), ("/a/*", 7), ("/a/b*", 0)]);
+        assert_eq!(find(&paths, "/a/bc"), Some(3));
+        assert_eq!(find(&paths, "/a/c"), Some(2));
+        assert_eq!(find(&paths, "/c"), Some(0));
     }
 
     #[test]
     fn a_star_in_the_middle_may_span_segments() {
-        let router = router(&[("/a/*/c", 0), ("/x/*/y/*", 0)]);
-        assert_eq!(find(&router, "/a/b/c"), Some(0));
-        assert_eq!(find(&router, "/a/b/b/c"), Some(0));
-        assert_eq!(find(&router, "/a/b/d"), None);
-        assert_eq!(find(&router, "/x/1/2/y/3"), Some(1));
+        let paths = paths(&[("/a/*/c", 0), ("/x/*/y/*", 0)]);
+        assert_eq!(find(&paths, "/a/b/c"), Some(0));
+        assert_eq!(find(&paths, "/a/b/b/c"), Some(0));
+        assert_eq!(find(&paths, "/a/b/d"), None);
+        assert_eq!(find(&paths, "/x/1/2/y/3"), Some(1));
     }
 
     #[test]
     fn paths_are_compared_with_case() {
-        let router = router(&[("/Foo", 0)]);
-        assert_eq!(find(&router, "/foo"), None);
+        let paths = paths(&[("/Foo", 0)]);
+        assert_eq!(find(&paths, "/foo"), None);
+    }
+
+    #[test]
+    fn what_was_removed_leaves_the_others_of_its_path() {
+        let mut paths = paths(&[("/a/*", 5), ("/a/*", 0), ("/a/", 0)]);
+        paths.remove("/a/*", 0);
+        assert_eq!(find(&paths, "/a/b"), Some(1));
+        paths.remove("/a/*", 1);
+        assert_eq!((find(&paths, "/a/b"), find(&paths, "/a/")), (None, Some(2)));
+        paths.remove("/a/", 2);
+        assert!(paths.is_empty());
     }
 }

@@ -1,105 +1,147 @@
 //! A radix trie over bytes that lists the values of all prefixes of a key, longest prefix first.
+//!
+//! It is persistent: a clone costs one count, and a change of a clone copies the nodes on the way to its key and shares
+//! all others. So a table of a hundred thousand routes is changed in one of them for the price of one, while requests
+//! go on reading the one before.
 
 use smallvec::SmallVec;
+use std::sync::Arc;
 
-/// Prefixes with a list of values each.
-#[derive(Debug)]
-pub(super) struct Trie<V> {
-    nodes: Vec<Node<V>>,
+/// A map from keys to values.
+#[derive(Clone, Debug)]
+pub(crate) struct Trie<V> {
+    root: Arc<Node<V>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Node<V> {
-    /// The bytes on the edge that leads here.
-    edge: Box<[u8]>,
-    /// First bytes of the children's edges, sorted, beside the children's places.
-    children: Vec<(u8, u32)>,
-    values: Vec<V>,
+    /// The bytes on the edge that leads here; empty only at the root.
+    edge: Edge,
+    /// First bytes of the children's edges, sorted, beside the children.
+    children: Vec<(u8, Arc<Node<V>>)>,
+    value: Option<V>,
 }
+
+/// Most edges are a few bytes long and stand in the node itself.
+type Edge = SmallVec<[u8; 16]>;
 
 /// Prefixes of one key that a walk remembers without allocating.
 const COMMON_DEPTH: usize = 16;
 
 impl<V> Default for Trie<V> {
     fn default() -> Self {
-        Trie { nodes: vec![Node { edge: Box::default(), children: Vec::new(), values: Vec::new() }] }
+        Trie { root: Arc::new(Node { edge: Edge::new(), children: Vec::new(), value: None }) }
     }
 }
 
 impl<V> Trie<V> {
-    /// Adds a value under a prefix.
-    pub(super) fn insert(&mut self, prefix: &[u8], value: V) {
-        let (mut at, mut rest) = (0, prefix);
-        while let Some(first) = rest.first() {
-            let slot = self.nodes[at].children.binary_search_by_key(first, |(byte, _)| *byte);
-            let child = match slot {
-                Ok(slot) => self.nodes[at].children[slot].1 as usize,
-                Err(slot) => {
-                    let leaf = self.push(rest, Vec::new());
-                    self.nodes[at].children.insert(slot, (*first, leaf));
-                    self.nodes[leaf as usize].values.push(value);
-                    return;
-                }
-            };
-            let shared = self.nodes[child].edge.iter().zip(rest).take_while(|(a, b)| a == b).count();
-            if shared < self.nodes[child].edge.len() {
-                self.cut(child, shared);
-            }
-            (at, rest) = (child, &rest[shared..]);
-        }
-        self.nodes[at].values.push(value);
+    /// Whether there is no key.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.root.children.is_empty() && self.root.value.is_none()
     }
 
-    /// Calls `visit` with the length of the prefix and each value, longest prefix first, until it gives something.
-    pub(super) fn longest_first<T>(
-        &self,
+    /// The value of a key.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&V> {
+        let (mut node, mut rest) = (&self.root, key);
+        while let Some(first) = rest.first() {
+            node = node.child(*first)?;
+            rest = rest.strip_prefix(node.edge.as_slice())?;
+        }
+        node.value.as_ref()
+    }
+
+    /// Calls `visit` with the length and the value of each prefix of the key that has one, the key itself included,
+    /// longest first, until it gives something.
+    pub(crate) fn longest_first<'a, T>(
+        &'a self,
         key: &[u8],
-        mut visit: impl FnMut(usize, &V) -> Option<T>,
+        mut visit: impl FnMut(usize, &'a V) -> Option<T>,
     ) -> Option<T> {
-        let mut path = SmallVec::<[(u32, usize); COMMON_DEPTH]>::new();
-        let (mut at, mut length) = (0, 0);
+        let mut path = SmallVec::<[(usize, &'a V); COMMON_DEPTH]>::new();
+        let (mut node, mut length) = (&self.root, 0);
         loop {
-            let node = &self.nodes[at];
-            if !node.values.is_empty() {
-                #[allow(clippy::cast_possible_truncation, reason = "an index that was pushed as u32")]
-                let step = (at as u32, length);
-                path.push(step);
+            if let Some(value) = &node.value {
+                path.push((length, value));
             }
-            let Some(first) = key.get(length) else { break };
-            let Ok(slot) = node.children.binary_search_by_key(first, |(byte, _)| *byte) else { break };
-            at = node.children[slot].1 as usize;
-            if !key[length..].starts_with(&self.nodes[at].edge) {
+            let rest = &key[length..];
+            let Some(child) = rest.first().and_then(|first| node.child(*first)) else { break };
+            if !rest.starts_with(&child.edge) {
                 break;
             }
-            length += self.nodes[at].edge.len();
+            length += child.edge.len();
+            node = child;
         }
-        path.into_iter().rev().find_map(|(at, length)| {
-            self.nodes[at as usize].values.iter().find_map(|value| visit(length, value))
-        })
+        path.into_iter().rev().find_map(|(length, value)| visit(length, value))
+    }
+}
+
+impl<V: Clone> Trie<V> {
+    /// Lets `change` change the value of a key; `None` is no value.
+    pub(crate) fn change(&mut self, key: &[u8], change: impl FnOnce(&mut Option<V>)) {
+        Node::change(&mut self.root, key, change);
+    }
+}
+
+impl<V> Node<V> {
+    fn child(&self, first: u8) -> Option<&Arc<Node<V>>> {
+        let slot = self.slot(first).ok()?;
+        self.children.get(slot).map(|(_, child)| child)
     }
 
-    /// Visits the list of each prefix, for sorting.
-    pub(super) fn for_each_list(&mut self, mut visit: impl FnMut(&mut Vec<V>)) {
-        self.nodes.iter_mut().for_each(|node| visit(&mut node.values));
+    fn slot(&self, first: u8) -> Result<usize, usize> {
+        self.children.binary_search_by_key(&first, |(byte, _)| *byte)
+    }
+}
+
+impl<V: Clone> Node<V> {
+    fn change(node: &mut Arc<Node<V>>, rest: &[u8], change: impl FnOnce(&mut Option<V>)) {
+        let node = Arc::make_mut(node);
+        let Some(first) = rest.first() else { return change(&mut node.value) };
+        match node.slot(*first) {
+            Ok(slot) => {
+                let child = &mut node.children[slot].1;
+                let shared = child.edge.iter().zip(rest).take_while(|(a, b)| a == b).count();
+                if shared < child.edge.len() {
+                    Node::cut(child, shared);
+                }
+                Node::change(child, &rest[shared..], change);
+                node.tidy(slot);
+            }
+            Err(slot) => {
+                let mut value = None;
+                change(&mut value);
+                if value.is_some() {
+                    let leaf = Node { edge: Edge::from_slice(rest), children: Vec::new(), value };
+                    node.children.insert(slot, (*first, Arc::new(leaf)));
+                }
+            }
+        }
     }
 
-    /// Splits the edge into `child` after `shared` bytes; `child` keeps the front part.
-    fn cut(&mut self, child: usize, shared: usize) {
-        let edge = std::mem::take(&mut self.nodes[child].edge);
-        let (front, back) = edge.split_at(shared);
-        let values = std::mem::take(&mut self.nodes[child].values);
-        let children = std::mem::take(&mut self.nodes[child].children);
-        let tail = self.push(back, children);
-        self.nodes[tail as usize].values = values;
-        let node = &mut self.nodes[child];
-        node.edge = front.into();
-        node.children = back.first().map(|first| vec![(*first, tail)]).unwrap_or_default();
+    /// Splits the edge into a node after `shared` bytes: a new node with the front part stands before it.
+    fn cut(node: &mut Arc<Node<V>>, shared: usize) {
+        let mut tail = Node::clone(node);
+        let front = Edge::from_slice(&tail.edge[..shared]);
+        tail.edge.drain(..shared);
+        let children = vec![(tail.edge[0], Arc::new(tail))];
+        *node = Arc::new(Node { edge: front, children, value: None });
     }
 
-    fn push(&mut self, edge: &[u8], children: Vec<(u8, u32)>) -> u32 {
-        let at = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        self.nodes.push(Node { edge: edge.into(), children, values: Vec::new() });
-        at
+    /// Takes a child away that leads to nothing, and joins it with its only child if it says nothing itself: so the
+    /// same keys make the same trie, however they came and whatever went.
+    fn tidy(&mut self, slot: usize) {
+        let child = &self.children[slot].1;
+        match (&child.value, child.children.as_slice()) {
+            (None, []) => {
+                self.children.remove(slot);
+            }
+            (None, [(_, only)]) => {
+                let mut joined = Node::clone(only);
+                joined.edge.insert_from_slice(0, &child.edge);
+                self.children[slot].1 = Arc::new(joined);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -107,23 +149,50 @@ impl<V> Trie<V> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn trie(keys: &BTreeMap<String, u32>) -> Trie<u32> {
+        let mut trie = Trie::default();
+        keys.iter().for_each(|(key, value)| trie.change(key.as_bytes(), |slot| *slot = Some(*value)));
+        trie
+    }
 
     proptest! {
         #[test]
-        fn all_prefixes_are_found_longest_first(prefixes in prop::collection::vec("[ab/]{0,6}", 0..20), key in "[ab/]{0,8}") {
-            let mut trie = Trie::default();
-            for prefix in &prefixes {
-                trie.insert(prefix.as_bytes(), prefix.clone());
-            }
+        fn all_prefixes_are_found_longest_first(
+            keys in prop::collection::btree_map("[ab/]{0,6}", 0u32..9, 0..20),
+            key in "[ab/]{0,8}",
+        ) {
+            let trie = trie(&keys);
             let mut found = Vec::new();
-            trie.longest_first(key.as_bytes(), |length, value: &String| -> Option<()> {
-                assert_eq!(length, value.len());
-                found.push(value.clone());
+            trie.longest_first(key.as_bytes(), |length, value| -> Option<()> {
+                found.push((length, *value));
                 None
             });
-            let mut expected: Vec<_> = prefixes.into_iter().filter(|prefix| key.starts_with(prefix.as_str())).collect();
-            expected.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
+            let prefixes = keys.iter().filter(|(prefix, _)| key.starts_with(prefix.as_str()));
+            let mut expected: Vec<_> = prefixes.map(|(prefix, value)| (prefix.len(), *value)).collect();
+            expected.reverse();
             prop_assert_eq!(found, expected);
+            prop_assert_eq!(trie.get(key.as_bytes()), keys.get(&key));
+        }
+
+        #[test]
+        fn edits_lead_to_the_trie_that_would_be_built_of_what_is_left_and_leave_clones_alone(
+            before in prop::collection::btree_map("[ab/]{0,6}", 0u32..9, 0..20),
+            edits in prop::collection::vec(("[ab/]{0,6}", prop::option::of(0u32..9)), 0..40),
+        ) {
+            let mut changed = trie(&before);
+            let kept = changed.clone();
+            let mut after = before.clone();
+            for (key, value) in edits {
+                changed.change(key.as_bytes(), |slot| *slot = value);
+                match value {
+                    Some(value) => after.insert(key, value),
+                    None => after.remove(&key),
+                };
+            }
+            prop_assert_eq!(format!("{changed:?}"), format!("{:?}", trie(&after)));
+            prop_assert_eq!(format!("{kept:?}"), format!("{:?}", trie(&before)));
         }
     }
 }

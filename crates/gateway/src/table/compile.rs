@@ -1,18 +1,22 @@
 //! From resources to a table. What did not change since the last table is taken over as it is: compiled routes, and
 //! targets with their connections, streams and turns.
 
+mod changes;
+mod places;
 mod problem;
 mod routes;
 
 pub use problem::Problem;
 
-use super::{Route, Table, Target};
-use crate::router::Entry;
+use super::{Table, Target};
+use changes::Changes;
 use foldhash::HashMap;
 use model::overlay::{self, Overlay};
 use model::resource::{Kind, Resource, Revision};
 use model::service::Service;
 use model::upstream::{Scheme, Upstream};
+use places::Places;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use telemetry::series::Registry;
 
@@ -23,17 +27,13 @@ pub struct Compiler {
     always_verify: bool,
     series: Arc<Registry>,
     next_uid: u64,
-    targets: HashMap<String, NamedTarget>,
+    /// What the last table was built from.
+    resources: Vec<Arc<Resource>>,
+    targets: HashMap<String, InlineTarget>,
+    overlays: HashMap<String, NamedOverlay>,
     services: HashMap<String, Arc<EffectiveService>>,
-    routes: HashMap<String, CompiledRoute>,
-    problems: Vec<Problem>,
-}
-
-/// An upstream resource.
-#[derive(Debug)]
-struct NamedTarget {
-    modified: Revision,
-    compiled: InlineTarget,
+    places: Places,
+    problems: BTreeMap<(Kind, String), Vec<Problem>>,
 }
 
 /// An upstream and what was made of it.
@@ -43,23 +43,22 @@ pub(super) struct InlineTarget {
     target: Arc<Target>,
 }
 
+/// What a release owns of a service; `None` if it cannot be read.
+#[derive(Debug)]
+struct NamedOverlay {
+    modified: Revision,
+    overlay: Option<Overlay>,
+}
+
 /// A service with its overlay applied, and what its changes are known by.
 #[derive(Debug)]
 struct EffectiveService {
+    resource: Arc<Resource>,
     service: Service,
     /// Its inline upstream, one for all of its routes.
     inline: Option<InlineTarget>,
     /// `modified` of the service and of its overlay.
     sources: (Revision, Revision),
-    problems: Vec<Problem>,
-}
-
-/// A route and where it stands in the router.
-#[derive(Debug)]
-struct CompiledRoute {
-    route: Arc<Route>,
-    entry: Entry,
-    problems: Vec<Problem>,
 }
 
 impl Compiler {
@@ -71,100 +70,125 @@ impl Compiler {
             always_verify,
             series,
             next_uid: 1,
+            resources: Vec::new(),
             targets: HashMap::default(),
+            overlays: HashMap::default(),
             services: HashMap::default(),
-            routes: HashMap::default(),
-            problems: Vec::new(),
+            places: Places::default(),
+            problems: BTreeMap::new(),
         }
     }
 
-    /// Builds the table of `resources` at `revision`.
+    /// Builds the table of `resources`, which are in the store's order, at `revision`. Costs what differs from the
+    /// last ones, and a look at every route if that is more than routes.
     #[must_use]
-    pub fn compile(&mut self, revision: Revision, resources: &[Arc<Resource>]) -> (Table, Vec<Problem>) {
-        self.compile_targets(resources);
-        self.compile_services(resources);
-        let mut compiled = Vec::new();
-        for resource in of_kind(resources, Kind::Route) {
-            match self.route(revision, resource) {
-                Ok(None) => {}
-                Ok(Some(mut route)) => {
-                    route.entry.route = u32::try_from(compiled.len()).unwrap_or(u32::MAX);
-                    self.problems.extend_from_slice(&route.problems);
-                    compiled.push(route);
-                }
-                Err(what) => self.problems.push(Problem::of(resource, what)),
-            }
-        }
-        let routes = compiled.iter().map(|compiled| Arc::clone(&compiled.route)).collect();
-        let table = Table::new(revision, compiled.iter().map(|compiled| &compiled.entry), routes);
-        self.routes = compiled.into_iter().map(|compiled| (compiled.route.id.clone(), compiled)).collect();
-        (table, std::mem::take(&mut self.problems))
+    pub fn compile(&mut self, revision: Revision, resources: Vec<Arc<Resource>>) -> (Table, Vec<Problem>) {
+        let before = std::mem::take(&mut self.resources);
+        let changes = Changes::between(&before, &resources);
+        self.compile_targets(&changes);
+        self.read_overlays(&changes);
+        self.compile_services(&changes);
+        self.compile_routes(revision, &changes, &resources);
+        self.resources = resources;
+        (self.places.table(revision), self.problems.values().flatten().cloned().collect())
     }
 
-    fn compile_targets(&mut self, resources: &[Arc<Resource>]) {
-        let mut targets = HashMap::default();
-        for resource in of_kind(resources, Kind::Upstream) {
-            let kept = self.targets.remove(&resource.id);
-            let named = match kept {
-                Some(kept) if kept.modified == resource.modified => kept,
-                kept => {
-                    let upstream = Upstream::from_value(&resource.value, false);
-                    let kept = kept.map(|kept| kept.compiled);
-                    NamedTarget {
-                        modified: resource.modified,
-                        compiled: self.target(&upstream, kept.as_slice()),
-                    }
-                }
-            };
-            let found = problem::of_upstream(&resource.value, &named.compiled.upstream);
-            self.problems.extend(found.into_iter().map(|what| Problem::of(resource, what)));
-            targets.insert(resource.id.clone(), named);
+    fn compile_targets(&mut self, changes: &Changes<'_>) {
+        for change in changes.of(Kind::Upstream) {
+            let kept = self.targets.remove(change.id);
+            let mut problems = Vec::new();
+            if let Some(resource) = change.now {
+                let upstream = Upstream::from_value(&resource.value, false);
+                problems = problem::of_upstream(&resource.value, &upstream);
+                let compiled = self.target(&upstream, kept.as_slice());
+                self.targets.insert(resource.id.clone(), compiled);
+            }
+            self.report(Kind::Upstream, change.id, problems);
         }
-        self.targets = targets;
+    }
+
+    fn read_overlays(&mut self, changes: &Changes<'_>) {
+        for change in changes.of(Kind::Overlay) {
+            self.overlays.remove(change.id);
+            let mut problems = Vec::new();
+            if let Some(resource) = change.now {
+                let overlay = Overlay::from_value(&resource.value)
+                    .map_err(|error| problems.push(format!("the overlay cannot be read: {error}")))
+                    .ok();
+                let named = NamedOverlay { modified: resource.modified, overlay };
+                self.overlays.insert(resource.id.clone(), named);
+            }
+            self.report(Kind::Overlay, change.id, problems);
+        }
     }
 
     /// Services with the overlays of releases applied.
-    fn compile_services(&mut self, resources: &[Arc<Resource>]) {
-        let overlays: HashMap<&str, &Arc<Resource>> =
-            of_kind(resources, Kind::Overlay).map(|resource| (resource.id.as_str(), resource)).collect();
-        let mut services = HashMap::default();
-        for resource in of_kind(resources, Kind::Service) {
-            let overlay = overlays.get(resource.id.as_str()).copied();
-            let sources = (resource.modified, overlay.map_or(0, |overlay| overlay.modified));
-            let service = match self.services.remove(&resource.id) {
-                Some(kept) if kept.sources == sources => kept,
-                kept => Arc::new(self.service(resource, overlay, sources, kept.as_deref())),
-            };
-            self.problems.extend_from_slice(&service.problems);
-            services.insert(resource.id.clone(), service);
+    fn compile_services(&mut self, changes: &Changes<'_>) {
+        for service in changes.of(Kind::Service) {
+            match service.now {
+                Some(resource) => self.compile_service(resource),
+                None => {
+                    self.services.remove(service.id);
+                    self.report(Kind::Service, service.id, Vec::new());
+                }
+            }
         }
-        self.services = services;
+        for overlay in changes.of(Kind::Overlay) {
+            let service = self.services.get(overlay.id).map(|service| Arc::clone(&service.resource));
+            if let Some(resource) = service {
+                self.compile_service(&resource);
+            }
+        }
     }
 
-    fn service(
-        &mut self,
-        resource: &Resource,
-        overlay: Option<&Arc<Resource>>,
-        sources: (Revision, Revision),
-        before: Option<&EffectiveService>,
-    ) -> EffectiveService {
-        let mut problems = Vec::new();
-        let overlay = overlay.and_then(|resource| match Overlay::from_value(&resource.value) {
-            Ok(overlay) => Some(overlay),
-            Err(error) => {
-                problems.push(Problem::of(resource, format!("the overlay cannot be read: {error}")));
-                None
-            }
-        });
-        let value = overlay::effective(&resource.value, overlay.as_ref());
-        let service = Service::from_value(&value);
-        if let (Some(value), Some(upstream)) = (value.get("upstream"), &service.upstream) {
-            let found = problem::of_upstream(value, upstream);
-            problems.extend(found.into_iter().map(|what| Problem::of(resource, what)));
+    fn compile_service(&mut self, resource: &Arc<Resource>) {
+        let overlay = self.overlays.get(&resource.id);
+        let sources = (resource.modified, overlay.map_or(0, |overlay| overlay.modified));
+        let before = self.services.get(&resource.id);
+        if before.is_some_and(|before| before.sources == sources) {
+            return;
         }
+        let value = overlay::effective(&resource.value, overlay.and_then(|named| named.overlay.as_ref()));
+        let service = Service::from_value(&value);
+        let inline = value.get("upstream").zip(service.upstream.as_ref());
+        let problems = inline.map(|(value, upstream)| problem::of_upstream(value, upstream));
         let kept = before.and_then(|before| before.inline.clone());
         let inline = service.upstream.as_ref().map(|upstream| self.target(upstream, kept.as_slice()));
-        EffectiveService { service, inline, sources, problems }
+        let service = EffectiveService { resource: Arc::clone(resource), service, inline, sources };
+        self.services.insert(resource.id.clone(), Arc::new(service));
+        self.report(Kind::Service, &resource.id, problems.unwrap_or_default());
+    }
+
+    /// Routes that changed, and those that were built from something that did.
+    fn compile_routes(&mut self, revision: Revision, changes: &Changes<'_>, resources: &[Arc<Resource>]) {
+        for change in changes.of(Kind::Route) {
+            match change.now {
+                Some(resource) => self.compile_route(revision, resource),
+                None => {
+                    self.places.forget(change.id);
+                    self.report(Kind::Route, change.id, Vec::new());
+                }
+            }
+        }
+        if !changes.concern_more_than_routes() {
+            return;
+        }
+        for resource in resources.iter().filter(|resource| resource.kind == Kind::Route) {
+            if !self.places.route(&resource.id).is_some_and(|route| self.is_current(route)) {
+                self.compile_route(revision, resource);
+            }
+        }
+    }
+
+    /// Replaces what is known to be wrong with a resource.
+    fn report(&mut self, kind: Kind, id: &str, problems: Vec<String>) {
+        let key = (kind, id.to_owned());
+        if problems.is_empty() {
+            self.problems.remove(&key);
+        } else {
+            let of = |what| Problem { kind, id: id.to_owned(), what };
+            self.problems.insert(key, problems.into_iter().map(of).collect());
+        }
     }
 
     /// The target of an upstream: one of `kept`, if it was made of the same.
@@ -187,10 +211,9 @@ impl Compiler {
     }
 
     fn uid(&self, upstream: &str) -> u64 {
-        self.targets.get(upstream).map_or(0, |named| named.compiled.target.uid)
+        self.targets.get(upstream).map_or(0, |named| named.target.uid)
     }
 }
 
-fn of_kind(resources: &[Arc<Resource>], kind: Kind) -> impl Iterator<Item = &Arc<Resource>> {
-    resources.iter().filter(move |resource| resource.kind == kind)
-}
+#[cfg(test)]
+mod tests;

@@ -60,10 +60,9 @@ pub enum RouteDefault {
     ServiceGone,
 }
 
-/// What a route was built from: it is built again when one of these changes.
+/// What a route was built from, apart from itself: it is built again when one of these changes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sources {
-    pub(super) route: Revision,
     pub(super) service: Option<(Revision, Revision)>,
     /// Ids of the upstreams that are named, with the uid that they had; 0: did not exist.
     pub(super) upstreams: Vec<(String, u64)>,

@@ -108,7 +108,9 @@ impl Worker {
     /// Makes a table the current one: connections to what no request comes to any more are closed, and streams on it
     /// are given their drain deadline.
     fn swap(&self, table: Arc<Table>) {
-        self.pools.keep_only(table.reachable());
+        if !Arc::ptr_eq(self.table.borrow().reachable(), table.reachable()) {
+            self.pools.keep_only(table.reachable());
+        }
         self.streams.retarget(&table);
         *self.table.borrow_mut() = Pinned::new(table);
     }

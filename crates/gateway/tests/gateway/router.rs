@@ -22,9 +22,9 @@ fn matches(pattern: &str, path: &str) -> bool {
 }
 
 /// All routes that match, best first.
-fn naive(entries: &[Entry], host: &str, path: &str) -> Vec<u32> {
+fn naive(entries: &[Entry], host: &str, path: &str) -> Vec<u64> {
     let mut found = Vec::new();
-    for (order, entry) in entries.iter().enumerate() {
+    for entry in entries {
         let ranks: Vec<usize> = match entry.hosts.is_empty() {
             true => vec![0],
             false => entry.hosts.iter().filter_map(|pattern| host_rank(pattern, host)).collect(),
@@ -32,8 +32,8 @@ fn naive(entries: &[Entry], host: &str, path: &str) -> Vec<u32> {
         for rank in ranks {
             for uri in entry.uris.iter().filter(|uri| matches(uri, path)) {
                 let prefix = uri.split_once('*').map_or(usize::MAX, |(prefix, _)| prefix.len());
-                let key = (rank, prefix, entry.priority, uri.len(), std::cmp::Reverse(order));
-                found.push((key, entry.route));
+                let key = (rank, prefix, entry.priority, uri.len(), std::cmp::Reverse(entry.order));
+                found.push((key, entry.order));
             }
         }
     }
@@ -49,26 +49,37 @@ fn entry() -> impl Strategy<Value = (Vec<String>, Vec<String>, i64)> {
     )
 }
 
+/// Asks the router for all routes that match, in the order in which it offers them.
+fn offered(router: &Router<u64>, host: &str, path: &str) -> Vec<u64> {
+    let mut offered = Vec::new();
+    let none = router.find(host, path.as_bytes(), |route| {
+        offered.push(*route);
+        false
+    });
+    assert_eq!(none, None);
+    offered
+}
+
 proptest! {
     #[test]
-    fn every_candidate_is_offered_in_the_order_of_the_rules(
-        routes in prop::collection::vec(entry(), 0..24),
+    fn every_candidate_is_offered_in_the_order_of_the_rules_whatever_came_and_went(
+        routes in prop::collection::vec((entry(), any::<bool>()), 0..24),
         host in "[ab]{1,2}\\.[xy]",
         path in "/[ab/]{0,8}",
     ) {
-        let entries: Vec<Entry> = (0u32..)
-            .zip(routes)
-            .map(|(route, (hosts, uris, priority))| Entry { route, hosts, uris, priority })
-            .collect();
-        let router = Router::new(&entries);
-        let mut offered = Vec::new();
-        let none = router.find(&host, path.as_bytes(), |route| {
-            offered.push(route);
-            false
-        });
-        prop_assert_eq!(none, None);
-        let expected = naive(&entries, &host, &path);
-        prop_assert_eq!(router.find(&host, path.as_bytes(), |_| true), expected.first().copied());
-        prop_assert_eq!(offered, expected);
+        let (mut router, mut stay, mut go) = (Router::default(), Vec::new(), Vec::new());
+        for (order, ((hosts, uris, priority), stays)) in (0u64..).zip(routes) {
+            let entry = Entry { order, hosts, uris, priority };
+            router.insert(&entry, &order);
+            if stays { &mut stay } else { &mut go }.push(entry);
+        }
+        let all = [stay.clone(), go.clone()].concat();
+        prop_assert_eq!(offered(&router, &host, &path), naive(&all, &host, &path));
+        let before = router.clone();
+        go.iter().for_each(|entry| router.remove(entry));
+        let left = naive(&stay, &host, &path);
+        prop_assert_eq!(router.find(&host, path.as_bytes(), |_| true), left.first());
+        prop_assert_eq!(offered(&router, &host, &path), left);
+        prop_assert_eq!(offered(&before, &host, &path), naive(&all, &host, &path), "a clone is left alone");
     }
 }

@@ -85,7 +85,7 @@ impl Gate {
             })
         };
         let resources: Vec<_> = resources.iter().map(resource).collect();
-        testkit::clock::within("an apply", self.gateway.apply(revision, &resources)).await.unwrap()
+        testkit::clock::within("an apply", self.gateway.apply(revision, resources)).await.unwrap()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

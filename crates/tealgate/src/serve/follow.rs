@@ -17,7 +17,7 @@ pub(super) async fn follow(store: Arc<dyn Store>, gateway: Arc<Gateway>, instanc
         changes.mark_unchanged();
         match store.snapshot().await {
             Ok(snapshot) => {
-                let Ok(applied) = gateway.apply(snapshot.revision, &snapshot.resources).await else { return };
+                let Ok(applied) = gateway.apply(snapshot.revision, snapshot.resources).await else { return };
                 for problem in &applied.problems {
                     tracing::error!(
                         kind = problem.kind.singular(),

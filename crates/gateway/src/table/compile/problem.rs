@@ -1,6 +1,6 @@
 //! What of a configuration cannot be run as it says.
 
-use model::resource::{Kind, Resource};
+use model::resource::Kind;
 use model::upstream::{Balancer, Scheme, Upstream};
 use serde_json::Value;
 
@@ -13,12 +13,6 @@ pub struct Problem {
     pub id: String,
     /// What is wrong.
     pub what: String,
-}
-
-impl Problem {
-    pub(super) fn of(resource: &Resource, what: impl Into<String>) -> Problem {
-        Problem { kind: resource.kind, id: resource.id.clone(), what: what.into() }
-    }
 }
 
 /// What of an upstream cannot be run. Requests get what APISIX would answer: a 500, a 502 or a 503.

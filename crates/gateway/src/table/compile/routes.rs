@@ -1,7 +1,7 @@
 //! Routes and their splits.
 
 use super::problem::of_upstream;
-use super::{CompiledRoute, Compiler, EffectiveService, InlineTarget, Problem};
+use super::{Compiler, EffectiveService, InlineTarget};
 use crate::balance::wheel::Wheel;
 use crate::router::Entry;
 use crate::table::route::Sources;
@@ -9,7 +9,7 @@ use crate::table::{Choice, Goal, Route, RouteDefault, Rule, Split, Target};
 use model::cidr::Cidr;
 use model::expr::eval::Matcher;
 use model::record::{Answerer, Lane};
-use model::resource::{Resource, Revision};
+use model::resource::{Kind, Resource, Revision};
 use model::service::Service;
 use model::traffic_split::{self, TrafficSplit};
 use model::upstream::Upstream;
@@ -18,15 +18,23 @@ use std::sync::Arc;
 use telemetry::series::{Series, SeriesKey};
 
 impl Compiler {
-    /// A route and where it stands in the router; `None` if it is switched off.
-    pub(super) fn route(
+    /// Builds a route and puts it in its place; one that is switched off, or cannot be built, is left out.
+    pub(super) fn compile_route(&mut self, revision: Revision, resource: &Resource) {
+        let mut problems = Vec::new();
+        let placed = self.placed(revision, resource, &mut problems).unwrap_or_else(|what| {
+            problems.push(what);
+            None
+        });
+        self.places.put(resource, placed);
+        self.report(Kind::Route, &resource.id, problems);
+    }
+
+    fn placed(
         &mut self,
         revision: Revision,
         resource: &Resource,
-    ) -> Result<Option<CompiledRoute>, String> {
-        if let Some(same) = self.unchanged(resource) {
-            return Ok(Some(same));
-        }
+        problems: &mut Vec<String>,
+    ) -> Result<Option<(Entry, Arc<Route>)>, String> {
         let parsed = model::route::Route::from_value(&resource.value).map_err(|error| error.to_string())?;
         if !parsed.enabled {
             return Ok(None);
@@ -36,26 +44,22 @@ impl Compiler {
             Some(service) if parsed.hosts.is_empty() => service.service.hosts.clone(),
             _ => parsed.hosts.clone(),
         };
-        let entry = Entry { route: 0, hosts, uris: parsed.uris.clone(), priority: parsed.priority };
-        let route = Arc::new(self.compile_route(revision, resource, &parsed, service.as_deref())?);
-        let inline = resource.value.get("upstream").zip(parsed.upstream.as_ref());
-        let problems = inline.map(|(value, upstream)| of_upstream(value, upstream)).unwrap_or_default();
-        let problems = problems.into_iter().map(|what| Problem::of(resource, what)).collect();
-        Ok(Some(CompiledRoute { route, entry, problems }))
+        let entry = Entry { order: 0, hosts, uris: parsed.uris.clone(), priority: parsed.priority };
+        let route = Arc::new(self.build(revision, resource, &parsed, service.as_deref())?);
+        if let (Some(value), Some(upstream)) = (resource.value.get("upstream"), &parsed.upstream) {
+            problems.extend(of_upstream(value, upstream));
+        }
+        Ok(Some((entry, route)))
     }
 
-    /// The route of the last table, if nothing that it was built from has changed.
-    fn unchanged(&mut self, resource: &Resource) -> Option<CompiledRoute> {
-        let before = self.routes.get(&resource.id)?;
-        let sources = &before.route.sources;
-        let service = self.services.get(&before.route.service).map(|service| service.sources);
-        let same = sources.route == resource.modified
-            && sources.service == service
-            && sources.upstreams.iter().all(|(id, uid)| self.uid(id) == *uid);
-        if same { self.routes.remove(&resource.id) } else { None }
+    /// Whether what a route was built from, apart from itself, is as it was.
+    pub(super) fn is_current(&self, route: &Route) -> bool {
+        let sources = &route.sources;
+        sources.service == self.services.get(&route.service).map(|service| service.sources)
+            && sources.upstreams.iter().all(|(id, uid)| self.uid(id) == *uid)
     }
 
-    fn compile_route(
+    fn build(
         &mut self,
         revision: Revision,
         resource: &Resource,
@@ -65,12 +69,8 @@ impl Compiler {
         if parsed.has_filter_func {
             return Err("filter_func is Lua, which this gateway does not run".to_owned());
         }
-        let mut sources = Sources {
-            route: resource.modified,
-            service: service.map(|service| service.sources),
-            ..Sources::default()
-        };
-        let before = self.routes.get(&resource.id).map(|before| Arc::clone(&before.route));
+        let mut sources = Sources { service: service.map(|service| service.sources), ..Sources::default() };
+        let before = self.places.route(&resource.id).cloned();
         let kept = before.as_ref().map_or(&[][..], |before| &before.sources.inline);
         let default = self.default_of(parsed, service, kept, &mut sources);
         let config = split_config(parsed, service.map(|service| &service.service));
@@ -145,7 +145,7 @@ impl Compiler {
 
     fn named(&self, id: &str, sources: &mut Sources) -> Option<Arc<Target>> {
         sources.upstreams.push((id.to_owned(), self.uid(id)));
-        self.targets.get(id).map(|named| Arc::clone(&named.compiled.target))
+        self.targets.get(id).map(|named| Arc::clone(&named.target))
     }
 
     fn compile_split(
