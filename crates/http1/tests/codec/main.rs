@@ -10,6 +10,7 @@ mod generate;
 mod host;
 mod hostile_bytes;
 mod hyper_agrees;
+mod oracle;
 mod path;
 mod pieces;
 mod request_head;
