@@ -202,9 +202,10 @@ impl RequestHead {
 
     /// Whether a field concerns this connection alone and must not be forwarded (RFC 9110 section 7.6.1).
     ///
-    /// `Content-Length` is end-to-end, and yet the forwarder writes it anew from [`RequestHead::framing`].
+    /// `Content-Length` is end-to-end, and yet the forwarder writes it anew from [`RequestHead::framing`]. An
+    /// expectation over HTTP/1.0 means nothing (RFC 9110 section 10.1.1) and would mean something once it is sent on.
     pub fn is_hop_by_hop(&self, header: &Header<'_>) -> bool {
-        header.hop_by_hop
+        header.hop_by_hop || (header.known == Known::Expect && self.version == Version::Http10)
     }
 
     /// How the content ends; never [`Framing::UntilClose`] (RFC 9112 section 6.3).

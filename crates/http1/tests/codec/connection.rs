@@ -1,6 +1,6 @@
 //! `Connection` and what hangs on it: persistence, hop-by-hop fields, upgrades, expectations.
 
-use http1::{FieldError, Known, RequestError, RequestHead};
+use http1::{FieldError, Known, Limits, RequestError, RequestHead};
 
 use crate::request_head::{error_of, error_of_fields, parse};
 use crate::response_head;
@@ -125,6 +125,18 @@ fn a_client_waits_for_100_continue_only_with_content_over_http_1_1() {
     assert!(!head("Content-Length: 1\r\n").expects_continue());
     let old = parse(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n").unwrap();
     assert!(!old.expects_continue());
+}
+
+#[test]
+fn an_expectation_over_http_1_0_is_not_sent_on() {
+    for (version, sent_on) in [("1.0", false), ("1.1", true)] {
+        let mut head = RequestHead::default();
+        let text =
+            format!("POST / HTTP/{version}\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+        head.parse(text.as_bytes(), &Limits::default()).unwrap();
+        let expect = head.headers().find(|header| header.known == Known::Expect).unwrap();
+        assert_eq!(!head.is_hop_by_hop(&expect), sent_on, "{version}");
+    }
 }
 
 #[test]

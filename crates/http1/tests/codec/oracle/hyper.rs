@@ -20,6 +20,9 @@ pub(crate) struct Seen {
     pub(crate) content: Vec<u8>,
 }
 
+/// As many as we take, and those that sending on adds.
+const MOST_FIELDS: usize = 2 * http1::MAX_HEADERS;
+
 pub(crate) const NEXT: &[u8] = b"GET /next HTTP/1.1\r\nHost: next.example\r\nConnection: close\r\n\r\n";
 
 pub(crate) fn next() -> Seen {
@@ -53,6 +56,7 @@ pub(crate) fn read_by_hyper(bytes: &[u8]) -> Vec<Seen> {
         client.shutdown().await.unwrap();
         let connection = hyper::server::conn::http1::Builder::new()
             .half_close(true)
+            .max_headers(MOST_FIELDS)
             .serve_connection(TokioIo::new(server), service);
         let mut answers = Vec::new();
         // A refused message ends the connection with an error; what was read before it counts.
@@ -145,8 +149,11 @@ pub(crate) fn answer_by_hyper(bytes: &[u8]) -> Option<Answer> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let (client, mut server) = tokio::io::duplex(1 << 20);
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(client)).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+            .max_headers(MOST_FIELDS)
+            .handshake(TokioIo::new(client))
+            .await
+            .unwrap();
         let request = hyper::Request::get("/").header("host", "a").body(Full::new(Bytes::new())).unwrap();
         let exchange = async {
             let (head, body) = sender.send_request(request).await.ok()?.into_parts();

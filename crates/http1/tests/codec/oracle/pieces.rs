@@ -2,6 +2,10 @@
 
 use http1::{BodyDecoder, BodyError, Framing, Limits, Parsed, RequestHead, ResponseHead, Step};
 
+/// The outcome of a head that has not ended.
+#[allow(dead_code, reason = "for the fuzz targets")]
+pub(crate) const PARTIAL: &str = "Ok(None)";
+
 /// Feeds ever longer prefixes, ending with the whole, until there is an outcome.
 fn fed<T, E>(
     input: &[u8],
