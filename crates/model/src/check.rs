@@ -5,6 +5,7 @@
 //! run it and must not ignore it; and a pattern in `vars` that does not compile is refused instead of never matching.
 
 mod plugins;
+mod ssl;
 mod upstream;
 
 #[cfg(test)]
@@ -75,6 +76,10 @@ pub fn check_in(
         Kind::Upstream => {
             schema(value)?;
             check_upstream(value)
+        }
+        Kind::Ssl => {
+            schema(value)?;
+            ssl::check_ssl(value)
         }
         Kind::App => check_app(value),
         Kind::Overlay => match Overlay::from_value(value) {

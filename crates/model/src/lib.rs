@@ -20,6 +20,7 @@ pub mod route;
 pub mod schema;
 pub mod secret;
 pub mod service;
+pub mod ssl;
 pub mod target;
 pub mod traffic_split;
 pub mod upstream;

@@ -17,6 +17,8 @@ pub enum Kind {
     Service,
     /// An upstream, as in APISIX.
     Upstream,
+    /// A certificate, as in APISIX: of ours for names, or of ours towards upstreams.
+    Ssl,
     /// What is upgraded: a service plus the target that it runs on ([`crate::app::App`]).
     App,
     /// What a release owns of a service that comes from the file ([`crate::overlay::Overlay`]).
@@ -25,7 +27,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 5] = [Kind::Route, Kind::Service, Kind::Upstream, Kind::App, Kind::Overlay];
+    pub const ALL: [Kind; 6] =
+        [Kind::Route, Kind::Service, Kind::Upstream, Kind::Ssl, Kind::App, Kind::Overlay];
 
     /// The collection's name in paths and files: `routes`.
     #[must_use]
@@ -34,6 +37,7 @@ impl Kind {
             Kind::Route => "routes",
             Kind::Service => "services",
             Kind::Upstream => "upstreams",
+            Kind::Ssl => "ssls",
             Kind::App => "apps",
             Kind::Overlay => "overlays",
         }
@@ -46,6 +50,7 @@ impl Kind {
             Kind::Route => "route",
             Kind::Service => "service",
             Kind::Upstream => "upstream",
+            Kind::Ssl => "ssl",
             Kind::App => "app",
             Kind::Overlay => "overlay",
         }

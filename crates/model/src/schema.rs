@@ -15,6 +15,7 @@ mod health_check;
 mod lua;
 mod route;
 mod service;
+mod ssl;
 mod upstream;
 mod walk;
 
@@ -91,6 +92,7 @@ pub fn validate(schema: &Value, value: &Value) -> Result<(), SchemaError> {
 static ROUTE: LazyLock<Value> = LazyLock::new(route::schema);
 static SERVICE: LazyLock<Value> = LazyLock::new(service::schema);
 static UPSTREAM: LazyLock<Value> = LazyLock::new(upstream::schema);
+static SSL: LazyLock<Value> = LazyLock::new(ssl::schema);
 static APP: LazyLock<Value> = LazyLock::new(crate::app::app_schema);
 static OVERLAY: LazyLock<Value> = LazyLock::new(|| json!({"type": "object"}));
 static API7_ROUTE: LazyLock<Value> = LazyLock::new(api7::route);
@@ -99,6 +101,7 @@ static API7_SERVICE: LazyLock<Value> = LazyLock::new(api7::service);
 static COMPILED_ROUTE: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&ROUTE));
 static COMPILED_SERVICE: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&SERVICE));
 static COMPILED_UPSTREAM: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&UPSTREAM));
+static COMPILED_SSL: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&SSL));
 static COMPILED_API7_ROUTE: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&API7_ROUTE));
 static COMPILED_API7_SERVICE: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&API7_SERVICE));
 
@@ -110,6 +113,7 @@ pub fn of(kind: Kind) -> &'static Value {
         Kind::Route => &ROUTE,
         Kind::Service => &SERVICE,
         Kind::Upstream => &UPSTREAM,
+        Kind::Ssl => &SSL,
         Kind::App => &APP,
         Kind::Overlay => &OVERLAY,
     }
@@ -122,6 +126,7 @@ pub fn compiled(kind: Kind) -> Option<&'static CompiledSchema> {
         Kind::Route => Some(&COMPILED_ROUTE),
         Kind::Service => Some(&COMPILED_SERVICE),
         Kind::Upstream => Some(&COMPILED_UPSTREAM),
+        Kind::Ssl => Some(&COMPILED_SSL),
         Kind::App | Kind::Overlay => None,
     }
 }

@@ -15,7 +15,7 @@ pub(crate) async fn must_exist(state: &AdminState, kind: Kind, value: &Value) ->
         Kind::Route => &[(Kind::Upstream, "upstream_id"), (Kind::Service, "service_id")],
         Kind::Service => &[(Kind::Upstream, "upstream_id")],
         Kind::App => &[(Kind::Service, "service_id")],
-        Kind::Upstream | Kind::Overlay => &[],
+        Kind::Upstream | Kind::Ssl | Kind::Overlay => &[],
     };
     for (kind, key) in named {
         let Some(id) = optional_id(value, key) else { continue };
@@ -30,7 +30,10 @@ pub(crate) async fn must_exist(state: &AdminState, kind: Kind, value: &Value) ->
     let inline = value.get("upstream");
     for upstream in [Some(value), inline].into_iter().flatten() {
         if let Some(id) = upstream.get("tls").and_then(|tls| optional_id(tls, "client_cert_id")) {
-            return Err(missing("ssl", &id));
+            let ssl = state.store.get(Kind::Ssl, &id).await?.ok_or_else(|| missing("ssl", &id))?;
+            if ssl.value.get("type").and_then(Value::as_str) != Some("client") {
+                return Err(Problem::invalid("wrong ssl type"));
+            }
         }
     }
     Ok(())
@@ -65,7 +68,8 @@ pub(crate) async fn must_be_unused(state: &AdminState, kind: Kind, id: &str) -> 
             }
             Ok(())
         }
-        Kind::Route | Kind::App | Kind::Overlay => Ok(()),
+        // As in APISIX, a certificate may go while an upstream names it: its handshakes fail until it is back.
+        Kind::Route | Kind::Ssl | Kind::App | Kind::Overlay => Ok(()),
     }
 }
 
