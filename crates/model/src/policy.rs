@@ -1,5 +1,9 @@
 //! How a release of an app goes: steps, gates, soak, limits, decommission, who may do what.
 
+mod cutover;
+
+pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +20,10 @@ pub struct ReleasePolicy {
     pub step_pause_ms: u64,
     /// How requests reach the new version before users do; `null` switches it off.
     pub preview: Option<Preview>,
+    /// Users keep the colour that they were assigned to; `null`: each request is assigned for itself.
+    pub sticky: Option<Sticky>,
+    /// Which requests wait while the share moves.
+    pub hold: Hold,
     /// Checks that must pass; readiness always is one.
     pub gates: Vec<Gate>,
     /// Full traffic on the new colour while the old one stays warm.
@@ -46,6 +54,8 @@ impl Default for ReleasePolicy {
             steps: vec![Step::Share(100)],
             step_pause_ms: 30_000,
             preview: Some(Preview::default()),
+            sticky: None,
+            hold: Hold::default(),
             gates: Vec::new(),
             soak: Soak::default(),
             limits: Limits::default(),

@@ -1,5 +1,9 @@
 //! The configuration of the `traffic-split` plugin in typed form (APISIX §2.1).
 
+mod extension;
+
+pub use extension::{EXTENSION, Extension, HoldRule, StickyRule};
+
 use crate::expr::{Expr, ExprError};
 use crate::upstream::{Upstream, as_integer, id_text};
 use serde_json::Value;
@@ -18,6 +22,8 @@ pub struct Rule {
     pub matches: Option<Vec<Expr>>,
     /// The choices.
     pub weighted_upstreams: Vec<WeightedUpstream>,
+    /// What Tealgate adds to it, or what is wrong with that.
+    pub extension: Result<Extension, String>,
 }
 
 /// One choice of a rule.
@@ -63,7 +69,7 @@ fn rule(value: &Value) -> Result<Rule, ExprError> {
         Some(list) => list.iter().map(weighted_upstream).collect(),
         None => vec![WeightedUpstream { choice: Choice::Default, weight: 1 }],
     };
-    Ok(Rule { matches: matches.transpose()?, weighted_upstreams })
+    Ok(Rule { matches: matches.transpose()?, weighted_upstreams, extension: Extension::of(value) })
 }
 
 fn weighted_upstream(value: &Value) -> WeightedUpstream {

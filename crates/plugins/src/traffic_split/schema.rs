@@ -1,11 +1,12 @@
 //! What a configuration of `traffic-split` must look like (APISIX §2.1).
 //!
-//! Nothing is required and unknown keys pass, as in APISIX. Inline upstreams are whole upstreams: the same schema,
+//! Nothing is required and unknown keys pass, as in APISIX, but for a rule's `tealgate`, which is ours. Inline upstreams are whole upstreams: the same schema,
 //! and the same rules behind it, so that a mistake is a 400 on write and not a 500 for every request.
 
 use model::check::check_upstream;
 use model::expr::Expr;
 use model::resource::Kind;
+use model::traffic_split::Extension;
 use serde_json::{Value, json};
 
 /// The JSON schema.
@@ -55,12 +56,13 @@ fn id() -> Value {
     model::schema::of(Kind::Upstream).pointer("/properties/id").cloned().unwrap_or(Value::Bool(true))
 }
 
-/// Checks what the schema cannot say: expressions, and the rules of inline upstreams.
+/// Checks what the schema cannot say: expressions, the rules of inline upstreams, and our own key of a rule.
 ///
 /// # Errors
 /// The first mistake, with APISIX's text.
 pub fn check(conf: &Value) -> Result<(), String> {
     for rule in list(conf, "rules") {
+        Extension::of(rule)?;
         for condition in list(rule, "match") {
             let vars = condition.get("vars").unwrap_or(&Value::Null);
             let checked = Expr::parse(vars).and_then(|expr| expr.check_patterns());
@@ -112,6 +114,13 @@ mod tests {
         ] {
             assert_eq!(checked(conf.clone()), Ok(()), "{conf}");
         }
+    }
+
+    #[test]
+    fn our_own_key_of_a_rule_is_checked() {
+        let with = |extension: Value| checked(json!({"rules": [{"tealgate": extension}]}));
+        assert_eq!(with(json!({"shuffle": "s", "sticky": {"by": "address", "salt": "s"}})), Ok(()));
+        assert!(with(json!({"shuffel": "s"})).unwrap_err().contains("unknown field `shuffel`"));
     }
 
     #[test]

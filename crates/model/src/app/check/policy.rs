@@ -6,7 +6,8 @@ use crate::check::is_id;
 use crate::cidr::Cidr;
 use crate::field::push_segment;
 use crate::policy::{
-    Check, Decommission, Gate, Limits, Permissions, Preview, ReleasePolicy, Role, SmokeRequest, Step,
+    Check, Decommission, Gate, Hold, Limits, MAX_HOLD_MS, Permissions, Preview, ReleasePolicy, Role,
+    SmokeRequest, Step, Sticky, StickyBy,
 };
 use crate::target::Target;
 
@@ -20,6 +21,10 @@ pub(super) fn check(errors: &mut Errors, at: &str, policy: &ReleasePolicy, targe
     if let Some(preview) = &policy.preview {
         check_preview(errors, &format!("{at}/preview"), preview);
     }
+    if let Some(policy) = &policy.sticky {
+        sticky(errors, &format!("{at}/sticky"), policy);
+    }
+    hold(errors, &format!("{at}/hold"), &policy.hold);
     gates(errors, &format!("{at}/gates"), &policy.gates);
     errors.duration(&format!("{at}/soak/duration_ms"), policy.soak.duration_ms);
     errors.positive_duration(&format!("{at}/soak/interval_ms"), policy.soak.interval_ms);
@@ -61,6 +66,31 @@ fn check_preview(errors: &mut Errors, at: &str, preview: &Preview) {
         let at = format!("{at}/addresses/{index}");
         errors.expect(Cidr::parse(address).is_some(), &at, "must be an IP address or a CIDR block");
     }
+}
+
+fn sticky(errors: &mut Errors, at: &str, sticky: &Sticky) {
+    let name = format!("{at}/name");
+    match sticky.by {
+        StickyBy::Header => errors.expect(is_token(&sticky.name), &name, "must name a header"),
+        StickyBy::Cookie => {
+            let right = sticky.name.is_empty() || is_token(&sticky.name);
+            errors.expect(right && sticky.name.len() <= 128, &name, "must name a cookie");
+        }
+        StickyBy::Consumer | StickyBy::Address => {
+            errors.expect(sticky.name.is_empty(), &name, "only a header or a cookie has a name");
+        }
+    }
+    let lifetime = format!("{at}/lifetime_ms");
+    errors.duration(&lifetime, sticky.lifetime_ms);
+    errors.expect(sticky.lifetime_ms >= 1_000, &lifetime, "must be at least 1 second (1000)");
+}
+
+fn hold(errors: &mut Errors, at: &str, hold: &Hold) {
+    let right = (1..=MAX_HOLD_MS).contains(&hold.budget_ms);
+    errors.expect(right, &format!("{at}/budget_ms"), "must be 1 to 30000");
+    errors.expect(hold.max_requests > 0, &format!("{at}/max_requests"), "must be at least 1");
+    errors.expect(hold.max_bytes > 0, &format!("{at}/max_bytes"), "must be at least 1");
+    errors.expect((1..=10).contains(&hold.tries), &format!("{at}/tries"), "must be 1 to 10");
 }
 
 fn gates(errors: &mut Errors, at: &str, gates: &[Gate]) {

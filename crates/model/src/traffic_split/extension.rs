@@ -1,0 +1,169 @@
+//! What Tealgate adds to a rule of `traffic-split`, under the one key `tealgate`. APISIX's schema leaves a rule open for
+//! further keys, and without this one a rule is exactly APISIX's. Releases write it; a person may.
+
+use crate::policy::{HeldRequests, MAX_HOLD_MS, StickyBy};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The key of a rule under which all of it stands.
+pub const EXTENSION: &str = "tealgate";
+
+/// Longest lifetime of an assignment's cookie, seconds: 30 days.
+const MAX_COOKIE_AGE_S: u64 = 30 * 24 * 60 * 60;
+/// Longest text in it: ids, salts, names.
+const MAX_TEXT: usize = 128;
+
+/// The extension of one rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Extension {
+    /// Users keep their choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<StickyRule>,
+    /// The order within a cycle is shuffled by this seed. Counts over whole cycles stay exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shuffle: Option<String>,
+    /// Requests that this rule decides wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldRule>,
+}
+
+/// Each user has a point from 0 to 1, and the choices of the rule, in their order, have intervals as long as their
+/// weights. So when the first weight grows, everyone who was in its interval stays in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StickyRule {
+    /// By what a user is known.
+    pub by: StickyBy,
+    /// Name of the header or cookie; empty for the others.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Who has which point depends on it.
+    pub salt: String,
+    /// `Max-Age` of the cookie, seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_age_s: u64,
+}
+
+/// A hold that is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldRule {
+    /// Unique. A gateway keeps each hold once, for at most its budget, whoever forgets to lift it.
+    pub id: String,
+    /// Which requests wait.
+    pub requests: HeldRequests,
+    /// How long at most, milliseconds.
+    pub budget_ms: u64,
+    /// How many at most, in one gateway.
+    pub max_requests: u32,
+    /// With how much memory at most, in one gateway, bytes.
+    pub max_bytes: u64,
+}
+
+impl Extension {
+    /// Reads the extension of a rule; a rule without one has the empty one.
+    ///
+    /// # Errors
+    /// What is wrong, with the field.
+    pub fn of(rule: &Value) -> Result<Extension, String> {
+        let Some(value) = rule.get(EXTENSION) else { return Ok(Extension::default()) };
+        let extension = Extension::deserialize(value).map_err(|error| format!("{EXTENSION}: {error}"))?;
+        match extension.mistake() {
+            None => Ok(extension),
+            Some(mistake) => Err(format!("{EXTENSION}.{mistake}")),
+        }
+    }
+
+    /// The extension as the value of its key; `None`: it is empty.
+    #[must_use]
+    pub fn to_value(&self) -> Option<Value> {
+        let value = serde_json::to_value(self).ok()?;
+        (*self != Extension::default()).then_some(value)
+    }
+
+    fn mistake(&self) -> Option<String> {
+        let is_text = |text: &str| !text.is_empty() && text.len() <= MAX_TEXT;
+        if let Some(seed) = &self.shuffle
+            && !is_text(seed)
+        {
+            return Some(format!("shuffle: must have 1 to {MAX_TEXT} bytes"));
+        }
+        if let Some(sticky) = &self.sticky {
+            let named = matches!(sticky.by, StickyBy::Cookie | StickyBy::Header);
+            if !is_text(&sticky.salt) {
+                return Some(format!("sticky.salt: must have 1 to {MAX_TEXT} bytes"));
+            }
+            if named != is_token(&sticky.name) || sticky.name.len() > MAX_TEXT {
+                return Some("sticky.name: must name a cookie or header, and nothing else".to_owned());
+            }
+            let is_cookie = sticky.by == StickyBy::Cookie;
+            if is_cookie != (1..=MAX_COOKIE_AGE_S).contains(&sticky.max_age_s) {
+                return Some(format!("sticky.max_age_s: must be 1 to {MAX_COOKIE_AGE_S} for a cookie"));
+            }
+        }
+        if let Some(hold) = &self.hold {
+            if !is_text(&hold.id) {
+                return Some(format!("hold.id: must have 1 to {MAX_TEXT} bytes"));
+            }
+            if !(1..=MAX_HOLD_MS).contains(&hold.budget_ms) {
+                return Some(format!("hold.budget_ms: must be 1 to {MAX_HOLD_MS}"));
+            }
+        }
+        None
+    }
+}
+
+/// RFC 9110, section 5.6.2: what may name a header or a cookie.
+fn is_token(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(extension: Value) -> Result<Extension, String> {
+        Extension::of(&json!({ "tealgate": extension }))
+    }
+
+    #[test]
+    fn a_rule_without_the_key_has_none_and_a_whole_one_is_read_back() {
+        assert_eq!(Extension::of(&json!({})), Ok(Extension::default()));
+        assert_eq!(Extension::default().to_value(), None);
+        let whole = json!({
+            "sticky": {"by": "cookie", "name": "c", "salt": "shop-7", "max_age_s": 60},
+            "shuffle": "shop-7",
+            "hold": {"id": "shop-7#4", "requests": "writes", "budget_ms": 500, "max_requests": 9, "max_bytes": 1},
+        });
+        assert_eq!(read(whole.clone()).unwrap().to_value(), Some(whole));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_its_field() {
+        for (wrong, field) in [
+            (json!({"x": 1}), "unknown field `x`"),
+            (json!({"shuffle": ""}), "tealgate.shuffle"),
+            (json!({"sticky": {"by": "moon", "salt": "s"}}), "unknown variant `moon`"),
+            (json!({"sticky": {"by": "header", "salt": "s"}}), "tealgate.sticky.name"),
+            (json!({"sticky": {"by": "header", "salt": "s", "name": "a b"}}), "tealgate.sticky.name"),
+            (json!({"sticky": {"by": "address", "salt": "s", "name": "a"}}), "tealgate.sticky.name"),
+            (json!({"sticky": {"by": "address", "salt": ""}}), "tealgate.sticky.salt"),
+            (json!({"sticky": {"by": "cookie", "salt": "s", "name": "a"}}), "tealgate.sticky.max_age_s"),
+            (
+                json!({"hold": {"id": "a", "requests": "all", "budget_ms": 30_001, "max_requests": 1, "max_bytes": 1}}),
+                "tealgate.hold.budget_ms",
+            ),
+        ] {
+            let said = read(wrong.clone()).unwrap_err();
+            assert!(said.contains(field), "{wrong}: {said}");
+        }
+    }
+}
