@@ -6,6 +6,7 @@
 //! one can come. A stage that waits before the claim would have to take the current table again and find the route in
 //! it by its id.
 
+use crate::assignment::Issued;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::table::{Goal, Route, RouteDefault, Target, Verdict};
@@ -25,6 +26,8 @@ pub(crate) struct Claim<'t> {
     pub(crate) series: &'t Series,
     /// The revision of the table that it was claimed under.
     pub(crate) revision: Revision,
+    /// The cookie that keeps the choice, if the client is to get one with its answer.
+    pub(crate) issued: Option<Issued<'t>>,
 }
 
 impl<'t> Claim<'t> {
@@ -39,14 +42,14 @@ impl<'t> Claim<'t> {
         request: &Request<'_>,
     ) -> Result<Claim<'t>, Refusal> {
         let default = |default: &'t RouteDefault, series: &'t Series| {
-            Ok(Claim { route, target: upstream_of(default)?, series, revision })
+            Ok(Claim { route, target: upstream_of(default)?, series, revision, issued: None })
         };
         let Some(split) = &route.split else { return default(&route.default, &route.default_series) };
         match split.choose(&RequestVariables { request, route: Some(route) }, worker.thread) {
             Verdict::Default => default(&route.default, &route.default_series),
             Verdict::Missing(id) => Err(Refusal::SplitUpstreamMissing(id.to_owned())),
-            Verdict::Chosen(choice) => match &choice.goal {
-                Goal::Target(target) => Ok(Claim { route, target, series: &choice.series, revision }),
+            Verdict::Chosen(choice, issued) => match &choice.goal {
+                Goal::Target(target) => Ok(Claim { route, target, series: &choice.series, revision, issued }),
                 Goal::Nowhere(nowhere) => default(nowhere, &choice.series),
             },
         }

@@ -108,7 +108,8 @@ impl Gateway {
         let tls = Connectors::new(settings.tls_ca_file.as_deref())?;
         let series = Arc::new(Registry::new(threads));
         let unmatched = series.series(&unmatched());
-        let compiler = Compiler::new(threads, settings.always_verify_upstreams, Arc::clone(&series));
+        let compiler = Compiler::new(threads, settings.always_verify_upstreams, Arc::clone(&series))
+            .with_assignment_key(&settings.assignment_key);
         let given = sockets.given();
         let listening = settings.listen.iter().zip(given);
         let listening = listening.map(|(listener, address)| Listener { address, ..*listener }).collect();

@@ -3,6 +3,7 @@
 //! Hop-by-hop fields end here (RFC 9110, section 7.6.1); framing is our own on each side; `X-Forwarded-*` say who
 //! asked (APISIX §3.5).
 
+use crate::assignment::Issued;
 use crate::request::Request;
 use crate::table::{Node, Target};
 use http1::{Framing, Header, Known, ResponseHead, Version, write};
@@ -112,6 +113,7 @@ pub(crate) fn write_answer(
     body: Framing,
     framing: AnswerFraming,
     request: &Request<'_>,
+    issued: Option<&Issued<'_>>,
 ) {
     write::status_line(out, answer.status(), answer.reason());
     for header in answer.headers() {
@@ -125,6 +127,7 @@ pub(crate) fn write_answer(
             _ => write_header(out, &header),
         }
     }
+    write_issued(out, issued);
     if framing.chunked {
         write::chunked(out);
     } else if let Framing::Length(length) = body {
@@ -134,8 +137,17 @@ pub(crate) fn write_answer(
     write::end(out);
 }
 
+/// Writes the cookie that the gate itself adds, if it adds one.
+fn write_issued(out: &mut Vec<u8>, issued: Option<&Issued<'_>>) {
+    if let Some(issued) = issued {
+        out.extend_from_slice(b"Set-Cookie: ");
+        issued.write(out);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
 /// Writes an interim answer (1xx) or the answer that switches protocols (101).
-pub(crate) fn write_interim(out: &mut Vec<u8>, answer: &ResponseHead) {
+pub(crate) fn write_interim(out: &mut Vec<u8>, answer: &ResponseHead, issued: Option<&Issued<'_>>) {
     write::status_line(out, answer.status(), answer.reason());
     for header in answer.headers() {
         // A 1xx has no content; some announce one of length 0.
@@ -143,6 +155,7 @@ pub(crate) fn write_interim(out: &mut Vec<u8>, answer: &ResponseHead) {
             write_header(out, &header);
         }
     }
+    write_issued(out, issued);
     if let (101, Some(protocol)) = (answer.status(), answer.upgrade()) {
         write::header(out, "Connection", b"Upgrade");
         write::header(out, "Upgrade", protocol.as_bytes());

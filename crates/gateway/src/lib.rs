@@ -4,6 +4,7 @@
 //! tables. Start reading at `exchange`: it names the stages in order.
 #![forbid(unsafe_code)]
 
+mod assignment;
 mod balance;
 mod buffer;
 mod claim;

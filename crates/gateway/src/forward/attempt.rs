@@ -161,7 +161,7 @@ impl Attempt<'_> {
         let may_keep = self.request.head.keep_alive() && !self.worker.draining.get();
         let framing = AnswerFraming::choose(body, self.request.head.version(), may_keep);
         let mut head = self.worker.buffers.take_output();
-        headers::write_answer(&mut head, answer, body, framing, self.request);
+        headers::write_answer(&mut head, answer, body, framing, self.request, self.claim.issued.as_ref());
         let head_bytes = head.len() as u64;
         let decoder = BodyDecoder::new(body, &self.worker.settings.head);
         let mut leg = Leg::new(head, decoder, Coding::towards(&client.io, framing.chunked));
@@ -181,7 +181,7 @@ impl Attempt<'_> {
             return Ok(());
         }
         let mut out = self.worker.buffers.take_output();
-        headers::write_interim(&mut out, answer);
+        headers::write_interim(&mut out, answer, None);
         self.facts.sent_head_bytes += out.len() as u64;
         let written = respond::write_all(self.worker, client, &out).await;
         self.worker.buffers.give_output(out);

@@ -59,7 +59,7 @@ pub(super) async fn tunnel(
     facts: &mut Facts,
 ) -> Result<After, TryError> {
     let mut head = worker.buffers.take_output();
-    headers::write_interim(&mut head, answer);
+    headers::write_interim(&mut head, answer, claim.issued.as_ref());
     facts.sent_head_bytes += head.len() as u64;
     client.timer.limit(0);
     let stream = worker.track_stream(&claim.route.id, claim.target);

@@ -9,10 +9,12 @@ mod routes;
 pub use problem::Problem;
 
 use super::{Table, Target};
+use crate::assignment::Assigner;
 use changes::Changes;
 use foldhash::HashMap;
 use model::overlay::{self, Overlay};
 use model::resource::{Kind, Resource, Revision};
+use model::secret::SecretKey;
 use model::service::Service;
 use model::upstream::{Scheme, Upstream};
 use places::Places;
@@ -33,6 +35,7 @@ pub struct Compiler {
     overlays: HashMap<String, NamedOverlay>,
     services: HashMap<String, Arc<EffectiveService>>,
     places: Places,
+    assigner: Assigner,
     problems: BTreeMap<(Kind, String), Vec<Problem>>,
 }
 
@@ -75,8 +78,16 @@ impl Compiler {
             overlays: HashMap::default(),
             services: HashMap::default(),
             places: Places::default(),
+            assigner: Assigner::new(&SecretKey([0; 32]), threads),
             problems: BTreeMap::new(),
         }
+    }
+
+    /// The same with the key by which users are assigned.
+    #[must_use]
+    pub fn with_assignment_key(mut self, key: &SecretKey) -> Compiler {
+        self.assigner = Assigner::new(key, self.threads);
+        self
     }
 
     /// Builds the table of `resources`, which are in the store's order, at `revision`. Costs what differs from the
@@ -90,6 +101,7 @@ impl Compiler {
         self.compile_services(&changes);
         self.compile_routes(revision, &changes, &resources);
         self.resources = resources;
+        self.assigner.forget_unused();
         (self.places.table(revision), self.problems.values().flatten().cloned().collect())
     }
 

@@ -13,7 +13,7 @@ mod target;
 pub use compile::{Compiler, Problem};
 pub(crate) use pinned::Pinned;
 pub use route::{Route, RouteDefault};
-pub use split::{Choice, Goal, Rule, Split, Verdict};
+pub use split::{Choice, Goal, Rule, Split, Turns, Verdict};
 pub use target::{NoNode, Node, Target};
 
 use crate::router::{Router, Trie};

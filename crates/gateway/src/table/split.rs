@@ -1,6 +1,8 @@
 //! The split: which upstream a request of a route goes to (APISIX §2.2, §2.4).
 
 use super::Target;
+use crate::assignment::{Assigned, Assignment, Issued};
+use crate::balance::shuffle::Shuffled;
 use crate::balance::wheel::Wheel;
 use model::expr::eval::{Matcher, Variables};
 use model::record::Lane;
@@ -24,8 +26,19 @@ pub struct Rule {
     pub missing: Option<String>,
     /// The choices, one for each key.
     pub choices: Vec<Choice>,
-    /// Whose turn it is.
-    pub wheel: Wheel,
+    /// How one of them is chosen.
+    pub turns: Turns,
+}
+
+/// How a choice of a rule is made.
+#[derive(Debug)]
+pub enum Turns {
+    /// By turn, as APISIX's.
+    Wheel(Wheel),
+    /// By turn, in a shuffled order.
+    Shuffled(Shuffled),
+    /// By who asks.
+    Assigned(Box<Assignment>),
 }
 
 /// One choice of a rule.
@@ -51,8 +64,8 @@ pub enum Goal {
 /// What a split says of a request.
 #[derive(Debug)]
 pub enum Verdict<'a> {
-    /// This choice.
-    Chosen(&'a Choice),
+    /// This choice, and the cookie that keeps it, if the client is to get one.
+    Chosen(&'a Choice, Option<Issued<'a>>),
     /// No rule's match passed: the default upstream.
     Default,
     /// An upstream that a rule names does not exist.
@@ -60,7 +73,7 @@ pub enum Verdict<'a> {
 }
 
 impl Split {
-    /// Chooses for one request. The turn of the chosen rule moves on.
+    /// Chooses for one request. Where a rule goes by turns, its turn moves on.
     pub fn choose<V: Variables>(&self, variables: &V, thread: usize) -> Verdict<'_> {
         let mut passed = true;
         for rule in &self.rules {
@@ -79,11 +92,23 @@ impl Split {
                 }
             }
             if passed {
-                let choice = rule.wheel.next(thread).and_then(|choice| rule.choices.get(choice));
-                return choice.map_or(Verdict::Default, Verdict::Chosen);
+                let Some(assigned) = rule.turns.choose(variables, thread) else { return Verdict::Default };
+                let choice = rule.choices.get(assigned.choice);
+                return choice.map_or(Verdict::Default, |choice| Verdict::Chosen(choice, assigned.issued));
             }
         }
         Verdict::Default
+    }
+}
+
+impl Turns {
+    fn choose<V: Variables>(&self, variables: &V, thread: usize) -> Option<Assigned<'_>> {
+        let by_turn = |choice| Assigned { choice, issued: None };
+        match self {
+            Turns::Wheel(wheel) => wheel.next(thread).map(by_turn),
+            Turns::Shuffled(shuffled) => shuffled.next(thread).map(by_turn),
+            Turns::Assigned(assignment) => assignment.assign(variables, thread),
+        }
     }
 }
 

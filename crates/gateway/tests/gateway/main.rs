@@ -19,6 +19,7 @@ mod router;
 mod shutdown;
 mod smuggling;
 mod split;
+mod sticky;
 mod support;
 mod swap;
 mod takeover;

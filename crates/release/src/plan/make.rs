@@ -2,11 +2,11 @@
 
 use super::standing::{Standing, standing};
 use super::{Component, FORMAT, Plan, PlanInput, PlannedPreview, PlannedStep, Refusal, Wave};
-use super::{parity, routes, rules};
+use super::{parity, routes, rules, users};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::{Colour, upstream_id};
-use model::policy::{Limits, OnInconclusive, ReleasePolicy, Soak};
+use model::policy::{HeldRequests, Limits, OnInconclusive, ReleasePolicy, Soak};
 use model::resource::{Kind, Resource};
 use model::upstream::id_text;
 use serde_json::Value;
@@ -36,7 +36,9 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Vec<Refusal>> {
     refusals.extend(split_conflicts(app, &standing));
     let component = component(input, &standing);
     refusals.extend(routes::bypasses(&app.service_id, &component.routes));
-    if refusals.is_empty() { Ok(assemble(input, component, steps, policy)) } else { Err(refusals) }
+    let (refusal, note) = users::judged(policy, &standing.service.value, &component.routes, input.resources);
+    refusals.extend(refusal);
+    if refusals.is_empty() { Ok(assemble(input, component, steps, policy, note)) } else { Err(refusals) }
 }
 
 fn component(input: &PlanInput<'_>, standing: &Standing) -> Component {
@@ -75,8 +77,9 @@ fn assemble(
     component: Component,
     steps: Vec<PlannedStep>,
     policy: &ReleasePolicy,
+    note: Option<String>,
 ) -> Plan {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = note.into_iter().collect();
     if component.routes.is_empty() {
         notes.push(format!(
             "no route names service {}: no request will reach the new version",
@@ -107,6 +110,10 @@ fn assemble(
         waves: vec![Wave { name: "local".to_owned(), apps: vec![component.app.clone()] }],
         steps: if protected { steps } else { vec![PlannedStep { share: 100, pause_ms: 0 }] },
         preview: policy.preview.clone().map(|rule| PlannedPreview { rule, token: input.token.clone() }),
+        assignment: users::assignment(&component.app, input.release, policy),
+        // Nobody waits on the way back, nor where there is no old version to finish anything.
+        hold: Some(policy.hold.clone())
+            .filter(|hold| hold.requests != HeldRequests::None && protected && !input.takes_back),
         gates,
         soak: if protected { policy.soak.clone() } else { Soak { duration_ms: 0, ..policy.soak.clone() } },
         limits: (protected && has_limits(&policy.limits)).then(|| policy.limits.clone()),

@@ -14,6 +14,7 @@ mod rules;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod users;
 
 pub use input::PlanInput;
 pub use make::plan;
@@ -25,9 +26,12 @@ pub use standing::{Standing, standing};
 use crate::target::EnvironmentSpec;
 use model::colour::Colour;
 use model::overlay::{Overlay, Owned};
-use model::policy::{Decommission, Gate, Limits, OnConflict, OnInconclusive, Permissions, Preview, Soak};
+use model::policy::{
+    Decommission, Gate, Hold, Limits, OnConflict, OnInconclusive, Permissions, Preview, Soak,
+};
 use model::resource::Origin;
 use model::target::Target;
+use model::traffic_split::Extension;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -53,6 +57,12 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// How the new version is reached before users reach it; `None`: not through the gateway.
     pub preview: Option<PlannedPreview>,
+    /// What the rule of the shares says besides them: who stays with which colour, or in which order they come.
+    #[serde(default)]
+    pub assignment: Extension,
+    /// Which requests wait while the share moves; `None`: none.
+    #[serde(default)]
+    pub hold: Option<Hold>,
     /// Checks, in the order of the policy. That every instance is ready is checked always and not listed.
     pub gates: Vec<Gate>,
     /// Full traffic on the new version while the old one stays warm.

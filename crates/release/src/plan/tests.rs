@@ -273,3 +273,51 @@ fn what_nobody_can_come_to_does_not_serve() {
     let others = vec![Arc::new(foreign), resource(Kind::Service, "b", json!({"upstream_id": "b-blue"}))];
     assert_eq!(serving(json!({"upstream_id": "shop-green"}), others, &[]), [Colour::Green]);
 }
+
+/// Refusals and notes of a release that assigns by consumer, where these routes have `key-auth`.
+fn by_consumer(service: Value, routes: &[(&str, bool)]) -> Result<Vec<String>, Vec<Refusal>> {
+    let mut app = app(processes());
+    app.release.sticky = serde_json::from_value(json!({"by": "consumer"})).unwrap();
+    let mut resources = vec![resource(Kind::Service, "shop", service)];
+    for (id, authenticates) in routes {
+        let plugins = if *authenticates { json!({"key-auth": {}}) } else { json!({}) };
+        let route = json!({"uri": format!("/{id}"), "service_id": "shop", "plugins": plugins});
+        resources.push(resource(Kind::Route, id, route));
+    }
+    planned(&app, &resources).map(|plan| plan.notes)
+}
+
+#[test]
+fn assigning_by_consumer_needs_someone_who_knows_consumers() {
+    let live = json!({"upstream_id": "shop-blue"});
+    let refused = texts(by_consumer(live.clone(), &[("a", false)]).map(|_| unreachable!()));
+    assert!(refused[0].starts_with("release.sticky.by: consumer, but no route"), "{refused:?}");
+    let notes = by_consumer(live.clone(), &[("a", false), ("b", true)]).unwrap();
+    assert!(notes[0].ends_with("by their address: a"), "{notes:?}");
+    assert_eq!(by_consumer(live, &[("a", true)]), Ok(vec![]));
+    let service = json!({"upstream_id": "shop-blue", "plugins": {"key-auth": {}}});
+    assert_eq!(by_consumer(service, &[("a", false)]), Ok(vec![]));
+}
+
+#[test]
+fn only_while_both_colours_have_a_share_the_rule_says_who_has_which() {
+    let service = resource(Kind::Service, "shop", json!({"upstream_id": "shop-blue"}));
+    let mut app = app(processes());
+    app.release.preview = None;
+    app.release.sticky = serde_json::from_value(json!({"by": "cookie"})).unwrap();
+    let plan = planned(&app, &[service]).unwrap();
+    let rule = |share: u8| {
+        let owned =
+            crate::switch::owned_at(&plan, plan.lead().unwrap(), crate::switch::Position::Share(share));
+        owned.traffic_split.unwrap()["rules"][0].clone()
+    };
+    let sticky = json!({"by": "cookie", "name": "tealgate_shop", "salt": "shop-2", "max_age_s": 86_400});
+    assert_eq!(rule(10)["tealgate"], json!({ "sticky": sticky }));
+    assert_eq!(
+        rule(10)["weighted_upstreams"][0]["upstream_id"],
+        "shop-green",
+        "the new one first: it only grows"
+    );
+    assert_eq!(rule(99)["tealgate"], rule(10)["tealgate"], "the salt stays");
+    assert!(rule(100).get("tealgate").is_none());
+}

@@ -3,6 +3,7 @@
 use crate::plan::{Component, Plan, PlannedPreview};
 use model::colour::upstream_id;
 use model::overlay::Owned;
+use model::traffic_split::{EXTENSION, Extension};
 use serde_json::{Value, json};
 
 /// Where the traffic is.
@@ -19,8 +20,9 @@ pub enum Position {
 /// The owned fields at a position.
 ///
 /// The rules are what a person would write with `curl` (seed 002): first the preview, if there is one, then the
-/// shares by `upstream_id`. Until the commit the default upstream stays what it was, so that removing the plugin is
-/// enough to be back.
+/// shares by `upstream_id`; while both colours have a share, that rule also says how users are assigned
+/// ([`model::traffic_split::Extension`]). Until the commit the default upstream stays what it was, so that removing the
+/// plugin is enough to be back.
 #[must_use]
 pub fn owned_at(plan: &Plan, component: &Component, position: Position) -> Owned {
     let before = &component.before.owned;
@@ -33,7 +35,7 @@ pub fn owned_at(plan: &Plan, component: &Component, position: Position) -> Owned
         },
         Position::Share(share) => {
             let preview = plan.preview.as_ref().map(|preview| preview_rule(preview, component));
-            let shares = (share > 0).then(|| share_rule(share, component));
+            let shares = (share > 0).then(|| share_rule(share, component, &extension_at(plan, share)));
             let rules: Vec<Value> = preview.into_iter().chain(shares).collect();
             let traffic_split = (!rules.is_empty()).then(|| json!({ "rules": rules }));
             Owned { traffic_split, ..before.clone() }
@@ -48,7 +50,12 @@ pub fn preview_rules(plan: &Plan) -> Vec<Value> {
     plan.components.iter().filter_map(of_component).collect()
 }
 
-fn share_rule(share: u8, component: &Component) -> Value {
+/// Who has which colour is a question only while both have a share.
+fn extension_at(plan: &Plan, share: u8) -> Extension {
+    if (1..100).contains(&share) { plan.assignment.clone() } else { Extension::default() }
+}
+
+fn share_rule(share: u8, component: &Component, extension: &Extension) -> Value {
     let rest = 100u8.saturating_sub(share);
     let mut choices =
         vec![json!({"upstream_id": upstream_id(&component.app, component.new.colour), "weight": share})];
@@ -60,7 +67,11 @@ fn share_rule(share: u8, component: &Component) -> Value {
         None if component.has_way_back() => choices.push(json!({ "weight": rest })),
         None => {}
     }
-    json!({ "weighted_upstreams": choices })
+    let mut rule = json!({ "weighted_upstreams": choices });
+    if let (Some(extension), Some(rule)) = (extension.to_value(), rule.as_object_mut()) {
+        rule.insert(EXTENSION.to_owned(), extension);
+    }
+    rule
 }
 
 fn preview_rule(preview: &PlannedPreview, component: &Component) -> Value {

@@ -145,7 +145,8 @@ async fn a_share_is_written_as_a_person_would_write_it() {
             {"vars": [["remote_addr", "ipmatch", ["10.0.0.0/8"]]]},
          ],
          "weighted_upstreams": [{"upstream_id": "shop-green", "weight": 1}]},
-        {"weighted_upstreams": [{"upstream_id": "shop-green", "weight": 10}, {"upstream_id": "shop-blue", "weight": 90}]},
+        {"weighted_upstreams": [{"upstream_id": "shop-green", "weight": 10}, {"upstream_id": "shop-blue", "weight": 90}],
+         "tealgate": {"shuffle": "shop-2"}},
     ]});
     assert_eq!(service["plugins"]["traffic-split"], expected);
     let green = place.stored(Kind::Upstream, "shop-green").await.unwrap();

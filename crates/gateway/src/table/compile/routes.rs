@@ -2,18 +2,21 @@
 
 use super::problem::of_upstream;
 use super::{Compiler, EffectiveService, InlineTarget};
+use crate::balance::shuffle::Shuffled;
 use crate::balance::wheel::Wheel;
 use crate::router::Entry;
 use crate::table::route::Sources;
-use crate::table::{Choice, Goal, Route, RouteDefault, Rule, Split, Target};
+use crate::table::{Choice, Goal, Route, RouteDefault, Rule, Split, Target, Turns};
+use foldhash::quality::FixedState;
 use model::cidr::Cidr;
 use model::expr::eval::Matcher;
 use model::record::{Answerer, Lane};
 use model::resource::{Kind, Resource, Revision};
 use model::service::Service;
-use model::traffic_split::{self, TrafficSplit};
+use model::traffic_split::{self, Extension, TrafficSplit};
 use model::upstream::Upstream;
 use serde_json::Value;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use telemetry::series::{Series, SeriesKey};
 
@@ -157,8 +160,8 @@ impl Compiler {
     ) -> Result<Option<Split>, String> {
         let parsed = TrafficSplit::from_value(config).map_err(|error| error.to_string())?;
         let Some(rules) = parsed.rules else { return Ok(None) };
-        let rules = rules.iter().map(|rule| self.compile_rule(rule, default, names, sources)).collect();
-        Ok(Some(Split { rules }))
+        let rules = rules.iter().map(|rule| self.compile_rule(rule, default, names, sources));
+        Ok(Some(Split { rules: rules.collect::<Result<_, _>>()? }))
     }
 
     fn compile_rule(
@@ -167,7 +170,8 @@ impl Compiler {
         default: &RouteDefault,
         names: &Names<'_>,
         sources: &mut Sources,
-    ) -> Rule {
+    ) -> Result<Rule, String> {
+        let extension = rule.extension.as_ref().map_err(String::clone)?;
         let lane = Rule::lane(rule.matches.as_deref());
         let mut missing = None;
         let mut choices: Vec<(ChoiceKey, Choice)> = Vec::new();
@@ -204,7 +208,20 @@ impl Compiler {
         let choices: Vec<Choice> = choices.into_iter().map(|(_, choice)| choice).collect();
         let weights: Vec<u32> = choices.iter().map(|choice| choice.weight).collect();
         let matches = rule.matches.as_ref().map(|matches| matches.iter().map(Matcher::compile).collect());
-        Rule { matches, missing, wheel: Wheel::new(&weights, self.threads), choices }
+        Ok(Rule { matches, missing, turns: self.turns(extension, &weights), choices })
+    }
+
+    /// How a rule chooses; a single choice is always made, as in APISIX.
+    fn turns(&mut self, extension: &Extension, weights: &[u32]) -> Turns {
+        let sticky = extension.sticky.as_ref().filter(|_| weights.len() > 1);
+        if let Some(assignment) = sticky.and_then(|sticky| self.assigner.assignment(sticky, weights)) {
+            return Turns::Assigned(Box::new(assignment));
+        }
+        let seed = extension.shuffle.as_ref().map(|seed| FixedState::default().hash_one(seed));
+        match seed.and_then(|seed| Shuffled::new(weights, self.threads, seed)) {
+            Some(shuffled) => Turns::Shuffled(shuffled),
+            None => Turns::Wheel(Wheel::new(weights, self.threads)),
+        }
     }
 
     fn series_of(&self, names: &Names<'_>, default: &RouteDefault, lane: Lane) -> Arc<Series> {
