@@ -3,15 +3,15 @@
 //! This is where "do not hide" is decided. A request goes to a new connection only if hyper hands it back
 //! untouched, which is to say no byte of it was written; any other trouble ends it.
 
+use crate::connection::{Connection, Protocol};
 use crate::kind::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
-use tokio::net::TcpStream;
+use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// How much of the beginning of an answer is kept, bytes.
 pub const START_BYTES: usize = 4_096;
@@ -59,27 +59,30 @@ impl NoAnswer {
     }
 }
 
-/// A client with at most one connection, kept alive between requests.
-#[derive(Debug)]
+/// A client with at most one connection, kept open between requests. Clones share it: over HTTP/2, their requests are
+/// streams of it at the same time.
+#[derive(Clone, Debug)]
 pub(crate) struct Client {
     target: SocketAddr,
-    idle: Option<SendRequest<Body>>,
+    protocol: Protocol,
+    open: Arc<Mutex<Option<Connection>>>,
 }
 
 impl Client {
-    pub(crate) fn new(target: SocketAddr) -> Self {
-        Client { target, idle: None }
+    pub(crate) fn new(target: SocketAddr, protocol: Protocol) -> Self {
+        Client { target, protocol, open: Arc::default() }
     }
 
-    /// Sends a request and reads its answer to the end. If this fails or is dropped, the connection is closed.
-    pub(crate) async fn send(&mut self, mut request: Request<Body>) -> Result<Answer, NoAnswer> {
+    /// Sends a request and reads its answer to the end. If this fails or is dropped, the connection is closed, or over
+    /// HTTP/2 the stream is reset.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Result<Answer, NoAnswer> {
         let mut closed = 0;
         loop {
             let mut connection = self.connection().await?;
             match connection.try_send_request(request).await {
                 Ok(response) => {
                     let answer = read(response).await?;
-                    self.idle = Some(connection);
+                    self.keep(connection).await;
                     return Ok(answer);
                 }
                 Err(mut error) => match error.take_message() {
@@ -94,21 +97,26 @@ impl Client {
         }
     }
 
-    /// The idle connection if it is still open, or a new one.
-    async fn connection(&mut self) -> Result<SendRequest<Body>, NoAnswer> {
-        if let Some(mut idle) = self.idle.take()
-            && idle.ready().await.is_ok()
+    /// The connection if it is still open, or a new one.
+    async fn connection(&self) -> Result<Connection, NoAnswer> {
+        let mut open = self.open.lock().await;
+        if let Some(mut kept) = open.take()
+            && kept.is_usable().await
         {
-            return Ok(idle);
+            *open = kept.share();
+            return Ok(kept);
         }
         let failed = |source| NoAnswer::Connect { target: self.target, source };
-        let stream = TcpStream::connect(self.target).await.map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = handshake.map_err(|source| failed(std::io::Error::other(source)))?;
-        // Ends with the sender or with the socket; its error reaches the request in flight, if there is one.
-        tokio::spawn(connection);
-        Ok(sender)
+        let connection = Connection::open(self.target, self.protocol).await.map_err(failed)?;
+        *open = connection.share();
+        Ok(connection)
+    }
+
+    /// Keeps a connection that carries one request at a time for the next one.
+    async fn keep(&self, connection: Connection) {
+        if matches!(connection, Connection::Http1(_)) {
+            *self.open.lock().await = Some(connection);
+        }
     }
 }
 
@@ -130,14 +138,14 @@ async fn read(response: Response<Incoming>) -> Result<Answer, NoAnswer> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Client, NoAnswer};
+    use super::{Client, Connection, NoAnswer, Protocol};
     use crate::kind::RequestKind;
     use testkit::clock::{eventually, within};
     use testkit::scripted::{ScriptedUpstream, Step};
 
     const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-    async fn get(client: &mut Client) -> Result<super::Answer, NoAnswer> {
+    async fn get(client: &Client) -> Result<super::Answer, NoAnswer> {
         within("an answer", client.send(RequestKind::get("/").request("h", "run-0").unwrap())).await
     }
 
@@ -145,9 +153,9 @@ mod tests {
     async fn a_connection_is_used_again() {
         let script = vec![Step::read_head(), Step::send(ANSWER), Step::read_head(), Step::send(ANSWER)];
         let upstream = ScriptedUpstream::start(vec![script]).await;
-        let mut client = Client::new(upstream.address());
-        assert_eq!(get(&mut client).await.unwrap().start, "ok");
-        assert_eq!(get(&mut client).await.unwrap().length, 2);
+        let client = Client::new(upstream.address(), Protocol::Http1);
+        assert_eq!(get(&client).await.unwrap().start, "ok");
+        assert_eq!(get(&client).await.unwrap().length, 2);
         assert_eq!(upstream.received().len(), 1);
     }
 
@@ -155,11 +163,12 @@ mod tests {
     async fn a_connection_that_was_closed_while_idle_is_opened_anew() {
         let script = vec![Step::read_head(), Step::send(ANSWER)];
         let mut upstream = ScriptedUpstream::start(vec![script]).await;
-        let mut client = Client::new(upstream.address());
-        get(&mut client).await.unwrap();
+        let client = Client::new(upstream.address(), Protocol::Http1);
+        get(&client).await.unwrap();
         upstream.finished(1).await;
-        eventually("the close", async || client.idle.as_ref().is_some_and(|idle| idle.is_closed())).await;
-        get(&mut client).await.unwrap();
+        let closed = async || client.open.lock().await.as_ref().is_some_and(Connection::is_closed);
+        eventually("the close", closed).await;
+        get(&client).await.unwrap();
         assert_eq!(upstream.received().len(), 2);
     }
 
@@ -168,9 +177,9 @@ mod tests {
         let second = vec![Step::read_head(), Step::send(ANSWER), Step::read_head()];
         for end in [vec![], vec![Step::Reset]] {
             let upstream = ScriptedUpstream::start(vec![[second.clone(), end].concat()]).await;
-            let mut client = Client::new(upstream.address());
-            get(&mut client).await.unwrap();
-            assert!(matches!(get(&mut client).await, Err(NoAnswer::BeforeHead { .. })));
+            let client = Client::new(upstream.address(), Protocol::Http1);
+            get(&client).await.unwrap();
+            assert!(matches!(get(&client).await, Err(NoAnswer::BeforeHead { .. })));
             assert_eq!(upstream.received().len(), 1);
         }
     }
@@ -179,7 +188,7 @@ mod tests {
     async fn an_answer_that_breaks_off_says_how_far_it_came() {
         let script = vec![Step::read_head(), Step::send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok")];
         let upstream = ScriptedUpstream::start(vec![script]).await;
-        let error = get(&mut Client::new(upstream.address())).await.unwrap_err();
+        let error = get(&Client::new(upstream.address(), Protocol::Http1)).await.unwrap_err();
         assert!(
             error.explained().starts_with("the answer 200 OK ended after 2 bytes of its body: "),
             "{error}"

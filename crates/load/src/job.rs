@@ -35,15 +35,14 @@ impl Job {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One connection's work, until the run stops.
-    pub(crate) async fn work(self: Arc<Self>) {
-        let mut client = Client::new(self.load.target);
+    /// One worker's part, until the run stops.
+    pub(crate) async fn work(self: Arc<Self>, client: Client) {
         let mut stopping = self.stopping.clone();
         while let Some(due) = self.next_turn(&mut stopping).await {
             let begun =
                 self.book().begin(|number| self.kind(number).is_some_and(|kind| kind.method.is_idempotent()));
             let Some(number) = begun else { return };
-            self.perform(number, due, &mut client).await;
+            self.perform(number, due, &client).await;
         }
     }
 
@@ -71,7 +70,7 @@ impl Job {
         self.load.mix.get(place)
     }
 
-    async fn perform(&self, number: usize, due: Instant, client: &mut Client) {
+    async fn perform(&self, number: usize, due: Instant, client: &Client) {
         let Some(kind) = self.kind(number) else { return };
         let id = self.book().id(number);
         let sent_ms = clock::wall_ms();

@@ -11,6 +11,7 @@
 mod book;
 pub mod client;
 mod clock;
+pub mod connection;
 pub mod echo;
 mod job;
 pub mod kind;

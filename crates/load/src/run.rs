@@ -3,7 +3,9 @@
 //! This is the crate's front door; what a connection does is in `job.rs`.
 
 use crate::book::Book;
+use crate::client::Client;
 use crate::clock;
+use crate::connection::Protocol;
 use crate::job::Job;
 use crate::kind::RequestKind;
 use crate::ledger::{Ledger, Tally};
@@ -29,8 +31,10 @@ pub struct Load {
     pub target: SocketAddr,
     /// `Host` of the requests.
     pub host: String,
-    /// Connections; each has one request in flight at most.
+    /// Connections; over HTTP/1.1, each has one request in flight at most.
     pub connections: usize,
+    /// What is spoken.
+    pub protocol: Protocol,
     /// When requests are sent.
     pub pace: Pace,
     /// Kinds of requests, one after the other, over and over.
@@ -79,6 +83,7 @@ impl Load {
             target,
             host: host.to_owned(),
             connections,
+            protocol: Protocol::Http1,
             pace: Pace::Closed,
             mix: vec![RequestKind::get("/")],
             answerer_header: HeaderName::from_static("x-colour"),
@@ -104,13 +109,17 @@ impl Load {
         getrandom::fill(&mut name).map_err(StartError::Random)?;
         let run = format!("{:08x}", u32::from_be_bytes(name));
         let (stop, stopping) = watch::channel(false);
-        let connections = self.connections;
+        let Load { target, protocol, connections, .. } = self;
         let schedule = Schedule::new(self.pace, clock::now());
         let book = Book::new(run, clock::wall_ms(), self.max_requests);
         let job = Arc::new(Job::new(self, schedule, book, stopping));
         let mut workers = JoinSet::new();
         for _ in 0..connections {
-            workers.spawn(Arc::clone(&job).work());
+            let client = Client::new(target, protocol);
+            let streams = if let Protocol::Http2 { streams } = protocol { streams.max(1) } else { 1 };
+            for _ in 0..streams {
+                workers.spawn(Arc::clone(&job).work(client.clone()));
+            }
         }
         Ok(Handle { job, stop, workers })
     }

@@ -1,4 +1,4 @@
-//! A recording upstream: a real HTTP/1.1 server (hyper) that says its name, keeps what it received, and misbehaves
+//! A recording upstream: a real HTTP/1.1 and HTTP/2 server (hyper) that says its name, keeps what it received, and misbehaves
 //! when told to.
 //!
 //! Its answer proves which request it belongs to. To a request with the id `ID` (header `X-Request-Id`) whose body
@@ -9,10 +9,10 @@
 mod answer;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -161,7 +161,8 @@ async fn serve(stream: TcpStream, connection: u64, shared: Arc<Shared>) {
         async move { answer::to(request, connection, &shared).await }
     });
     // An error here is a peer that left or a hang-up that was asked for.
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// Reads a request whole and keeps it.
@@ -181,9 +182,12 @@ async fn record(request: Request<Incoming>, connection: u64, shared: &Shared) ->
         body_bytes += data.len() as u64;
         digest.update(&data);
     }
+    // Over HTTP/2 the authority is beside the path, not in the target.
+    let path = head.uri.path_and_query().filter(|_| head.version == Version::HTTP_2);
+    let target = path.map_or_else(|| head.uri.to_string(), ToString::to_string);
     let received = Received {
         method: head.method,
-        target: head.uri.to_string(),
+        target,
         headers: head.headers,
         id,
         body_bytes,
