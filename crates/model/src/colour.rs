@@ -12,6 +12,9 @@ pub const LABEL_VERSION: &str = "tealgate.version";
 /// Label of an upstream: how long a stream may stay after traffic left it, in milliseconds.
 pub const LABEL_DRAIN_TIMEOUT_MS: &str = "tealgate.drain_timeout_ms";
 
+/// Label of an upstream: how long the share of a node that comes up grows, in milliseconds.
+pub const LABEL_SLOW_START_MS: &str = "tealgate.slow_start_ms";
+
 /// One of an app's two environments. The colours swap roles with each release: *live* and *idle* say who serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,9 @@
 //! An upstream in typed form, read from JSON that the schema has accepted (APISIX §1.7, §2.5, §2.6).
 
+pub mod checks;
+
 use crate::colour::{self, Colour};
+use checks::Checks;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -25,6 +28,8 @@ pub struct Upstream {
     pub timeouts: Option<Timeouts>,
     /// Idle connections that are kept.
     pub keepalive: KeepalivePool,
+    /// Health checks; `None`: none. One inside a traffic-split rule has none, as in APISIX.
+    pub checks: Option<Checks>,
     /// `tls.verify`: whether the certificate of an https node is checked.
     pub tls_verify: bool,
     /// Labels; the colour is one of them.
@@ -58,9 +63,9 @@ pub enum Balancer {
         /// The name of the variable, header or cookie, or the combination.
         key: String,
     },
-    /// Lowest decayed response time of two at random. Known to the schema; runs with the health checks' issue.
+    /// Lower decayed response time of two at random.
     Ewma,
-    /// Fewest open requests for its weight. As `Ewma`.
+    /// Fewest open requests for its weight.
     LeastConn,
     /// Any other name: a 500 at run time, as in APISIX.
     Unknown(String),
@@ -183,6 +188,7 @@ impl Upstream {
                 .map_or(0, seconds_to_ms),
             timeouts: Timeouts::from_value(value),
             keepalive: value.get("keepalive_pool").filter(|_| full).map(keepalive).unwrap_or_default(),
+            checks: value.get("checks").filter(|_| full).and_then(Checks::from_value),
             tls_verify: full && value.pointer("/tls/verify").and_then(Value::as_bool).unwrap_or(false),
             labels: labels(value),
             inline,
@@ -199,6 +205,13 @@ impl Upstream {
     #[must_use]
     pub fn drain_timeout_ms(&self) -> Option<u64> {
         self.labels.get(colour::LABEL_DRAIN_TIMEOUT_MS)?.parse().ok()
+    }
+
+    /// How long the share of a node that comes up grows until it is whole, milliseconds; 0: it is whole at once.
+    #[must_use]
+    pub fn slow_start_ms(&self) -> u64 {
+        let label = self.labels.get(colour::LABEL_SLOW_START_MS).filter(|_| !self.inline);
+        label.and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 }
 
