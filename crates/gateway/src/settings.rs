@@ -1,6 +1,7 @@
 //! Every bound of the request path, with its default. The status that answers a broken bound stands in
 //! [`crate::refusal`].
 
+use crate::table::BudgetRule;
 use model::secret::SecretKey;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub struct Settings {
     pub always_verify_upstreams: bool,
     /// Further certificate authorities for https upstreams, a PEM file.
     pub tls_ca_file: Option<PathBuf>,
+    /// Retries that an upstream gets in each second over all threads; beyond it the last failure is the answer.
+    pub retry_budget: BudgetRule,
     /// Largest request body, in bytes, that is kept so that an idempotent request can be tried again.
     pub replay_bytes: usize,
     /// Signs what says which colour a user was assigned to. The same in all gateways of a data directory.
@@ -85,6 +88,7 @@ impl Default for Settings {
             dns_valid_ms: 10_000,
             always_verify_upstreams: false,
             tls_ca_file: None,
+            retry_budget: BudgetRule::default(),
             replay_bytes: 64 * 1024,
             assignment_key: SecretKey([0; 32]),
         }

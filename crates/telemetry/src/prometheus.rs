@@ -209,6 +209,12 @@ fn process_wide(out: &mut String, totals: &TotalsSnapshot) {
         ("tealgate_bytes_received_total", "counter", "Bytes read from clients.", totals.bytes_received),
         ("tealgate_bytes_sent_total", "counter", "Bytes written to clients.", totals.bytes_sent),
         (
+            "tealgate_retries_refused_total",
+            "counter",
+            "Failed tries not repeated, the retry budget of their upstream being spent.",
+            totals.retries_refused,
+        ),
+        (
             "tealgate_access_log_dropped_total",
             "counter",
             "Access log lines dropped.",

@@ -18,6 +18,7 @@ pub struct ThreadTotals {
     bad_requests: AtomicU64,
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
+    retries_refused: AtomicU64,
 }
 
 impl ThreadTotals {
@@ -50,6 +51,11 @@ impl ThreadTotals {
     pub fn bytes_sent(&self, bytes: u64) {
         add(&self.bytes_sent, bytes, Ordering::Relaxed);
     }
+
+    /// A try failed and was not repeated, because the upstream's retry budget was spent.
+    pub fn retry_refused(&self) {
+        add(&self.retries_refused, 1, Ordering::Relaxed);
+    }
 }
 
 /// All totals of a process.
@@ -79,6 +85,9 @@ pub struct TotalsSnapshot {
     pub bytes_received: u64,
     /// Bytes of heads and bodies sent to clients, the framing of chunks excluded.
     pub bytes_sent: u64,
+    /// Tries that failed and were not repeated, because the upstream's retry budget was spent.
+    #[serde(default)]
+    pub retries_refused: u64,
     /// Lines of the access log that were dropped, because its writer could not keep up or could not write.
     pub log_lines_dropped: u64,
     /// Failed writes and failed openings of the access log.
@@ -133,6 +142,7 @@ impl Totals {
             sum.bad_requests += thread.bad_requests.load(Ordering::Relaxed);
             sum.bytes_received += thread.bytes_received.load(Ordering::Relaxed);
             sum.bytes_sent += thread.bytes_sent.load(Ordering::Relaxed);
+            sum.retries_refused += thread.retries_refused.load(Ordering::Relaxed);
         }
         sum
     }
@@ -153,9 +163,11 @@ mod tests {
         }
         totals.thread(1).connection_closed();
         totals.thread(0).bad_request();
+        totals.thread(0).retry_refused();
         let sum = totals.snapshot();
         assert_eq!((sum.connections_accepted, sum.connections_open), (3, 2));
         assert_eq!((sum.requests_received, sum.bad_requests), (3, 1));
+        assert_eq!(sum.retries_refused, 1);
         assert_eq!((sum.bytes_received, sum.bytes_sent), (30, 300));
     }
 }

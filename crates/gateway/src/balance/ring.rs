@@ -12,14 +12,15 @@ const POINTS_PER_WEIGHT: usize = 160;
 const MAX_POINTS: usize = 1 << 20;
 
 impl Ring {
-    /// Builds the ring of nodes given as (host, port, weight). Nodes of weight 0 get no points.
+    /// Builds the ring of nodes given as (host, port, weight, number). Nodes of weight 0 get no points.
     #[must_use]
-    pub(crate) fn new(nodes: &[(&str, u16, u32)]) -> Ring {
-        let gcd = nodes.iter().map(|(_, _, weight)| *weight).fold(0, gcd).max(1);
-        let total: usize = nodes.iter().map(|(_, _, weight)| (weight / gcd) as usize).sum();
+    pub(crate) fn new<'a>(nodes: impl IntoIterator<Item = (&'a str, u16, u32, usize)>) -> Ring {
+        let nodes: Vec<_> = nodes.into_iter().collect();
+        let gcd = nodes.iter().map(|(_, _, weight, _)| *weight).fold(0, gcd).max(1);
+        let total: usize = nodes.iter().map(|(_, _, weight, _)| (weight / gcd) as usize).sum();
         let scale = (total * POINTS_PER_WEIGHT).div_ceil(MAX_POINTS).max(1);
         let mut points = Vec::with_capacity((total * POINTS_PER_WEIGHT / scale).min(MAX_POINTS));
-        for (number, (host, port, weight)) in nodes.iter().enumerate() {
+        for (host, port, weight, number) in nodes {
             let count = (weight / gcd) as usize * POINTS_PER_WEIGHT / scale;
             let number = u32::try_from(number).unwrap_or(u32::MAX);
             points_of(&format!("{host}\0{port}"), count, |point| points.push((point, number)));
@@ -63,15 +64,15 @@ mod tests {
 
     #[test]
     fn keys_fall_on_the_nodes_that_apisix_documents() {
-        let ring = Ring::new(&[("127.0.0.1", 1981, 1), ("127.0.0.1", 1982, 1)]);
+        let ring = Ring::new([("127.0.0.1", 1981, 1, 0), ("127.0.0.1", 1982, 1, 1)]);
         assert_eq!(owner(&ring, "world"), Some(0));
         assert_eq!(owner(&ring, "hello"), Some(1));
     }
 
     #[test]
     fn taking_a_node_away_moves_only_its_keys() {
-        let three = Ring::new(&[("a", 1, 1), ("b", 1, 1), ("c", 1, 1)]);
-        let two = Ring::new(&[("a", 1, 1), ("b", 1, 1), ("c", 1, 0)]);
+        let three = Ring::new([("a", 1, 1, 0), ("b", 1, 1, 1), ("c", 1, 1, 2)]);
+        let two = Ring::new([("a", 1, 1, 0), ("b", 1, 1, 1), ("c", 1, 0, 2)]);
         for key in (0..1_000).map(|n| format!("key{n}")) {
             let before = owner(&three, &key);
             if before != Some(2) {
@@ -82,6 +83,6 @@ mod tests {
 
     #[test]
     fn without_weights_there_is_no_owner() {
-        assert_eq!(owner(&Ring::new(&[("a", 1, 0)]), "k"), None);
+        assert_eq!(owner(&Ring::new([("a", 1, 0, 0)]), "k"), None);
     }
 }

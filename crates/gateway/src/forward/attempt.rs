@@ -145,7 +145,9 @@ impl Attempt<'_> {
             self.pass_interim(client, answer).await?;
         }
         self.facts.upstream_status = answer.status();
-        self.facts.upstream_us = micros(clock::now() - started);
+        let now = clock::now();
+        self.facts.upstream_us = micros(now - started);
+        self.answered(now);
         if answer.status() == 101 {
             let agreed = answer.upgrade().is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"));
             if self.upgrade().is_none() || !agreed || !sides.request.is_done() {
@@ -173,6 +175,15 @@ impl Attempt<'_> {
         let request_done = sides.request.is_done();
         let after = if framing.keep_alive && request_done { After::KeepAlive } else { After::Close };
         Ok((after, request_done && body != Framing::UntilClose && answer.keep_alive()))
+    }
+
+    /// The node has answered: that counts for it, or against it, and a retry that helped costs nothing.
+    fn answered(&self, now: Instant) {
+        let (target, thread) = (self.claim.target, self.worker.thread);
+        target.answered(thread, self.node, self.facts.upstream_status, self.facts.upstream_us, now);
+        if let Some(budget) = target.budget.as_ref().filter(|_| self.facts.tries > 1) {
+            budget.give_back(thread, self.worker.timers.now());
+        }
     }
 
     /// Passes a 1xx on to a client that can understand it (RFC 9110, section 15.2).

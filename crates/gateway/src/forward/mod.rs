@@ -14,10 +14,11 @@ use crate::claim::Claim;
 use crate::client::{After, Client};
 use crate::clock;
 use crate::exchange::Failure;
+use crate::health::Failed;
 use crate::record::{Facts, micros};
 use crate::refusal::Refusal;
 use crate::request::Request;
-use crate::table::{NoNode, Target};
+use crate::table::{NoNode, Target, Turn};
 use crate::worker::Worker;
 use attempt::{Attempt, TryError};
 use body::Body;
@@ -25,6 +26,7 @@ use hash_key::hash_key;
 use http1::Framing;
 use model::upstream::Scheme;
 use smallvec::SmallVec;
+use std::time::Instant;
 
 /// Forwards a request to a node of its upstream and the answer to the client.
 ///
@@ -44,22 +46,32 @@ pub(crate) async fn forward(
     let mut tried = SmallVec::<[usize; 4]>::new();
     let mut failed = None;
     loop {
-        let node = match target.pick(worker.thread, &tried, |on, key| hash_key(request, claim.route, on, key))
-        {
+        let now = if tried.is_empty() { facts.began } else { clock::now() };
+        let turn = Turn { thread: worker.thread, tried: &tried, now };
+        let node = match target.pick(&turn, |on, key| hash_key(request, claim.route, on, key)) {
             Ok(node) => node,
             Err(NoNode::UnknownBalancer) => return Err(Refusal::UnknownBalancer.into()),
             // What went wrong with the last node says more than that there is no other.
             Err(NoNode::Exhausted) => return Err(failed.unwrap_or(Refusal::NoNode).into()),
         };
+        if !within_budget(worker, target, !tried.is_empty()) {
+            return Err(failed.unwrap_or(Refusal::NoNode).into());
+        }
         facts.node = Some(node);
         facts.tries = facts.tries.saturating_add(1);
+        let open = target.open_at(worker.thread, node);
         let mut attempt = Attempt { worker, request, claim, node, body: &mut body, facts };
         let (refusal, sent) = match try_node(&mut attempt, client).await {
             Ok(after) => return Ok(after),
             Err(TryError::Final(failure)) => return Err(failure),
-            Err(TryError::Failed(refusal, sent)) => (refusal, sent),
+            Err(TryError::Failed(refusal, sent)) => {
+                count_failure(worker, target, node, &refusal, now);
+                (refusal, sent)
+            }
+            // An idle connection that was closed says nothing about the node.
             Err(TryError::Stale(sent)) => (Refusal::UpstreamClosed, sent),
         };
+        drop(open);
         tried.push(node);
         let in_time = target.retry_timeout_ms == 0
             || micros(clock::now() - facts.began) < target.retry_timeout_ms.saturating_mul(1_000);
@@ -68,6 +80,31 @@ pub(crate) async fn forward(
             return Err(refusal.into());
         }
         failed = Some(refusal);
+    }
+}
+
+/// Whether a try may be made: the first always, a further one if the upstream's budget has one left.
+fn within_budget(worker: &Worker, target: &Target, retry: bool) -> bool {
+    let Some(budget) = &target.budget else { return true };
+    let tick = worker.timers.now();
+    if !retry {
+        budget.request(worker.thread, tick);
+        return true;
+    }
+    let left = budget.spend(worker.thread, tick);
+    if !left {
+        worker.totals().retry_refused();
+    }
+    left
+}
+
+/// Counts a try against its node, where that is looked at.
+fn count_failure(worker: &Worker, target: &Target, node: usize, refusal: &Refusal, began: Instant) {
+    if target.standing.is_some() {
+        let timeout = matches!(refusal, Refusal::UpstreamTimeout);
+        let failed = if timeout { Failed::Timeout } else { Failed::Tcp };
+        let now = clock::now();
+        target.failed(worker.thread, node, failed, micros(now - began), now);
     }
 }
 

@@ -8,8 +8,9 @@ mod routes;
 
 pub use problem::Problem;
 
-use super::{Table, Target};
+use super::{BudgetRule, Ground, Table, Target};
 use crate::assignment::Assigner;
+use crate::health;
 use changes::Changes;
 use foldhash::HashMap;
 use model::overlay::{self, Overlay};
@@ -27,7 +28,10 @@ use telemetry::series::Registry;
 pub struct Compiler {
     threads: usize,
     always_verify: bool,
+    retries: BudgetRule,
     series: Arc<Registry>,
+    /// The states of nodes, which outlive changes.
+    health: health::Registry,
     next_uid: u64,
     /// What the last table was built from.
     resources: Vec<Arc<Resource>>,
@@ -71,7 +75,9 @@ impl Compiler {
         Compiler {
             threads,
             always_verify,
+            retries: BudgetRule::default(),
             series,
+            health: health::Registry::new(threads),
             next_uid: 1,
             resources: Vec::new(),
             targets: HashMap::default(),
@@ -90,6 +96,13 @@ impl Compiler {
         self
     }
 
+    /// The same with another retry budget, of all threads together.
+    #[must_use]
+    pub fn with_retry_budget(mut self, rule: BudgetRule) -> Compiler {
+        self.retries = rule.of_one_thread(self.threads);
+        self
+    }
+
     /// Builds the table of `resources`, which are in the store's order, at `revision`. Costs what differs from the
     /// last ones, and a look at every route if that is more than routes.
     #[must_use]
@@ -102,6 +115,7 @@ impl Compiler {
         self.compile_routes(revision, &changes, &resources);
         self.resources = resources;
         self.assigner.forget_unused();
+        self.health.sweep();
         (self.places.table(revision), self.problems.values().flatten().cloned().collect())
     }
 
@@ -112,7 +126,7 @@ impl Compiler {
             if let Some(resource) = change.now {
                 let upstream = Upstream::from_value(&resource.value, false);
                 problems = problem::of_upstream(&resource.value, &upstream);
-                let compiled = self.target(&upstream, kept.as_slice());
+                let compiled = self.target(&format!("upstreams/{}", resource.id), &upstream, kept.as_slice());
                 self.targets.insert(resource.id.clone(), compiled);
             }
             self.report(Kind::Upstream, change.id, problems);
@@ -165,7 +179,8 @@ impl Compiler {
         let inline = value.get("upstream").zip(service.upstream.as_ref());
         let problems = inline.map(|(value, upstream)| problem::of_upstream(value, upstream));
         let kept = before.and_then(|before| before.inline.clone());
-        let inline = service.upstream.as_ref().map(|upstream| self.target(upstream, kept.as_slice()));
+        let owner = format!("services/{}", resource.id);
+        let inline = service.upstream.as_ref().map(|upstream| self.target(&owner, upstream, kept.as_slice()));
         let service = EffectiveService { resource: Arc::clone(resource), service, inline, sources };
         self.services.insert(resource.id.clone(), Arc::new(service));
         self.report(Kind::Service, &resource.id, problems.unwrap_or_default());
@@ -203,14 +218,21 @@ impl Compiler {
         }
     }
 
-    /// The target of an upstream: one of `kept`, if it was made of the same.
-    fn target(&mut self, upstream: &Upstream, kept: &[InlineTarget]) -> InlineTarget {
+    /// The target of an upstream that is written at `owner`: one of `kept`, if it was made of the same.
+    fn target(&mut self, owner: &str, upstream: &Upstream, kept: &[InlineTarget]) -> InlineTarget {
         if let Some(same) = kept.iter().find(|kept| kept.upstream == *upstream) {
             return same.clone();
         }
         let uid = self.next_uid;
         self.next_uid += 1;
-        let target = Arc::new(Target::new(uid, upstream, self.always_verify, self.threads));
+        let ground = Ground {
+            uid,
+            owner,
+            always_verify: self.always_verify,
+            threads: self.threads,
+            retries: self.retries,
+        };
+        let target = Arc::new(Target::new(&ground, upstream, &mut self.health));
         if target.scheme == Scheme::Https && !target.verify {
             let nodes: Vec<&str> = target.nodes.iter().map(|node| node.authority.as_str()).collect();
             tracing::warn!(

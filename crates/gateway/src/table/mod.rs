@@ -10,11 +10,14 @@ mod route;
 mod split;
 mod target;
 
+pub use crate::balance::budget::BudgetRule;
+pub use crate::balance::picker::{NoNode, Turn};
 pub use compile::{Compiler, Problem};
 pub(crate) use pinned::Pinned;
 pub use route::{Route, RouteDefault};
 pub use split::{Choice, Goal, Rule, Split, Turns, Verdict};
-pub use target::{NoNode, Node, Target};
+pub(crate) use target::Ground;
+pub use target::{Node, Target};
 
 use crate::router::{Router, Trie};
 use foldhash::HashSet;

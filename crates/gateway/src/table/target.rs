@@ -1,11 +1,14 @@
 //! A compiled upstream.
 
-use crate::balance::ring::Ring;
-use crate::balance::wheel::Wheel;
+use crate::balance::budget::{BudgetRule, RetryBudget};
+use crate::balance::picker::{NoNode, Picker, Turn};
+use crate::health::{Failed, Load, Registry, Standing};
 use model::colour;
 use model::record::Answerer;
-use model::upstream::{Balancer, HashOn, KeepalivePool, PassHost, Scheme, Timeouts, Upstream};
+use model::upstream::{HashOn, KeepalivePool, PassHost, Scheme, Timeouts, Upstream};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 /// Where requests go: an upstream, ready to pick nodes from.
 #[derive(Debug)]
@@ -35,7 +38,30 @@ pub struct Target {
     /// How long a stream may stay after traffic has left, milliseconds; `None`: the gateway's setting.
     pub drain_timeout_ms: Option<u64>,
     picker: Picker,
+    /// How the nodes stand, where that is looked at.
+    pub(crate) standing: Option<Standing>,
+    /// Retries that may be spent; `None`: there is no other node.
+    pub(crate) budget: Option<RetryBudget>,
 }
+
+/// What a target is compiled with besides its upstream.
+#[derive(Debug)]
+pub(crate) struct Ground<'a> {
+    /// Unique per compiled upstream.
+    pub(crate) uid: u64,
+    /// Where the upstream is written: `upstreams/ID`, `services/ID` or `routes/ID`.
+    pub(crate) owner: &'a str,
+    /// Whether certificates are checked whatever the upstream says.
+    pub(crate) always_verify: bool,
+    /// Gateway threads.
+    pub(crate) threads: usize,
+    /// Retries that each thread may spend.
+    pub(crate) retries: BudgetRule,
+}
+
+/// A request that is open at a node, as far as the choice of nodes counts that; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct OpenAt<'a>(Option<&'a Load>);
 
 /// One address of a target.
 #[derive(Debug)]
@@ -53,39 +79,10 @@ pub struct Node {
     pub host_header: String,
 }
 
-#[derive(Debug)]
-enum Picker {
-    /// One node is taken whatever the balancer and its weight, as in APISIX (§2.5).
-    Single,
-    /// Groups of nodes with the same priority, highest first.
-    RoundRobin(Vec<Group>),
-    Chash {
-        ring: Ring,
-        hash_on: HashOn,
-        key: String,
-    },
-    Unknown,
-}
-
-#[derive(Debug)]
-struct Group {
-    members: Box<[usize]>,
-    wheel: Wheel,
-}
-
-/// Why no node could be picked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoNode {
-    /// There is none, or none is left to try.
-    Exhausted,
-    /// The balancer's type is not known.
-    UnknownBalancer,
-}
-
 impl Target {
     /// Compiles an upstream.
     #[must_use]
-    pub fn new(uid: u64, upstream: &Upstream, always_verify: bool, threads: usize) -> Target {
+    pub(crate) fn new(ground: &Ground<'_>, upstream: &Upstream, health: &mut Registry) -> Target {
         // Of the schemes, an upstream inside a rule takes over no other than https (APISIX §2.5).
         let scheme = match upstream.scheme {
             Scheme::Unsupported if upstream.inline => Scheme::Http,
@@ -94,10 +91,13 @@ impl Target {
         let bare_host = upstream.inline && scheme == Scheme::Http;
         let nodes: Box<[Node]> =
             upstream.nodes.iter().map(|node| Node::new(node, scheme, bare_host)).collect();
-        let picker = picker(upstream, &nodes, threads);
+        let addresses: Vec<(&str, u16)> = nodes.iter().map(|node| (node.host.as_str(), node.port)).collect();
+        let picker = Picker::new(upstream, &addresses, ground.uid, ground.threads);
+        let standing = health.standing(ground.owner, upstream, &addresses, picker.nodes().count());
+        let budget = (nodes.len() > 1).then(|| RetryBudget::new(ground.retries, ground.threads));
         let default_retries = u32::try_from(nodes.len().saturating_sub(1)).unwrap_or(u32::MAX);
         Target {
-            uid,
+            uid: ground.uid,
             app: upstream.colour().and(upstream.labels.get(colour::LABEL_APP)).cloned().unwrap_or_default(),
             answerer: upstream.colour().map_or(Answerer::Upstream, Answerer::from),
             scheme,
@@ -106,46 +106,63 @@ impl Target {
             retry_timeout_ms: upstream.retry_timeout_ms,
             timeouts: upstream.timeouts.unwrap_or_default(),
             keepalive: upstream.keepalive,
-            verify: always_verify || upstream.tls_verify,
+            verify: ground.always_verify || upstream.tls_verify,
             drain_timeout_ms: upstream.drain_timeout_ms(),
             picker,
+            standing,
+            budget,
             nodes,
         }
     }
 
-    /// The node for the next try of a request: by turn or by key, among those that were not `tried`.
+    /// The node for the next try of a request, among those that were not tried.
     ///
     /// # Errors
     /// When there is none.
     pub fn pick(
         &self,
-        thread: usize,
-        tried: &[usize],
+        turn: &Turn<'_>,
         hash_key: impl FnOnce(HashOn, &str) -> Vec<u8>,
     ) -> Result<usize, NoNode> {
-        match &self.picker {
-            Picker::Single => tried.is_empty().then_some(0).ok_or(NoNode::Exhausted),
-            Picker::RoundRobin(groups) => {
-                groups.iter().find_map(|group| group.pick(thread, tried)).ok_or(NoNode::Exhausted)
-            }
-            Picker::Chash { ring, hash_on, key } => {
-                let key = hash_key(*hash_on, key);
-                ring.nodes_for(&key).find(|node| !tried.contains(node)).ok_or(NoNode::Exhausted)
-            }
-            Picker::Unknown => Err(NoNode::UnknownBalancer),
+        self.picker.pick(turn, self.standing.as_ref(), hash_key)
+    }
+
+    /// A try at a node begins; it ends when what this gives is dropped.
+    pub(crate) fn open_at(&self, thread: usize, node: usize) -> OpenAt<'_> {
+        let counted = self.standing.as_ref().filter(|_| self.picker.counts_open());
+        let load = counted.and_then(|standing| standing.load(node, thread));
+        if let Some(load) = load {
+            load.open.store(load.open.load(Relaxed).saturating_add(1), Relaxed);
         }
+        OpenAt(load)
+    }
+
+    /// A node has answered with a status, `took_us` microseconds after the try began.
+    pub(crate) fn answered(&self, thread: usize, node: usize, status: u16, took_us: u64, now: Instant) {
+        if let Some(standing) = &self.standing {
+            standing.answered(thread, node, status, took_us, now);
+        }
+    }
+
+    /// A try at a node has failed, `took_us` microseconds after it began.
+    pub(crate) fn failed(&self, thread: usize, node: usize, failed: Failed, took_us: u64, now: Instant) {
+        if let Some(standing) = &self.standing {
+            standing.failed(thread, node, failed, took_us, now);
+        }
+    }
+
+    /// The nodes that can get requests at all.
+    #[allow(dead_code, reason = "the checker that asks comes next")]
+    pub(crate) fn usable(&self) -> impl Iterator<Item = usize> {
+        self.picker.nodes()
     }
 }
 
-impl Group {
-    fn pick(&self, thread: usize, tried: &[usize]) -> Option<usize> {
-        if tried.is_empty() {
-            return self.members.get(self.wheel.next(thread)?).copied();
+impl Drop for OpenAt<'_> {
+    fn drop(&mut self) {
+        if let Some(load) = self.0 {
+            load.open.store(load.open.load(Relaxed).saturating_sub(1), Relaxed);
         }
-        // A retry: the wheel goes on, skipping what was tried; if its weights hide a node, take that one at last.
-        let turns =
-            (0..self.members.len()).filter_map(|_| self.members.get(self.wheel.next(thread)?).copied());
-        turns.chain(self.members.iter().copied()).find(|node| !tried.contains(node))
     }
 }
 
@@ -164,49 +181,23 @@ impl Node {
     }
 }
 
-fn picker(upstream: &Upstream, nodes: &[Node], threads: usize) -> Picker {
-    match &upstream.balancer {
-        _ if nodes.len() == 1 => Picker::Single,
-        Balancer::Chash { hash_on, key } => {
-            let weighted: Vec<_> = nodes
-                .iter()
-                .zip(&upstream.nodes)
-                .map(|(node, given)| (node.host.as_str(), node.port, given.weight))
-                .collect();
-            Picker::Chash { ring: Ring::new(&weighted), hash_on: *hash_on, key: key.clone() }
-        }
-        // `ewma` and `least_conn` take turns until health and latencies are tracked.
-        Balancer::RoundRobin | Balancer::Ewma | Balancer::LeastConn => {
-            Picker::RoundRobin(groups(upstream, threads))
-        }
-        Balancer::Unknown(_) => Picker::Unknown,
-    }
-}
-
-fn groups(upstream: &Upstream, threads: usize) -> Vec<Group> {
-    let mut priorities: Vec<i32> = upstream.nodes.iter().map(|node| node.priority).collect();
-    priorities.sort_unstable_by_key(|priority| std::cmp::Reverse(*priority));
-    priorities.dedup();
-    let group = |priority: i32| {
-        let members: Box<[usize]> =
-            (0..upstream.nodes.len()).filter(|at| upstream.nodes[*at].priority == priority).collect();
-        let weights: Vec<u32> = members.iter().map(|at| upstream.nodes[*at].weight).collect();
-        Group { wheel: Wheel::new(&weights, threads), members }
-    };
-    priorities.into_iter().map(group).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
+    fn compiled(value: &serde_json::Value, inline: bool) -> Target {
+        let retries = BudgetRule::default();
+        let ground = Ground { uid: 1, owner: "upstreams/u", always_verify: false, threads: 1, retries };
+        Target::new(&ground, &Upstream::from_value(value, inline), &mut Registry::new(1))
+    }
+
     fn target(value: &serde_json::Value) -> Target {
-        Target::new(1, &Upstream::from_value(value, false), false, 1)
+        compiled(value, false)
     }
 
     fn pick(target: &Target, tried: &[usize]) -> Result<usize, NoNode> {
-        target.pick(0, tried, |_, _| b"key".to_vec())
+        target.pick(&Turn { thread: 0, tried, now: crate::clock::now() }, |_, _| b"key".to_vec())
     }
 
     #[test]
@@ -235,10 +226,7 @@ mod tests {
     #[test]
     fn an_inline_http_upstream_names_its_node_without_port() {
         let json = json!({"pass_host": "node", "nodes": {"localhost:1981": 1}});
-        let host = |json: &serde_json::Value, inline| {
-            let target = Target::new(1, &Upstream::from_value(json, inline), false, 1);
-            target.nodes[0].host_header.clone()
-        };
+        let host = |json: &serde_json::Value, inline| compiled(json, inline).nodes[0].host_header.clone();
         assert_eq!([host(&json, true), host(&json, false)], ["localhost", "localhost:1981"]);
         let https = json!({"scheme": "https", "nodes": {"localhost:1981": 1}});
         assert_eq!(host(&https, true), "localhost:1981");

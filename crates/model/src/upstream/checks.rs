@@ -199,9 +199,7 @@ fn count(value: &Value, pointer: &str, default: u8) -> u8 {
 
 fn statuses(value: &Value, pointer: &str, default: &[u16]) -> StatusSet {
     match value.pointer(pointer).and_then(Value::as_array) {
-        Some(given) => {
-            given.iter().filter_map(|status| u16::try_from(as_integer(status)?).ok()).collect()
-        }
+        Some(given) => given.iter().filter_map(|status| u16::try_from(as_integer(status)?).ok()).collect(),
         None => default.iter().copied().collect(),
     }
 }
@@ -224,10 +222,7 @@ mod tests {
         assert_eq!(counts(&passive), [5, 5, 2, 7]);
         let all = |set: &StatusSet| (0..700).filter(|status| set.contains(*status)).collect::<Vec<u16>>();
         assert_eq!(all(&active.thresholds.healthy_statuses), [200, 302]);
-        assert_eq!(
-            all(&active.thresholds.unhealthy_statuses),
-            [404, 429, 500, 501, 502, 503, 504, 505]
-        );
+        assert_eq!(all(&active.thresholds.unhealthy_statuses), [404, 429, 500, 501, 502, 503, 504, 505]);
         assert_eq!(all(&passive.healthy_statuses).len(), 9 + 1 + 9);
         assert_eq!(all(&passive.unhealthy_statuses), [429, 500, 503]);
     }

@@ -22,9 +22,6 @@ pub(super) fn of_upstream(value: &Value, upstream: &Upstream) -> Vec<String> {
         Balancer::Unknown(name) if upstream.nodes.len() != 1 => {
             problems.push(format!("the balancer type {name} is not known: its requests get a 500"));
         }
-        Balancer::Ewma | Balancer::LeastConn if upstream.nodes.len() > 1 => {
-            problems.push("its balancer type is not there yet: its nodes take turns".to_owned());
-        }
         _ => {}
     }
     if upstream.scheme == Scheme::Unsupported && !upstream.inline {

@@ -123,7 +123,7 @@ impl Compiler {
             return RouteDefault::ServiceGone;
         }
         if let Some(upstream) = &route.upstream {
-            return RouteDefault::Target(self.inline(upstream, kept, sources));
+            return RouteDefault::Target(self.inline(&route.id, upstream, kept, sources));
         }
         if let Some(id) = &route.upstream_id {
             return self.named(id, sources).map_or(RouteDefault::UpstreamGone, RouteDefault::Target);
@@ -139,8 +139,14 @@ impl Compiler {
     }
 
     /// An upstream that is written inside the route, or inside a rule of its split.
-    fn inline(&mut self, upstream: &Upstream, kept: &[InlineTarget], sources: &mut Sources) -> Arc<Target> {
-        let inline = self.target(upstream, kept);
+    fn inline(
+        &mut self,
+        route: &str,
+        upstream: &Upstream,
+        kept: &[InlineTarget],
+        sources: &mut Sources,
+    ) -> Arc<Target> {
+        let inline = self.target(&format!("routes/{route}"), upstream, kept);
         let target = Arc::clone(&inline.target);
         sources.inline.push(inline);
         target
@@ -188,7 +194,7 @@ impl Compiler {
                     )
                 }
                 traffic_split::Choice::Inline(upstream) => {
-                    let target = self.inline(upstream, names.kept, sources);
+                    let target = self.inline(names.route, upstream, names.kept, sources);
                     (ChoiceKey::Inline(number), RouteDefault::Target(target))
                 }
                 traffic_split::Choice::Default => (ChoiceKey::Default, default.clone()),
