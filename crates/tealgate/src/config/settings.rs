@@ -41,6 +41,8 @@ pub struct Settings {
     pub shutdown_timeout_ms: u64,
     /// Names of upstream nodes.
     pub dns: Dns,
+    /// How often requests to an upstream may be tried again.
+    pub retry_budget: RetryBudget,
 }
 
 impl Default for Settings {
@@ -59,6 +61,7 @@ impl Default for Settings {
             drain_timeout_ms: 30_000,
             shutdown_timeout_ms: 30_000,
             dns: Dns::default(),
+            retry_budget: RetryBudget::default(),
         }
     }
 }
@@ -184,5 +187,22 @@ pub struct Dns {
 impl Default for Dns {
     fn default() -> Self {
         Dns { valid_ms: 10_000 }
+    }
+}
+
+/// How often requests to an upstream may be tried again. A retry that brings an answer is not counted. Beyond it the
+/// last failure is the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryBudget {
+    /// Retries for each 100 requests of a second, 0 to 1000.
+    pub percent: u32,
+    /// Retries in each second whatever the number of requests.
+    pub min_per_s: u32,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        RetryBudget { percent: 20, min_per_s: 10 }
     }
 }

@@ -27,6 +27,9 @@ pub fn check(settings: &Settings, findings: &mut Vec<Finding>) {
     if settings.dns.valid_ms == 0 {
         wrong("/dns/valid_ms".to_owned(), "must be at least 1".to_owned(), "");
     }
+    if settings.retry_budget.percent > 1_000 {
+        wrong("/retry_budget/percent".to_owned(), "must be 0 to 1000".to_owned(), "");
+    }
     for (index, block) in settings.admin.allow.iter().enumerate() {
         if !is_address_block(block) {
             let message = format!("`{block}` is no address and no CIDR block");

@@ -23,6 +23,10 @@ pub(super) fn of(settings: &Settings, keyring: &Keyring) -> gateway::Settings {
         total_timeout_ms: limits.total_timeout_ms,
         stream_idle_timeout_ms: limits.stream_idle_timeout_ms,
         drain_timeout_ms: settings.drain_timeout_ms,
+        retry_budget: gateway::table::BudgetRule {
+            percent: settings.retry_budget.percent,
+            min_per_s: settings.retry_budget.min_per_s,
+        },
         dns_valid_ms: settings.dns.valid_ms,
         always_verify_upstreams: settings.upstream_tls_verify == UpstreamTlsVerify::Always,
         tls_ca_file: settings.tls_ca_file.clone(),
