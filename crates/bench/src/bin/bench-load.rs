@@ -62,13 +62,15 @@ fn main() -> io::Result<()> {
     let (elapsed, cpu_after) = (now() - began, cpu::spent_ns(&arguments.processes));
     tally.latencies_us.sort_unstable();
     println!(
-        "{{\"requests\":{},\"errors\":{},\"elapsed_ns\":{},\"cpu_ns\":{},\"p50_us\":{},\"p99_us\":{}}}",
+        "{{\"requests\":{},\"errors\":{},\"elapsed_ns\":{},\"cpu_ns\":{},\"p50_us\":{},\"p99_us\":{},\"p999_us\":{},\"max_us\":{}}}",
         tally.requests,
         tally.errors + warm_up_errors,
         elapsed.as_nanos(),
         cpu_after.saturating_sub(cpu_before),
-        quantile(&tally.latencies_us, 50),
-        quantile(&tally.latencies_us, 99),
+        quantile(&tally.latencies_us, 500),
+        quantile(&tally.latencies_us, 990),
+        quantile(&tally.latencies_us, 999),
+        tally.latencies_us.last().copied().unwrap_or(0),
     );
     Ok(())
 }
@@ -197,7 +199,7 @@ fn wrong(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-fn quantile(sorted: &[u32], percent: usize) -> u32 {
-    let at = sorted.len().saturating_sub(1) * percent / 100;
+fn quantile(sorted: &[u32], per_mille: usize) -> u32 {
+    let at = sorted.len().saturating_sub(1) * per_mille / 1000;
     sorted.get(at).copied().unwrap_or(0)
 }

@@ -84,7 +84,9 @@ impl<V: Clone> Router<V> {
 }
 
 fn reversed(host: &str) -> Reversed {
-    host.bytes().rev().collect()
+    let mut reversed = Reversed::from_slice(host.as_bytes());
+    reversed.reverse();
+    reversed
 }
 
 #[cfg(test)]

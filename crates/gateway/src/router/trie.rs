@@ -65,13 +65,15 @@ impl<V> Trie<V> {
             }
             let rest = &key[length..];
             let Some(child) = rest.first().and_then(|first| node.child(*first)) else { break };
-            if !rest.starts_with(&child.edge) {
+            let edge = child.edge.as_slice();
+            // The first bytes are the same; that is all of most edges.
+            if edge.len() > 1 && !rest.starts_with(edge) {
                 break;
             }
-            length += child.edge.len();
+            length += edge.len();
             node = child;
         }
-        path.into_iter().rev().find_map(|(length, value)| visit(length, value))
+        path.iter().rev().find_map(|(length, value)| visit(*length, value))
     }
 }
 
