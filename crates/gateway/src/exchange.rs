@@ -3,6 +3,7 @@
 use crate::claim::Claim;
 use crate::client::{After, Client};
 use crate::forward;
+use crate::plugin;
 use crate::record::{Facts, Open, record};
 use crate::refusal::Refusal;
 use crate::request::{Connection, Request};
@@ -39,14 +40,23 @@ pub(crate) async fn serve(
     connection: &Connection,
     mut facts: Facts,
 ) -> After {
-    // Read: the path is normalised once; what is matched is what is forwarded.
-    let request = Request::new(head, connection);
-    // Match: under the current table, which stays this request's for all but the colour.
+    // The current table stays this request's.
     let table = worker.table();
+    // Read: the path is normalised once; what is matched is what is forwarded.
+    let mut request = Request::new(head, connection);
+    // Match.
     let matched = find(&table, &request);
     let route = matched.as_ref().ok().copied();
+    // Plugins: they may say who sends the request, change what is forwarded, or answer.
+    let passed = match route {
+        Some(route) if !route.plugins.is_empty() => {
+            plugin::before_claim(&mut request, route, &table, facts.began)
+        }
+        _ => Ok(()),
+    };
     // Claim: the split decides the colour, and its counters begin.
-    let claim = matched.and_then(|route| Claim::new(worker, table.revision, route, &request));
+    let claim =
+        matched.and_then(|route| passed.and_then(|()| Claim::new(worker, table.revision, route, &request)));
     let series = match (&claim, route) {
         (Ok(claim), _) => claim.series,
         (Err(_), Some(route)) => &route.gate_series,
@@ -121,7 +131,8 @@ async fn refuse(
     let without_body = request.head.method() == "HEAD";
     facts.status = refusal.status();
     facts.by_gate = true;
-    match respond::refuse(worker, client, refusal, keep_alive, without_body, request.head.version()).await {
+    plugin::answer_phase(request, facts.status, None);
+    match respond::refuse(worker, client, refusal, Some(request), keep_alive, without_body).await {
         Ok(bytes) => {
             facts.response_bytes = bytes;
             if keep_alive { After::KeepAlive } else { After::Close }

@@ -110,7 +110,8 @@ impl Gateway {
         let unmatched = series.series(&unmatched());
         let compiler = Compiler::new(threads, settings.always_verify_upstreams, Arc::clone(&series))
             .with_assignment_key(&settings.assignment_key)
-            .with_retry_budget(settings.retry_budget);
+            .with_retry_budget(settings.retry_budget)
+            .with_plugins(settings.plugins);
         let given = sockets.given();
         let listening = settings.listen.iter().zip(given);
         let listening = listening.map(|(listener, address)| Listener { address, ..*listener }).collect();

@@ -30,6 +30,7 @@ pub(crate) fn write_request(
         PassHost::Rewrite(host) => host.as_bytes(),
     });
     out.extend_from_slice(b"\r\n");
+    let edits = request.run.as_ref().map(|run| run.forward()).filter(|edits| !edits.is_empty());
     for header in head.headers() {
         match header.known {
             Known::Host
@@ -40,10 +41,18 @@ pub(crate) fn write_request(
             | Known::XForwardedProto
             | Known::XForwardedHost
             | Known::XForwardedFor
-            | Known::XForwardedPort => {}
+            | Known::XForwardedPort
+            // Who sends a request is ours to say, and no client's.
+            | Known::XConsumerUsername
+            | Known::XConsumerCustomId
+            | Known::XCredentialIdentifier => {}
             _ if head.is_hop_by_hop(&header) => {}
+            _ if edits.is_some_and(|edits| !edits.keeps(header.name)) => {}
             _ => write::header(out, header.name, header.value),
         }
+    }
+    if let Some(edits) = edits {
+        edits.write(out, |name| head.header(name).is_some());
     }
     write_forwarded(out, request);
     match head.framing() {
@@ -116,6 +125,8 @@ pub(crate) fn write_answer(
     issued: Option<&Issued<'_>>,
 ) {
     write::status_line(out, answer.status(), answer.reason());
+    let edits = request.run.as_ref().map(|run| run.answer());
+    let edits = edits.as_ref().filter(|edits| !edits.is_empty());
     for header in answer.headers() {
         match header.known {
             // A length without a body is information (HEAD, 304); with a body it is framing and written below.
@@ -124,10 +135,14 @@ pub(crate) fn write_answer(
             }
             Known::ContentLength | Known::TransferEncoding => {}
             _ if answer.is_hop_by_hop(&header) => {}
+            _ if edits.is_some_and(|edits| !edits.keeps(header.name)) => {}
             _ => write_header(out, &header),
         }
     }
     write_issued(out, issued);
+    if let Some(edits) = edits {
+        edits.write(out, |name| answer.header(name).is_some());
+    }
     if framing.chunked {
         write::chunked(out);
     } else if let Framing::Length(length) = body {

@@ -18,6 +18,7 @@ mod headers;
 mod health;
 mod listen;
 mod per_thread;
+pub mod plugin;
 mod record;
 mod refusal;
 mod request;

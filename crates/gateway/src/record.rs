@@ -2,6 +2,7 @@
 
 use crate::claim::Claim;
 use crate::clock;
+use crate::plugin;
 use crate::request::Request;
 use crate::worker::Worker;
 use http1::Framing;
@@ -122,7 +123,8 @@ pub(crate) fn record(
     worker.totals().bytes_sent(facts.sent_head_bytes + facts.response_bytes);
     let mut log = worker.log.borrow_mut();
     let may_be_failure = facts.status >= 500 || facts.ending == Ending::CutShort;
-    if log.is_none() && !may_be_failure {
+    let plugins = plugin::log_phase(request);
+    if log.is_none() && !may_be_failure && plugins.is_none() {
         return;
     }
     let key = series.key();
@@ -155,6 +157,9 @@ pub(crate) fn record(
     }
     if let Some(log) = log.as_mut() {
         log.line(&record);
+    }
+    if let Some(plugins) = plugins {
+        plugins(&record);
     }
 }
 

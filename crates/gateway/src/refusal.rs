@@ -1,6 +1,8 @@
 //! The one table in which everything the gate refuses, or could not get answered, becomes a response.
 
+use crate::plugin::Answer;
 use http1::RequestError;
+use std::sync::Arc;
 
 /// Why the gate answers by itself.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,8 @@ pub(crate) enum Refusal {
     TooManyConnections,
     #[error("upstream did not answer in time")]
     UpstreamTimeout,
+    #[error("a plugin answers")]
+    Plugin(Arc<Answer>),
 }
 
 impl Refusal {
@@ -65,6 +69,7 @@ impl Refusal {
             | Refusal::UnsupportedScheme => 502,
             Refusal::NoUpstream | Refusal::NoNode | Refusal::TooManyConnections => 503,
             Refusal::UpstreamTimeout => 504,
+            Refusal::Plugin(answer) => answer.status,
         }
     }
 
@@ -81,14 +86,24 @@ impl Refusal {
         )
     }
 
-    /// The body: JSON and a line's end, but plain text where APISIX's is.
+    /// The type of the body and the body: JSON and a line's end, but plain text where APISIX's is. Both are empty if a
+    /// plugin answers without a body.
     pub(crate) fn body(&self) -> (&'static str, String) {
         match self {
+            Refusal::Plugin(answer) => (answer.content_type, answer.body.clone()),
             Refusal::SplitUpstreamMissing(_) => ("text/plain; charset=utf-8", self.to_string()),
             _ => {
                 let text = serde_json::Value::String(self.to_string());
                 ("application/json", format!("{{\"error_msg\":{text}}}\n"))
             }
+        }
+    }
+
+    /// Fields of the answer besides those that every answer has.
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        match self {
+            Refusal::Plugin(answer) => &answer.headers,
+            _ => &[],
         }
     }
 

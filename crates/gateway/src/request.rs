@@ -1,5 +1,7 @@
 //! A request as routing and forwarding see it: the parsed head, and what was derived from it once.
 
+use crate::plugin::Run;
+use crate::table::Identity;
 use http1::target::TargetError;
 use http1::{Known, RequestHead};
 use std::borrow::Cow;
@@ -39,6 +41,8 @@ pub(crate) struct Request<'a> {
     pub(crate) connection: &'a Connection,
     /// The query as it came, without `?`.
     pub(crate) query: Option<&'a str>,
+    /// What plugins have done to it; `None`: its route has none.
+    pub(crate) run: Option<Box<Run<'a>>>,
     path: Result<Cow<'a, [u8]>, TargetError>,
     host: Cow<'a, str>,
 }
@@ -53,7 +57,7 @@ impl<'a> Request<'a> {
         } else {
             Cow::Borrowed(host)
         };
-        Request { head, connection, query: head.query(), path: normal_path(head.path()), host }
+        Request { head, connection, query: head.query(), run: None, path: normal_path(head.path()), host }
     }
 
     /// The normalised path; as it came, if it has no normal form.
@@ -82,7 +86,11 @@ impl<'a> Request<'a> {
             Ok(Cow::Owned(path)) => http1::target::encode(path, out),
             _ => out.extend_from_slice(self.path()),
         }
-        if let Some(query) = self.query {
+        let query = match self.run.as_ref().and_then(|run| run.query()) {
+            Some(rewritten) => Some(rewritten).filter(|query| !query.is_empty()),
+            None => self.query,
+        };
+        if let Some(query) = query {
             out.push(b'?');
             out.extend_from_slice(query.as_bytes());
         }
@@ -102,6 +110,16 @@ impl<'a> Request<'a> {
             lines.filter_map(|line| std::str::from_utf8(line.value).ok()).flat_map(|line| line.split(';'));
         let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// Who sends it, once a plugin has found out.
+    pub(crate) fn identity(&self) -> Option<Identity<'a>> {
+        self.run.as_ref()?.identity()
+    }
+
+    /// The name of the consumer that sends it, once a plugin has found out.
+    pub(crate) fn consumer_name(&self) -> Option<&'a str> {
+        Some(self.identity()?.consumer.username())
     }
 
     /// Whether sending it twice does what sending it once does (RFC 9110, section 9.2.2).

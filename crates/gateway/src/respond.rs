@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::refusal::Refusal;
+use crate::request::Request;
 use crate::worker::Worker;
 use crate::{clock, headers};
 use http1::{Version, write};
@@ -17,10 +18,10 @@ pub(crate) const SERVER: &[u8] = b"Tealgate";
 /// Answers a connection whose request could not be read; it is closed afterwards.
 pub(crate) async fn refuse_connection(worker: &Worker, client: &mut Client, refusal: &Refusal) {
     // Whether it arrives or not, the connection ends.
-    let _ = refuse(worker, client, refusal, false, false, Version::Http11).await;
+    let _ = refuse(worker, client, refusal, None, false, false).await;
 }
 
-/// Writes the answer of a refusal. Gives the number of body bytes.
+/// Writes the answer of a refusal; `request` is what it refuses, if it could be read. Gives the number of body bytes.
 ///
 /// # Errors
 /// When the client does not take it.
@@ -28,16 +29,31 @@ pub(crate) async fn refuse(
     worker: &Worker,
     client: &mut Client,
     refusal: &Refusal,
+    request: Option<&Request<'_>>,
     keep_alive: bool,
     without_body: bool,
-    version: Version,
 ) -> io::Result<u64> {
+    let version = request.map_or(Version::Http11, |request| request.head.version());
     let mut out = worker.buffers.take_output();
     let (content_type, body) = refusal.body();
     write::status_line(&mut out, refusal.status(), b"");
     write::header(&mut out, "Date", date(worker).as_bytes());
     write::header(&mut out, "Server", SERVER);
-    write::header(&mut out, "Content-Type", content_type.as_bytes());
+    if !content_type.is_empty() {
+        write::header(&mut out, "Content-Type", content_type.as_bytes());
+    }
+    let edits = request.and_then(|request| request.run.as_ref()).map(|run| run.answer());
+    for (name, value) in refusal.headers() {
+        if edits.as_ref().is_none_or(|edits| edits.keeps(name)) {
+            // What is no valid field is left out.
+            let _ = write::checked_header(&mut out, name, value.as_bytes());
+        }
+    }
+    if let Some(edits) = edits {
+        edits.write(&mut out, |name| {
+            refusal.headers().iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
+        });
+    }
     if let Some(seconds) = refusal.retry_after() {
         write::header(&mut out, "Retry-After", seconds.to_string().as_bytes());
     }

@@ -1,6 +1,7 @@
 //! Every bound of the request path, with its default. The status that answers a broken bound stands in
 //! [`crate::refusal`].
 
+use crate::plugin::PluginKind;
 use crate::table::BudgetRule;
 use model::secret::SecretKey;
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub tls_ca_file: Option<PathBuf>,
     /// Retries that an upstream gets in each second over all threads; beyond it the last failure is the answer.
     pub retry_budget: BudgetRule,
+    /// The plugins that routes, services and consumers may configure.
+    pub plugins: &'static [PluginKind],
     /// Largest request body, in bytes, that is kept so that an idempotent request can be tried again.
     pub replay_bytes: usize,
     /// Signs what says which colour a user was assigned to. The same in all gateways of a data directory.
@@ -89,6 +92,7 @@ impl Default for Settings {
             always_verify_upstreams: false,
             tls_ca_file: None,
             retry_budget: BudgetRule::default(),
+            plugins: &[],
             replay_bytes: 64 * 1024,
             assignment_key: SecretKey([0; 32]),
         }

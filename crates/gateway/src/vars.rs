@@ -15,6 +15,22 @@ pub(crate) struct RequestVariables<'a> {
 
 impl Variables for RequestVariables<'_> {
     fn get(&self, name: &str) -> Option<Variable<'_>> {
+        self.value(name)
+    }
+}
+
+impl<'a> RequestVariables<'a> {
+    /// A variable as text.
+    pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        match self.value(name)? {
+            Variable::Text(text) => Some(text),
+            Variable::Bool(value) => Some(value.to_string().into()),
+            Variable::Number(value) => Some(value.to_string().into()),
+            Variable::List(_) => None,
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<Variable<'a>> {
         if let Some(header) = name.strip_prefix("http_") {
             return self.header(header).map(Variable::Text);
         }
@@ -26,9 +42,7 @@ impl Variables for RequestVariables<'_> {
         }
         self.plain(name).map(Variable::Text)
     }
-}
 
-impl<'a> RequestVariables<'a> {
     /// `http_x_my_header` and `http_x-my-header` are the same.
     fn header(&self, name: &str) -> Option<Cow<'a, str>> {
         let same = |header: &str| {
@@ -46,7 +60,7 @@ impl<'a> RequestVariables<'a> {
     }
 
     /// The first value of a query argument; one without `=` is true.
-    fn argument(&self, name: &str) -> Option<Variable<'a>> {
+    pub(crate) fn argument(&self, name: &str) -> Option<Variable<'a>> {
         let pairs = self.request.query?.split('&');
         for pair in pairs {
             let (key, value) = match pair.split_once('=') {
@@ -84,7 +98,8 @@ impl<'a> RequestVariables<'a> {
             "route_name" => route?.name.as_str().into(),
             "service_id" => route?.service.as_str().into(),
             "service_name" => route?.service_name.as_str().into(),
-            _ => return None,
+            "consumer_name" => request.consumer_name()?.into(),
+            _ => request.run.as_ref()?.variable(name)?.into(),
         })
     }
 }

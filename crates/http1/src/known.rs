@@ -31,6 +31,9 @@ pub enum Known {
     TransferEncoding,
     Upgrade,
     Via,
+    XConsumerCustomId,
+    XConsumerUsername,
+    XCredentialIdentifier,
     XForwardedFor,
     XForwardedHost,
     XForwardedPort,
@@ -65,6 +68,9 @@ impl Known {
             Self::TransferEncoding => "transfer-encoding",
             Self::Upgrade => "upgrade",
             Self::Via => "via",
+            Self::XConsumerCustomId => "x-consumer-custom-id",
+            Self::XConsumerUsername => "x-consumer-username",
+            Self::XCredentialIdentifier => "x-credential-identifier",
             Self::XForwardedFor => "x-forwarded-for",
             Self::XForwardedHost => "x-forwarded-host",
             Self::XForwardedPort => "x-forwarded-port",
@@ -106,6 +112,9 @@ impl Known {
             (17, b'x', b'o') => Self::XForwardedProto,
             (18, b'p', b'e') => Self::ProxyAuthenticate,
             (19, b'p', b'n') => Self::ProxyAuthorization,
+            (19, b'x', b'e') => Self::XConsumerUsername,
+            (20, b'x', b'd') => Self::XConsumerCustomId,
+            (23, b'x', b'r') => Self::XCredentialIdentifier,
             _ => return Self::Other,
         };
         let mut letters = name.iter().zip(candidate.name().as_bytes());
@@ -120,7 +129,7 @@ impl Known {
     /// and section 11.7 for the two that speak to a proxy).
     ///
     /// `Trailer` is not among them: trailers are forwarded, and so is their announcement.
-    pub(crate) const fn is_hop_by_hop(self) -> bool {
+    pub const fn is_hop_by_hop(self) -> bool {
         matches!(
             self,
             Self::Connection
@@ -166,6 +175,9 @@ impl Known {
                 | Self::SetCookie
                 | Self::TransferEncoding
                 | Self::Via
+                | Self::XConsumerCustomId
+                | Self::XConsumerUsername
+                | Self::XCredentialIdentifier
                 | Self::XForwardedFor
                 | Self::XForwardedHost
                 | Self::XForwardedPort
@@ -183,7 +195,7 @@ impl Known {
 mod tests {
     use super::Known;
 
-    const ALL: [Known; 27] = [
+    const ALL: [Known; 30] = [
         Known::Authorization,
         Known::CacheControl,
         Known::Connection,
@@ -206,6 +218,9 @@ mod tests {
         Known::TransferEncoding,
         Known::Upgrade,
         Known::Via,
+        Known::XConsumerCustomId,
+        Known::XConsumerUsername,
+        Known::XCredentialIdentifier,
         Known::XForwardedFor,
         Known::XForwardedHost,
         Known::XForwardedPort,

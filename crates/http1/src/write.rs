@@ -64,6 +64,15 @@ pub fn header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     }
 }
 
+/// One header field whose value is a number.
+pub fn number_header(out: &mut Vec<u8>, name: &str, number: u64) {
+    debug_assert!(syntax::is_token(name.as_bytes()), "a header name");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    decimal(out, number);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// One header field whose name and value nobody has checked yet.
 ///
 /// # Errors

@@ -21,6 +21,7 @@ use crate::overlay::Overlay;
 use crate::plugin::PluginInfo;
 use crate::resource::Kind;
 use crate::schema::{self, CompiledSchema, SchemaError};
+use plugins::Owner;
 use serde_json::Value;
 
 /// Why a resource is refused.
@@ -70,8 +71,16 @@ pub fn check_in(
         Kind::Service => {
             schema(value)?;
             check_inline_upstream(value)?;
-            plugins::check(value, plugins)?;
+            plugins::check(Owner::Gateway, value, plugins)?;
             refuse_lua(value)
+        }
+        Kind::Consumer => {
+            schema(value)?;
+            plugins::check(Owner::Consumer, value, plugins)
+        }
+        Kind::Credential => {
+            schema(value)?;
+            plugins::check(Owner::Credential, value, plugins)
         }
         Kind::Upstream => {
             schema(value)?;
@@ -111,6 +120,13 @@ pub fn check_forbidden(value: &Value) -> Result<(), CheckError> {
     Ok(())
 }
 
+/// Whether a text can be the name of a consumer: 1 to 256 of `[a-zA-Z0-9-_]`.
+#[must_use]
+pub fn is_username(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=256).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 /// Whether a text can be the id of a resource: 1 to 64 of `[a-zA-Z0-9-_.]`.
 #[must_use]
 pub fn is_id(text: &str) -> bool {
@@ -141,7 +157,7 @@ fn check_route(
     schema(value)?;
     check_addresses(value)?;
     check_inline_upstream(value)?;
-    plugins::check(value, plugins)?;
+    plugins::check(Owner::Gateway, value, plugins)?;
     if let Some(vars) = value.get("vars") {
         check_expression(vars, "/vars")?;
     }

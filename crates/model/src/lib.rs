@@ -8,6 +8,7 @@ pub mod app;
 pub mod check;
 pub mod cidr;
 pub mod colour;
+pub mod consumer;
 pub mod expr;
 pub mod field;
 pub mod overlay;

@@ -19,6 +19,10 @@ pub enum Kind {
     Upstream,
     /// A certificate, as in APISIX: of ours for names, or of ours towards upstreams.
     Ssl,
+    /// Who sends requests, as in APISIX. Its id is its `username`.
+    Consumer,
+    /// One way in which a consumer authenticates, as in APISIX. Its id is `username/id`.
+    Credential,
     /// What is upgraded: a service plus the target that it runs on ([`crate::app::App`]).
     App,
     /// What a release owns of a service that comes from the file ([`crate::overlay::Overlay`]).
@@ -27,8 +31,16 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 6] =
-        [Kind::Route, Kind::Service, Kind::Upstream, Kind::Ssl, Kind::App, Kind::Overlay];
+    pub const ALL: [Kind; 8] = [
+        Kind::Route,
+        Kind::Service,
+        Kind::Upstream,
+        Kind::Ssl,
+        Kind::Consumer,
+        Kind::Credential,
+        Kind::App,
+        Kind::Overlay,
+    ];
 
     /// The collection's name in paths and files: `routes`.
     #[must_use]
@@ -38,6 +50,8 @@ impl Kind {
             Kind::Service => "services",
             Kind::Upstream => "upstreams",
             Kind::Ssl => "ssls",
+            Kind::Consumer => "consumers",
+            Kind::Credential => "credentials",
             Kind::App => "apps",
             Kind::Overlay => "overlays",
         }
@@ -51,6 +65,8 @@ impl Kind {
             Kind::Service => "service",
             Kind::Upstream => "upstream",
             Kind::Ssl => "ssl",
+            Kind::Consumer => "consumer",
+            Kind::Credential => "credential",
             Kind::App => "app",
             Kind::Overlay => "overlay",
         }
@@ -80,7 +96,7 @@ pub enum Origin {
 pub struct Resource {
     /// What it is.
     pub kind: Kind,
-    /// Its id, unique within the kind: 1 to 64 of `[a-zA-Z0-9-_.]`.
+    /// Its id, unique within the kind: 1 to 64 of `[a-zA-Z0-9-_.]`; of a credential, `username/id`.
     pub id: String,
     /// The JSON as it was sent, plus `id`, `create_time` and `update_time`.
     pub value: Arc<Value>,

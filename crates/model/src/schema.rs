@@ -6,10 +6,11 @@
 //! schema's.
 //!
 //! `compile` turns a schema into rules once, `walk` applies them. The schemas themselves are written down in
-//! `upstream`, `route`, `service` and `api7`.
+//! `upstream`, `route`, `service`, `consumer` and `api7`.
 
 mod api7;
 mod compile;
+mod consumer;
 mod definitions;
 mod health_check;
 mod lua;
@@ -93,6 +94,8 @@ static ROUTE: LazyLock<Value> = LazyLock::new(route::schema);
 static SERVICE: LazyLock<Value> = LazyLock::new(service::schema);
 static UPSTREAM: LazyLock<Value> = LazyLock::new(upstream::schema);
 static SSL: LazyLock<Value> = LazyLock::new(ssl::schema);
+static CONSUMER: LazyLock<Value> = LazyLock::new(consumer::schema);
+static CREDENTIAL: LazyLock<Value> = LazyLock::new(consumer::credential);
 static APP: LazyLock<Value> = LazyLock::new(crate::app::app_schema);
 static OVERLAY: LazyLock<Value> = LazyLock::new(|| json!({"type": "object"}));
 static API7_ROUTE: LazyLock<Value> = LazyLock::new(api7::route);
@@ -102,6 +105,8 @@ static COMPILED_ROUTE: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchem
 static COMPILED_SERVICE: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&SERVICE));
 static COMPILED_UPSTREAM: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&UPSTREAM));
 static COMPILED_SSL: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&SSL));
+static COMPILED_CONSUMER: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&CONSUMER));
+static COMPILED_CREDENTIAL: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&CREDENTIAL));
 static COMPILED_API7_ROUTE: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&API7_ROUTE));
 static COMPILED_API7_SERVICE: LazyLock<CompiledSchema> = LazyLock::new(|| CompiledSchema::new(&API7_SERVICE));
 
@@ -114,6 +119,8 @@ pub fn of(kind: Kind) -> &'static Value {
         Kind::Service => &SERVICE,
         Kind::Upstream => &UPSTREAM,
         Kind::Ssl => &SSL,
+        Kind::Consumer => &CONSUMER,
+        Kind::Credential => &CREDENTIAL,
         Kind::App => &APP,
         Kind::Overlay => &OVERLAY,
     }
@@ -127,6 +134,8 @@ pub fn compiled(kind: Kind) -> Option<&'static CompiledSchema> {
         Kind::Service => Some(&COMPILED_SERVICE),
         Kind::Upstream => Some(&COMPILED_UPSTREAM),
         Kind::Ssl => Some(&COMPILED_SSL),
+        Kind::Consumer => Some(&COMPILED_CONSUMER),
+        Kind::Credential => Some(&COMPILED_CREDENTIAL),
         Kind::App | Kind::Overlay => None,
     }
 }

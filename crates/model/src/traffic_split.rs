@@ -8,6 +8,9 @@ use crate::expr::{Expr, ExprError};
 use crate::upstream::{Upstream, as_integer, id_text};
 use serde_json::Value;
 
+/// The plugin's name.
+pub const NAME: &str = "traffic-split";
+
 /// The rules, in order; the first whose match passes decides.
 #[derive(Clone, Debug)]
 pub struct TrafficSplit {

@@ -2,8 +2,11 @@
 
 pub mod schema;
 
+use gateway::plugin::PluginKind;
 use model::plugin::PluginInfo;
 
 /// Name, order and configuration of the plugin.
-pub const INFO: PluginInfo =
-    PluginInfo { name: "traffic-split", priority: 966, schema: schema::schema, check: schema::check };
+pub const INFO: PluginInfo = PluginInfo::new(model::traffic_split::NAME, 966, schema::schema, schema::check);
+
+/// The plugin. It decides the colour, so it is the stage of the request path that claims an upstream.
+pub const KIND: PluginKind = PluginKind { info: INFO, compile: None };

@@ -15,7 +15,7 @@ pub(crate) async fn must_exist(state: &AdminState, kind: Kind, value: &Value) ->
         Kind::Route => &[(Kind::Upstream, "upstream_id"), (Kind::Service, "service_id")],
         Kind::Service => &[(Kind::Upstream, "upstream_id")],
         Kind::App => &[(Kind::Service, "service_id")],
-        Kind::Upstream | Kind::Ssl | Kind::Overlay => &[],
+        Kind::Upstream | Kind::Ssl | Kind::Consumer | Kind::Credential | Kind::Overlay => &[],
     };
     for (kind, key) in named {
         let Some(id) = optional_id(value, key) else { continue };
@@ -69,7 +69,7 @@ pub(crate) async fn must_be_unused(state: &AdminState, kind: Kind, id: &str) -> 
             Ok(())
         }
         // As in APISIX, a certificate may go while an upstream names it: its handshakes fail until it is back.
-        Kind::Route | Kind::Ssl | Kind::App | Kind::Overlay => Ok(()),
+        Kind::Route | Kind::Ssl | Kind::Consumer | Kind::Credential | Kind::App | Kind::Overlay => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::client::{After, Client};
 use crate::clock;
 use crate::exchange::Failure;
 use crate::headers::{self, AnswerFraming};
+use crate::plugin;
 use crate::record::{Facts, micros};
 use crate::refusal::Refusal;
 use crate::request::Request;
@@ -162,6 +163,7 @@ impl Attempt<'_> {
         let body = answer.framing(self.request.head.method());
         let may_keep = self.request.head.keep_alive() && !self.worker.draining.get();
         let framing = AnswerFraming::choose(body, self.request.head.version(), may_keep);
+        plugin::answer_phase(self.request, answer.status(), Some(answer));
         let mut head = self.worker.buffers.take_output();
         headers::write_answer(&mut head, answer, body, framing, self.request, self.claim.issued.as_ref());
         let head_bytes = head.len() as u64;

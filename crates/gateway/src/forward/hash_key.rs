@@ -3,18 +3,13 @@
 use crate::request::Request;
 use crate::table::Route;
 use crate::vars::RequestVariables;
-use model::expr::eval::{Variable, Variables};
 use model::upstream::HashOn;
+use std::borrow::Cow;
 
 /// The key of a consistent hash; the client's address where the named value is missing (APISIX §2.6).
 pub(super) fn hash_key(request: &Request<'_>, route: &Route, on: HashOn, key: &str) -> Vec<u8> {
     let variables = RequestVariables { request, route: Some(route) };
-    let text = |name: &str| match variables.get(name) {
-        Some(Variable::Text(text)) => Some(text.into_owned()),
-        Some(Variable::Bool(value)) => Some(value.to_string()),
-        Some(Variable::Number(value)) => Some(value.to_string()),
-        _ => None,
-    };
+    let text = |name: &str| variables.text(name).map(Cow::into_owned);
     let value = match on {
         HashOn::Vars => text(key),
         HashOn::Header => text(&format!("http_{key}")),

@@ -2,6 +2,7 @@
 //! targets with their connections, streams and turns.
 
 mod changes;
+mod consumers;
 mod places;
 mod problem;
 mod routes;
@@ -11,6 +12,7 @@ pub use problem::Problem;
 use super::{BudgetRule, Ground, Table, Target};
 use crate::assignment::Assigner;
 use crate::health;
+use crate::plugin::{Configured, PluginKind, Shared, configured};
 use changes::Changes;
 use foldhash::HashMap;
 use model::overlay::{self, Overlay};
@@ -40,6 +42,10 @@ pub struct Compiler {
     services: HashMap<String, Arc<EffectiveService>>,
     places: Places,
     assigner: Assigner,
+    consumers: consumers::Kept,
+    kinds: &'static [PluginKind],
+    /// What instances of plugins share through all tables.
+    shared: Shared,
     problems: BTreeMap<(Kind, String), Vec<Problem>>,
 }
 
@@ -64,6 +70,8 @@ struct EffectiveService {
     service: Service,
     /// Its inline upstream, one for all of its routes.
     inline: Option<InlineTarget>,
+    /// Its plugins, one instance each for all of its routes.
+    plugins: Vec<Configured>,
     /// `modified` of the service and of its overlay.
     sources: (Revision, Revision),
 }
@@ -85,6 +93,9 @@ impl Compiler {
             services: HashMap::default(),
             places: Places::default(),
             assigner: Assigner::new(&SecretKey([0; 32]), threads),
+            consumers: consumers::Kept::default(),
+            kinds: &[],
+            shared: Shared::default(),
             problems: BTreeMap::new(),
         }
     }
@@ -103,6 +114,13 @@ impl Compiler {
         self
     }
 
+    /// The same with the plugins that there are.
+    #[must_use]
+    pub fn with_plugins(mut self, kinds: &'static [PluginKind]) -> Compiler {
+        self.kinds = kinds;
+        self
+    }
+
     /// Builds the table of `resources`, which are in the store's order, at `revision`. Costs what differs from the
     /// last ones, and a look at every route if that is more than routes.
     #[must_use]
@@ -112,11 +130,13 @@ impl Compiler {
         self.compile_targets(&changes);
         self.read_overlays(&changes);
         self.compile_services(&changes);
+        let consumers = self.compile_consumers(&changes, &resources);
         self.compile_routes(revision, &changes, &resources);
         self.resources = resources;
         self.assigner.forget_unused();
         self.health.sweep();
-        (self.places.table(revision), self.problems.values().flatten().cloned().collect())
+        let problems = self.problems.values().flatten().chain(self.consumers.problems());
+        (self.places.table(revision, consumers), problems.cloned().collect())
     }
 
     fn compile_targets(&mut self, changes: &Changes<'_>) {
@@ -178,12 +198,15 @@ impl Compiler {
         let service = Service::from_value(&value);
         let inline = value.get("upstream").zip(service.upstream.as_ref());
         let problems = inline.map(|(value, upstream)| problem::of_upstream(value, upstream));
+        let mut problems = problems.unwrap_or_default();
         let kept = before.and_then(|before| before.inline.clone());
         let owner = format!("services/{}", resource.id);
         let inline = service.upstream.as_ref().map(|upstream| self.target(&owner, upstream, kept.as_slice()));
-        let service = EffectiveService { resource: Arc::clone(resource), service, inline, sources };
+        let (plugins, found) = configured(self.kinds, resource, &service.plugins, &mut self.shared);
+        problems.extend(found);
+        let service = EffectiveService { resource: Arc::clone(resource), service, inline, plugins, sources };
         self.services.insert(resource.id.clone(), Arc::new(service));
-        self.report(Kind::Service, &resource.id, problems.unwrap_or_default());
+        self.report(Kind::Service, &resource.id, problems);
     }
 
     /// Routes that changed, and those that were built from something that did.

@@ -5,6 +5,7 @@
 //! keeps it as its current one.
 
 mod compile;
+mod consumers;
 mod pinned;
 mod route;
 mod split;
@@ -13,6 +14,7 @@ mod target;
 pub use crate::balance::budget::BudgetRule;
 pub use crate::balance::picker::{NoNode, Turn};
 pub use compile::{Compiler, Problem};
+pub use consumers::{Consumer, Consumers, Identity};
 pub(crate) use pinned::Pinned;
 pub use route::{Route, RouteDefault};
 pub use split::{Choice, Goal, Rule, Split, Turns, Verdict};
@@ -32,6 +34,8 @@ pub struct Table {
     router: Router<Arc<Route>>,
     by_id: Trie<Arc<Route>>,
     reachable: Arc<HashSet<u64>>,
+    /// Who may send requests.
+    pub consumers: Arc<Consumers>,
 }
 
 impl Table {

@@ -2,6 +2,7 @@
 
 use super::compile::InlineTarget;
 use super::{Goal, Split, Target};
+use crate::plugin::Plan;
 use model::cidr::Cidr;
 use model::expr::eval::Matcher;
 use model::resource::Revision;
@@ -41,6 +42,8 @@ pub struct Route {
     pub timeouts: Option<Timeouts>,
     /// Whether `Upgrade` is passed on.
     pub websocket: bool,
+    /// Its plugins and its service's.
+    pub(crate) plugins: Plan,
     /// What the split and the default look like, for telling whether the epoch goes on.
     pub(super) digest: String,
     /// What it was built from.

@@ -1,14 +1,29 @@
 //! Resources that APISIX refuses, with its texts.
 
 use super::*;
+use crate::plugin::AuthInfo;
 use serde_json::json;
 
-const PLUGINS: [PluginInfo; 1] = [PluginInfo {
-    name: "limit",
-    priority: 1,
-    schema: || json!({"type": "object", "properties": {"count": {"type": "integer", "minimum": 1}}, "required": ["count"], "additionalProperties": false}),
-    check: |conf| if conf["count"] == 13 { Err("bad luck".to_owned()) } else { Ok(()) },
-}];
+const PLUGINS: [PluginInfo; 3] = [
+    PluginInfo::new(
+        "auth",
+        2,
+        || json!({"type": "object", "properties": {"header": {"type": "string"}}}),
+        |_| Ok(()),
+    )
+    .authenticating(AuthInfo {
+        schema: || json!({"type": "object", "properties": {"key": {"type": "string"}}, "required": ["key"], "additionalProperties": false}),
+        key: "key",
+        sealed: &["key"],
+    }),
+    PluginInfo::new(
+        "limit",
+        1,
+        || json!({"type": "object", "properties": {"count": {"type": "integer", "minimum": 1}}, "required": ["count"], "additionalProperties": false}),
+        |conf| if conf["count"] == 13 { Err("bad luck".to_owned()) } else { Ok(()) },
+    ),
+    PluginInfo::new("traffic-split", 0, || json!({"type": "object"}), |_| Ok(())),
+];
 
 fn refusal(kind: Kind, value: Value) -> (String, String) {
     let error = check(kind, &value, &PLUGINS).unwrap_err();

@@ -40,7 +40,7 @@ pub fn of(kind: Kind, value: &Value) -> Vec<Reference> {
         Kind::Service => push("/upstream_id", Kind::Upstream),
         Kind::App => push("/service_id", Kind::Service),
         Kind::Upstream => push("/tls/client_cert_id", Kind::Ssl),
-        Kind::Ssl | Kind::Overlay => {}
+        Kind::Ssl | Kind::Consumer | Kind::Credential | Kind::Overlay => {}
     }
     if matches!(kind, Kind::Route | Kind::Service) {
         push("/upstream/tls/client_cert_id", Kind::Ssl);

@@ -30,6 +30,7 @@ pub(super) fn of(settings: &Settings, keyring: &Keyring) -> gateway::Settings {
         dns_valid_ms: settings.dns.valid_ms,
         always_verify_upstreams: settings.upstream_tls_verify == UpstreamTlsVerify::Always,
         tls_ca_file: settings.tls_ca_file.clone(),
+        plugins: plugins::KINDS,
         replay_bytes: limits.replay_bytes,
         assignment_key: SecretKey(keyring.derive("assignment")),
     }

@@ -7,9 +7,9 @@ use model::traffic_split::TrafficSplit;
 use serde_json::{Value, json};
 
 pub(crate) const ALL: &[PluginInfo] = &[
-    PluginInfo { name: "mocking", priority: 10_900, schema: mocking, check: anything },
-    PluginInfo { name: "cors", priority: 4_000, schema: cors, check: anything },
-    PluginInfo { name: "traffic-split", priority: 966, schema: traffic_split, check: expressions },
+    PluginInfo::new("mocking", 10_900, mocking, anything),
+    PluginInfo::new("cors", 4_000, cors, anything),
+    PluginInfo::new("traffic-split", 966, traffic_split, expressions),
 ];
 
 fn traffic_split() -> Value {

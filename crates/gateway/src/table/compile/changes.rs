@@ -45,9 +45,10 @@ impl<'a> Changes<'a> {
         self.0.iter().copied().filter(move |change| change.kind == kind)
     }
 
-    /// Whether anything other than routes has changed: what routes are built from.
+    /// Whether anything that routes are built from has changed, apart from themselves.
     pub(super) fn concern_more_than_routes(&self) -> bool {
-        self.0.iter().any(|change| change.kind != Kind::Route)
+        let stands_alone = |kind| matches!(kind, Kind::Route | Kind::Consumer | Kind::Credential);
+        self.0.iter().any(|change| !stands_alone(change.kind))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The places of all routes: the table that is to come, changed route by route.
 
 use crate::router::Entry;
-use crate::table::{Route, Table};
+use crate::table::{Consumers, Route, Table};
 use foldhash::HashMap;
 use model::resource::{Resource, Revision};
 use std::sync::Arc;
@@ -25,9 +25,9 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// The table as it stands.
-    pub(super) fn table(&self, revision: Revision) -> Table {
-        Table { revision, ..self.table.clone() }
+    /// The table as it stands, with these consumers.
+    pub(super) fn table(&self, revision: Revision, consumers: Arc<Consumers>) -> Table {
+        Table { revision, consumers, ..self.table.clone() }
     }
 
     /// The route with an id, if it is in the table.

@@ -4,6 +4,7 @@ use super::problem::of_upstream;
 use super::{Compiler, EffectiveService, InlineTarget};
 use crate::balance::shuffle::Shuffled;
 use crate::balance::wheel::Wheel;
+use crate::plugin::{Plan, configured};
 use crate::router::Entry;
 use crate::table::route::Sources;
 use crate::table::{Choice, Goal, Route, RouteDefault, Rule, Split, Target, Turns};
@@ -48,7 +49,11 @@ impl Compiler {
             _ => parsed.hosts.clone(),
         };
         let entry = Entry { order: 0, hosts, uris: parsed.uris.clone(), priority: parsed.priority };
-        let route = Arc::new(self.build(revision, resource, &parsed, service.as_deref())?);
+        let (own, found) = configured(self.kinds, resource, &parsed.plugins, &mut self.shared);
+        problems.extend(found);
+        let plugins = Plan::merge(&[&own, service.as_ref().map_or(&[], |service| &service.plugins)]);
+        let route = self.build(revision, resource, &parsed, service.as_deref())?;
+        let route = Arc::new(Route { plugins, ..route });
         if let (Some(value), Some(upstream)) = (resource.value.get("upstream"), &parsed.upstream) {
             problems.extend(of_upstream(value, upstream));
         }
@@ -106,6 +111,7 @@ impl Compiler {
                 .enable_websocket
                 .or_else(|| service.and_then(|service| service.service.enable_websocket))
                 .unwrap_or(false),
+            plugins: Plan::default(),
             digest,
             sources,
         })

@@ -1,0 +1,190 @@
+//! Changes of header fields that plugins asked for: noted first, done when the head is written.
+
+use super::few::Few;
+use http1::{Known, write};
+use std::borrow::Cow;
+use std::cell::Ref;
+
+/// Changes that fit without an allocation.
+const INLINE: usize = 4;
+
+/// Changes of one head, in the order in which they were asked for.
+#[derive(Debug, Default)]
+pub struct Edits<'r> {
+    list: Few<Edit<'r>, INLINE>,
+}
+
+#[derive(Debug)]
+struct Edit<'r> {
+    name: Cow<'r, str>,
+    change: Change<'r>,
+}
+
+#[derive(Debug)]
+enum Change<'r> {
+    /// This value and no other.
+    Set(FieldValue<'r>),
+    /// This value, if there is no other.
+    SetIfAbsent(FieldValue<'r>),
+    /// This value besides others.
+    Add(FieldValue<'r>),
+    /// None.
+    Remove,
+}
+
+/// The value of a field.
+#[derive(Debug)]
+pub enum FieldValue<'r> {
+    /// A text.
+    Text(Cow<'r, str>),
+    /// A number, written without a copy of its digits.
+    Number(u64),
+}
+
+impl FieldValue<'_> {
+    fn write(&self, out: &mut Vec<u8>, name: &str) {
+        match self {
+            FieldValue::Text(text) => write::header(out, name, text.as_bytes()),
+            FieldValue::Number(number) => write::number_header(out, name, *number),
+        }
+    }
+}
+
+impl<'r> From<&'r str> for FieldValue<'r> {
+    fn from(text: &'r str) -> Self {
+        FieldValue::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for FieldValue<'_> {
+    fn from(text: String) -> Self {
+        FieldValue::Text(Cow::Owned(text))
+    }
+}
+
+impl From<u64> for FieldValue<'_> {
+    fn from(number: u64) -> Self {
+        FieldValue::Number(number)
+    }
+}
+
+impl<'r> Edits<'r> {
+    /// Gives the field this value and no other.
+    pub fn set(&mut self, name: impl Into<Cow<'r, str>>, value: impl Into<FieldValue<'r>>) {
+        self.push(name.into(), Change::Set(value.into()));
+    }
+
+    /// Gives the field this value, unless it has one.
+    pub fn set_if_absent(&mut self, name: impl Into<Cow<'r, str>>, value: impl Into<FieldValue<'r>>) {
+        self.push(name.into(), Change::SetIfAbsent(value.into()));
+    }
+
+    /// Gives the field this value besides others.
+    pub fn add(&mut self, name: impl Into<Cow<'r, str>>, value: impl Into<FieldValue<'r>>) {
+        self.push(name.into(), Change::Add(value.into()));
+    }
+
+    /// Takes the field away.
+    pub fn remove(&mut self, name: impl Into<Cow<'r, str>>) {
+        self.push(name.into(), Change::Remove);
+    }
+
+    /// Whether there is nothing to change.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Whether a field that came with the message stays.
+    pub(crate) fn keeps(&self, name: &str) -> bool {
+        let takes = |edit: &Edit<'_>| {
+            matches!(edit.change, Change::Set(_) | Change::Remove) && edit.name.eq_ignore_ascii_case(name)
+        };
+        !self.list.iter().any(takes)
+    }
+
+    /// The fields to write, given whether the message itself has one of a name.
+    pub(crate) fn fields(&self, has: impl Fn(&str) -> bool) -> impl Iterator<Item = (&str, &FieldValue<'r>)> {
+        self.list.iter().enumerate().filter_map(move |(at, edit)| {
+            let name = edit.name.as_ref();
+            let (Change::Set(value) | Change::SetIfAbsent(value) | Change::Add(value)) = &edit.change else {
+                return None;
+            };
+            let replaced = |later: &Edit<'_>| {
+                matches!(later.change, Change::Set(_) | Change::Remove)
+                    && later.name.eq_ignore_ascii_case(name)
+            };
+            if self.list.iter().skip(at + 1).any(replaced) {
+                return None;
+            }
+            let earlier = || self.list.iter().take(at).any(|edit| edit.name.eq_ignore_ascii_case(name));
+            let absent = || !earlier() && !has(name);
+            let wanted = !matches!(edit.change, Change::SetIfAbsent(_)) || absent();
+            wanted.then_some((name, value))
+        })
+    }
+
+    /// Writes the fields.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, has: impl Fn(&str) -> bool) {
+        self.fields(has).for_each(|(name, value)| value.write(out, name));
+    }
+
+    /// Notes a change, if it is one that may be asked for: framing and what concerns one connection is the gate's.
+    fn push(&mut self, name: Cow<'r, str>, change: Change<'r>) {
+        let value = match &change {
+            Change::Set(FieldValue::Text(text))
+            | Change::SetIfAbsent(FieldValue::Text(text))
+            | Change::Add(FieldValue::Text(text)) => text.as_bytes(),
+            _ => b"",
+        };
+        if is_of_the_gate(&name) || write::check_field(&name, value).is_err() {
+            tracing::debug!(field = %name, "a plugin may not change this field, or not to this value");
+            return;
+        }
+        self.list.push(Edit { name, change });
+    }
+}
+
+/// All changes of the head that goes to the client: a later one beats an earlier one.
+pub(crate) struct AnswerEdits<'q> {
+    pub(super) early: &'q Edits<'q>,
+    pub(super) late: Ref<'q, Edits<'static>>,
+}
+
+impl AnswerEdits<'_> {
+    /// Whether there is nothing to change.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.early.is_empty() && self.late.is_empty()
+    }
+
+    /// Whether a field that came with the answer stays.
+    pub(crate) fn keeps(&self, name: &str) -> bool {
+        self.early.keeps(name) && self.late.keeps(name)
+    }
+
+    /// Gives each field to write, given whether the answer itself has one of a name.
+    pub(crate) fn each(
+        &self,
+        has: impl Fn(&str) -> bool + Copy,
+        mut field: impl FnMut(&str, &FieldValue<'_>),
+    ) {
+        for (name, value) in self.early.fields(has).filter(|(name, _)| self.late.keeps(name)) {
+            field(name, value);
+        }
+        let same = |name: &str, set: &str| set.eq_ignore_ascii_case(name);
+        let set = |name: &str| has(name) || self.early.fields(has).any(|(early, _)| same(name, early));
+        for (name, value) in self.late.fields(set) {
+            field(name, value);
+        }
+    }
+
+    /// Writes the fields.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, has: impl Fn(&str) -> bool + Copy) {
+        self.each(has, |name, value| value.write(out, name));
+    }
+}
+
+/// Whether a field says where a message ends or how a connection goes on.
+fn is_of_the_gate(name: &str) -> bool {
+    let known = Known::of(name.as_bytes());
+    known.is_hop_by_hop() || matches!(known, Known::ContentLength | Known::Host)
+}

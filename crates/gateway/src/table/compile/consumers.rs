@@ -1,0 +1,117 @@
+//! Consumers and credentials. Those that did not change are the same objects again; the index of keys is made anew when
+//! any did, which is cheap: it copies references.
+
+use super::changes::Changes;
+use super::{Compiler, Problem};
+use crate::plugin::{Plan, configured};
+use crate::table::consumers::{Consumer, Consumers, KeyEntry};
+use foldhash::HashMap;
+use model::consumer::{self, split_credential_id};
+use model::plugin::PluginInfo;
+use model::resource::{Kind, Resource};
+use std::sync::Arc;
+
+/// What is kept of consumers from one table to the next.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    consumers: HashMap<String, Arc<Consumer>>,
+    /// The keys of consumers and credentials.
+    keys: HashMap<(Kind, String), Vec<KeyEntry>>,
+    all: Arc<Consumers>,
+    problems: Vec<Problem>,
+}
+
+impl Kept {
+    /// What was wrong when the keys were put together.
+    pub(super) fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter()
+    }
+}
+
+impl Compiler {
+    /// The consumers of a table.
+    pub(super) fn compile_consumers(
+        &mut self,
+        changes: &Changes<'_>,
+        resources: &[Arc<Resource>],
+    ) -> Arc<Consumers> {
+        let mut changed = false;
+        for change in changes.of(Kind::Consumer).chain(changes.of(Kind::Credential)) {
+            changed = true;
+            let mut problems = Vec::new();
+            let key = (change.kind, change.id.to_owned());
+            match change.now {
+                Some(resource) => {
+                    if change.kind == Kind::Consumer {
+                        problems = self.compile_consumer(resource);
+                    }
+                    let keys = self.keys(resource);
+                    self.consumers.keys.insert(key, keys);
+                }
+                None => {
+                    self.consumers.keys.remove(&key);
+                    if change.kind == Kind::Consumer {
+                        self.consumers.consumers.remove(change.id);
+                    }
+                }
+            }
+            self.report(change.kind, change.id, problems);
+        }
+        if changed {
+            self.put_together(resources);
+        }
+        Arc::clone(&self.consumers.all)
+    }
+
+    /// Compiles what a consumer brings along; gives what of it cannot run.
+    fn compile_consumer(&mut self, resource: &Resource) -> Vec<String> {
+        let parsed = consumer::Consumer::from_value(&resource.value);
+        let (configured, problems) = configured(self.kinds, resource, &parsed.plugins, &mut self.shared);
+        let consumer = Consumer {
+            username: resource.id.as_str().into(),
+            custom_id: Some(parsed.custom_id.as_str().into()).filter(|_| !parsed.custom_id.is_empty()),
+            plan: Plan::merge(&[&configured]),
+        };
+        self.consumers.consumers.insert(resource.id.clone(), Arc::new(consumer));
+        problems
+    }
+
+    fn keys(&self, resource: &Resource) -> Vec<KeyEntry> {
+        let credential: Option<Arc<str>> = match resource.kind {
+            Kind::Credential => Some(split_credential_id(&resource.id).1.into()),
+            _ => None,
+        };
+        let known: Vec<PluginInfo> = self.kinds.iter().map(|kind| kind.info).collect();
+        let entry = |(plugin, key): (&'static str, &str)| KeyEntry {
+            plugin,
+            key: key.as_bytes().into(),
+            credential: credential.clone(),
+        };
+        consumer::keys(&resource.value, &known).map(entry).collect()
+    }
+
+    /// Makes the index, in the order in which the resources were made: a key belongs to the first that has it.
+    fn put_together(&mut self, resources: &[Arc<Resource>]) {
+        let Kept { consumers, keys, all, problems } = &mut self.consumers;
+        let owners =
+            resources.iter().filter(|resource| matches!(resource.kind, Kind::Consumer | Kind::Credential));
+        let entries = owners.flat_map(|resource| {
+            let username = match resource.kind {
+                Kind::Credential => split_credential_id(&resource.id).0,
+                _ => resource.id.as_str(),
+            };
+            let entries = keys.get(&(resource.kind, resource.id.clone())).map_or(&[][..], Vec::as_slice);
+            entries.iter().map(move |entry| (resource, username, entry))
+        });
+        let (together, refused) = Consumers::new(consumers.values().cloned(), entries);
+        *all = Arc::new(together);
+        let problem = |(resource, plugin): (&Arc<Resource>, &str)| Problem {
+            kind: resource.kind,
+            id: resource.id.clone(),
+            what: format!(
+                "its {plugin} key belongs to another consumer already, or it has no consumer; the key is not taken"
+            ),
+        };
+        *problems = refused.into_iter().map(problem).collect();
+    }
+}

@@ -1,0 +1,148 @@
+use crate::support::{Gate, consumer, credential, route};
+use model::resource::Kind;
+use serde_json::{Value, json};
+
+fn jack() -> (Kind, Value) {
+    consumer("jack", &json!({"key-auth": {"key": "jacks-key"}}))
+}
+
+async fn gate(conf: Value) -> Gate {
+    let rose = credential("rose", "c-1", &json!({"key-auth": {"key": "roses-key"}}));
+    Gate::with(&[route(&json!({"key-auth": conf})), jack(), consumer("rose", &json!({})), rose]).await
+}
+
+#[tokio::test]
+async fn a_request_without_a_key_or_with_a_wrong_one_gets_a_401() {
+    let gate = gate(json!({})).await;
+    for (headers, path, text) in [
+        (&[][..], "/", "Missing API key in request"),
+        (&[("apikey", "wrong")][..], "/", "Invalid API key in request"),
+        (&[("apikey", "")][..], "/", "Invalid API key in request"),
+        (&[("apikey", "jacks-ke")][..], "/?apikey=jacks-key", "Invalid API key in request"),
+        (&[][..], "/?apikey", "Invalid API key in request"),
+        (&[][..], "/?apikey=wrong", "Invalid API key in request"),
+    ] {
+        let answer = gate.get(path, headers).await;
+        assert_eq!(answer.status, 401, "{path} {headers:?}");
+        assert_eq!(answer.body, format!("{{\"message\":\"{text}\"}}\n"));
+        assert_eq!(answer.header("www-authenticate").as_deref(), Some("apikey realm=\"key\""));
+        assert_eq!(answer.header("content-type").as_deref(), Some("application/json"));
+    }
+    assert_eq!(gate.upstream.requests().len(), 0, "nothing reached the upstream");
+}
+
+#[tokio::test]
+async fn the_upstream_is_told_who_it_is_whatever_the_client_says() {
+    let gate = gate(json!({})).await;
+    let lies = [
+        ("X-Consumer-Username", "root"),
+        ("x-credential-identifier", "root"),
+        ("X-CONSUMER-CUSTOM-ID", "root"),
+    ];
+    for (path, key, username, credential) in [
+        ("/", Some("jacks-key"), "jack", None),
+        ("/?apikey=roses%2Dkey", None, "rose", Some("c-1")),
+        ("/?apikey=jacks-key", Some("roses-key"), "rose", Some("c-1")),
+    ] {
+        let headers: Vec<_> = key.map(|key| ("ApiKey", key)).into_iter().chain(lies).collect();
+        assert_eq!(gate.get(path, &headers).await.status, 200);
+        let request = gate.last_request();
+        assert_eq!(request.values("x-consumer-username"), [username]);
+        assert_eq!(request.values("x-credential-identifier"), credential.as_slice());
+        assert_eq!(request.values("x-consumer-custom-id"), [""; 0]);
+        assert_eq!(request.target, path, "the key is not hidden");
+    }
+}
+
+#[tokio::test]
+async fn a_route_without_the_plugin_does_not_pass_on_who_a_client_claims_to_be() {
+    let gate = Gate::with(&[route(&json!({}))]).await;
+    let lies = [("X-Consumer-Username", "root"), ("X-Credential-Identifier", "root"), ("X-Other", "stays")];
+    assert_eq!(gate.get("/", &lies).await.status, 200);
+    let request = gate.last_request();
+    assert_eq!(request.values("x-consumer-username"), [""; 0]);
+    assert_eq!(request.values("x-credential-identifier"), [""; 0]);
+    assert_eq!(request.values("x-other"), ["stays"]);
+}
+
+#[tokio::test]
+async fn names_of_header_and_argument_and_the_realm_can_be_chosen() {
+    let gate = gate(json!({"header": "X-Key", "query": "auth key", "realm": "a \"b\""})).await;
+    assert_eq!(gate.get("/", &[("x-key", "jacks-key")]).await.status, 200);
+    assert_eq!(gate.get("/?auth+key=jacks-key", &[]).await.status, 200);
+    let answer = gate.get("/?apikey=jacks-key", &[("apikey", "jacks-key")]).await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.header("www-authenticate").as_deref(), Some("apikey realm=\"a \\\"b\\\"\""));
+}
+
+#[tokio::test]
+async fn a_hidden_key_does_not_reach_the_upstream() {
+    let gate = gate(json!({"hide_credentials": true})).await;
+    for (path, headers, target) in [
+        ("/x", &[("apikey", "jacks-key"), ("ApiKey", "again")][..], "/x"),
+        ("/x?apikey=jacks-key", &[][..], "/x"),
+        ("/x?a=1&apikey=jacks-key&b=2&%61pikey=3", &[][..], "/x?a=1&b=2"),
+        ("/x?a=1&apikey=other", &[("apikey", "jacks-key")][..], "/x?a=1&apikey=other"),
+    ] {
+        assert_eq!(gate.get(path, headers).await.status, 200, "{path}");
+        let request = gate.last_request();
+        assert_eq!((request.target.as_str(), request.values("apikey")), (target, vec![]));
+    }
+}
+
+#[tokio::test]
+async fn an_anonymous_consumer_stands_in_for_an_unknown_one() {
+    let gate = gate(json!({"anonymous_consumer": "rose"})).await;
+    for (headers, username) in
+        [(&[][..], "rose"), (&[("apikey", "wrong")][..], "rose"), (&[("apikey", "jacks-key")][..], "jack")]
+    {
+        assert_eq!(gate.get("/", headers).await.status, 200);
+        let request = gate.last_request();
+        assert_eq!(request.values("x-consumer-username"), [username]);
+        assert_eq!(request.values("x-credential-identifier"), [""; 0]);
+    }
+    let resources = [route(&json!({"key-auth": {"anonymous_consumer": "nobody"}})), jack()];
+    gate.apply(&resources).await;
+    let answer = gate.get("/", &[]).await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (401, "{\"message\":\"Invalid user authorization\"}\n")
+    );
+}
+
+#[tokio::test]
+async fn a_key_is_good_from_one_table_to_the_next_while_its_consumer_has_it() {
+    let gate = Gate::with(&[route(&json!({"key-auth": {}})), jack()]).await;
+    let status = async |key: &str| gate.get("/", &[("apikey", key)]).await.status;
+    assert_eq!((status("jacks-key").await, status("new-key").await), (200, 401));
+    let renewed = consumer("jack", &json!({"key-auth": {"key": "new-key"}}));
+    gate.apply(&[route(&json!({"key-auth": {}})), renewed.clone()]).await;
+    assert_eq!((status("jacks-key").await, status("new-key").await), (401, 200));
+    let second = credential("jack", "second", &json!({"key-auth": {"key": "jacks-key"}}));
+    gate.apply(&[route(&json!({"key-auth": {}})), renewed, second.clone()]).await;
+    assert_eq!((status("jacks-key").await, status("new-key").await), (200, 200));
+    let applied = gate.apply(&[route(&json!({"key-auth": {}})), second]).await;
+    assert_eq!(applied.problems.len(), 1, "a credential without a consumer: {:?}", applied.problems);
+    assert_eq!((status("jacks-key").await, status("new-key").await), (401, 401));
+}
+
+#[tokio::test]
+async fn a_key_that_two_have_is_the_firsts_and_is_told_of_without_being_shown() {
+    let gate = Gate::with(&[route(&json!({"key-auth": {}})), jack()]).await;
+    let other = consumer("other", &json!({"key-auth": {"key": "jacks-key"}}));
+    let applied = gate.apply(&[route(&json!({"key-auth": {}})), jack(), other]).await;
+    assert_eq!(gate.get("/", &[("apikey", "jacks-key")]).await.status, 200);
+    assert_eq!(gate.last_request().values("x-consumer-username"), ["jack"]);
+    assert_eq!(applied.problems.len(), 1);
+    assert_eq!(applied.problems[0].id, "other");
+    assert!(!applied.problems[0].what.contains("jacks-key"), "{}", applied.problems[0].what);
+}
+
+#[tokio::test]
+async fn the_label_custom_id_is_passed_on() {
+    let mut labelled = jack();
+    labelled.1["labels"] = json!({"custom_id": "4711"});
+    let gate = Gate::with(&[route(&json!({"key-auth": {}})), labelled]).await;
+    assert_eq!(gate.get("/", &[("apikey", "jacks-key")]).await.status, 200);
+    assert_eq!(gate.last_request().values("x-consumer-custom-id"), ["4711"]);
+}
