@@ -13,6 +13,7 @@
 pub mod clock;
 pub mod raw;
 pub mod scripted;
+pub mod tap;
 pub mod upstream;
 
 /// A port of the loopback address that was free a moment ago. For processes that must be told their port; what can

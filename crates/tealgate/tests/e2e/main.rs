@@ -15,6 +15,7 @@ mod release_cli;
 mod release_roles;
 mod reload;
 mod seed_walk;
+mod smuggling;
 mod switches;
 mod writes;
 mod wrong_files;
