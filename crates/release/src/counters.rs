@@ -12,7 +12,7 @@ use model::policy::Limits;
 use model::record::{Answerer, Lane};
 use model::resource::Revision;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use store::Report;
 use telemetry::counts::Counts;
@@ -34,6 +34,13 @@ struct Gateway {
     report: Option<GatewayReport>,
 }
 
+impl Gateway {
+    /// The instances whose counts are contained in this one's.
+    fn inherited(&self) -> &[String] {
+        self.report.as_ref().map_or(&[], |report| &report.inherited)
+    }
+}
+
 impl Gateways {
     /// Reads the reports of gateways that are at most `live_within_ms` old.
     #[must_use]
@@ -41,17 +48,26 @@ impl Gateways {
         let gateways = reports.iter().filter(|report| report.at_ms.saturating_add(live_within_ms) >= now_ms);
         let gateways = gateways.filter_map(|report| {
             let (instance, applied) = (report.instance.clone(), report.applied?);
-            Some(Gateway { instance, applied, report: GatewayReport::deserialize(&report.detail).ok() })
+            let report = GatewayReport::deserialize(&report.detail).ok();
+            // One that has ended claims nothing any more, whatever it ran.
+            let ended = report.as_ref().is_some_and(|report| report.ended);
+            Some(Gateway { instance, applied: if ended { Revision::MAX } else { applied }, report })
         });
-        Gateways { gateways: gateways.collect() }
+        let mut gateways: Vec<Gateway> = gateways.collect();
+        let inherited: BTreeSet<String> = gateways.iter().flat_map(Gateway::inherited).cloned().collect();
+        gateways.retain(|gateway| !inherited.contains(&gateway.instance));
+        Gateways { gateways }
     }
 
-    /// Their instances, sorted.
+    /// Their instances, sorted, and those whose counts they have inherited.
     #[must_use]
     pub fn instances(&self) -> Vec<String> {
-        let mut instances: Vec<String> =
-            self.gateways.iter().map(|gateway| gateway.instance.clone()).collect();
+        let named = |gateway: &Gateway| {
+            gateway.inherited().iter().cloned().chain([gateway.instance.clone()]).collect()
+        };
+        let mut instances: Vec<String> = self.gateways.iter().flat_map::<Vec<_>, _>(named).collect();
         instances.sort();
+        instances.dedup();
         instances
     }
 

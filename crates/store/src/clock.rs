@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// Blocks this thread. Only for opening a store, where another process's short lock can not be waited for by an event.
+/// Blocks this thread. Only for locks at a start, where another process's short lock can not be waited for by an event.
 pub(crate) fn pause(duration: Duration) {
     std::thread::sleep(duration);
 }

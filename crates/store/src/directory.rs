@@ -1,5 +1,6 @@
 //! The data directory: made private, and locked once per role.
 
+use crate::clock::pause;
 use crate::{Result, StoreError};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -7,16 +8,44 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 /// Keeps other processes from taking the same role on the same directory, until it is dropped or the process ends,
 /// however it ends.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    _held: Vec<File>,
+    held: Vec<File>,
 }
 
+impl DirectoryLock {
+    /// The files that the lock stands on. A process that is given a duplicate of them (`SCM_RIGHTS`) holds the lock, too:
+    /// it ends with the last duplicate.
+    #[must_use]
+    pub fn files(&self) -> &[File] {
+        &self.held
+    }
+
+    /// The lock of the process that handed its [`DirectoryLock::files`] over.
+    #[must_use]
+    pub fn handed(files: Vec<File>) -> DirectoryLock {
+        DirectoryLock { held: files }
+    }
+
+    /// Names this process as the one that others are to be told of.
+    ///
+    /// # Errors
+    /// When the files cannot be written.
+    pub fn name_holder(&self) -> io::Result<()> {
+        self.held.iter().try_for_each(write_pid)
+    }
+}
+
+/// How long to wait for a process that is about to end: the system ends its lock only when it has taken it down.
+const ENDING_LIMIT: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(10);
+
 /// Locks a data directory for a role: `gateway`, `controller`, or `all`, which is both of them. Makes the directory if
-/// it does not exist.
+/// it does not exist. Blocks for up to a second while another process has the role: it may be about to end.
 ///
 /// # Errors
 /// [`StoreError::Locked`] if another process has the role, [`StoreError::Backend`] if the directory is not writable or
@@ -33,25 +62,36 @@ pub fn lock(dir: &Path, role: &str) -> Result<DirectoryLock> {
     };
     prepare(dir)?;
     let held = roles.iter().map(|role| lock_role(dir, role)).collect::<Result<Vec<_>>>()?;
-    Ok(DirectoryLock { _held: held })
+    Ok(DirectoryLock { held })
 }
 
 fn lock_role(dir: &Path, role: &str) -> Result<File> {
     let path = dir.join(format!("lock.{role}"));
     let mut file = open_private(&path)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            let (path, role) = (dir.display().to_string(), role.to_owned());
-            return Err(StoreError::Locked { path, role, pid: holder(&mut file) });
+    let mut left = ENDING_LIMIT.as_millis() / RETRY.as_millis();
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            Err(Errno::WOULDBLOCK) if left > 0 => {
+                left -= 1;
+                pause(RETRY);
+            }
+            Err(Errno::WOULDBLOCK) => {
+                let (path, role) = (dir.display().to_string(), role.to_owned());
+                return Err(StoreError::Locked { path, role, pid: holder(&mut file) });
+            }
+            Err(error) => return Err(trouble(&path, "lock it", error)),
         }
-        Err(error) => return Err(trouble(&path, "lock it", error)),
     }
-    // The lock is the flock; the number is only for the other's error message.
-    let named =
-        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
-    named.map_err(|error| trouble(&path, "write to it", error))?;
+    write_pid(&file).map_err(|error| trouble(&path, "write to it", error))?;
     Ok(file)
+}
+
+/// The lock is the flock; the number is only for the other's error message.
+fn write_pid(mut file: &File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
 }
 
 fn holder(file: &mut File) -> Option<u32> {
@@ -123,6 +163,33 @@ mod tests {
         let _all = lock(dir.path(), "all").unwrap();
         assert!(matches!(lock(dir.path(), "gateway"), Err(StoreError::Locked { .. })));
         assert!(matches!(lock(dir.path(), "controller"), Err(StoreError::Locked { .. })));
+    }
+
+    #[test]
+    fn a_lock_is_held_until_the_last_who_was_handed_it_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = lock(dir.path(), "all").unwrap();
+        let files = first.files().iter().map(|file| file.try_clone().unwrap()).collect();
+        let second = DirectoryLock::handed(files);
+        drop(first);
+        assert!(matches!(lock(dir.path(), "gateway"), Err(StoreError::Locked { .. })));
+        std::fs::write(dir.path().join("lock.gateway"), "7").unwrap();
+        second.name_holder().unwrap();
+        let pid = std::fs::read_to_string(dir.path().join("lock.gateway")).unwrap();
+        assert_eq!(pid.trim(), std::process::id().to_string());
+        drop(second);
+        let _third = lock(dir.path(), "all").unwrap();
+    }
+
+    #[test]
+    fn one_that_is_about_to_end_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let ending = lock(dir.path(), "gateway").unwrap();
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| lock(dir.path(), "gateway").is_ok());
+            drop(ending);
+            assert!(next.join().unwrap());
+        });
     }
 
     #[test]

@@ -27,4 +27,11 @@ pub struct GatewayReport {
     /// The newest failed requests.
     #[serde(default)]
     pub failures: Vec<FailureSample>,
+    /// It has ended after another process took over from it: these counts are its last, and that process will add
+    /// them to its own.
+    #[serde(default)]
+    pub ended: bool,
+    /// The instances that ended so, and whose counts are contained in these.
+    #[serde(default)]
+    pub inherited: Vec<String>,
 }

@@ -110,3 +110,29 @@ fn an_account_adds_up_by_epoch_answerer_and_lane() {
     assert_eq!((account.rows[0].counts.received, account.rows[0].counts.failed()), (13, 1));
     assert!(alive(&reports).account("shop", None, 77).rows.is_empty(), "nothing was changed yet");
 }
+
+#[test]
+fn what_a_gateway_that_ended_had_counted_is_there_once_before_and_after_it_is_inherited() {
+    let counted = |requests| vec![series(Answerer::Green, Lane::Share, 8, requests, 0, 0)];
+    let with = |instance: &str, requests, change: fn(&mut GatewayReport)| {
+        let mut report = report(instance, 9, counted(requests));
+        let mut detail = GatewayReport::deserialize(&report.detail).unwrap();
+        change(&mut detail);
+        report.detail = serde_json::to_value(detail).unwrap();
+        report
+    };
+    let ended = || with("old", 3, |detail| detail.ended = true);
+    let before = [with("new", 10, |_| {}), ended()];
+    let heir = || with("new", 13, |detail| detail.inherited = vec!["old".to_owned()]);
+    for reports in [&before[..], &[heir(), ended()], &[heir()]] {
+        let gateways = alive(reports);
+        assert_eq!(gateways.instances(), ["new", "old"], "neither has gone");
+        assert_eq!(gateways.of_colour("shop", Colour::Green, 0, None).received, 13);
+        assert_eq!(spread(&gateways, 9), Spread::Yes);
+    }
+    let behind = spread(&alive(&before), 10);
+    assert!(
+        matches!(&behind, Spread::No { detail } if detail == "new runs revision 9, not 10"),
+        "one that has ended runs nothing any more: {behind:?}"
+    );
+}
