@@ -36,6 +36,9 @@ pub struct ServeArgs {
     /// What this process does: both, or one of the two that share only the store.
     #[arg(long, value_enum, default_value_t)]
     pub role: Role,
+    /// Take over from the running process of this role and data directory; clients do not notice. Without one, just start.
+    #[arg(long)]
+    pub takeover: bool,
     /// Gateway threads [default: one per core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,

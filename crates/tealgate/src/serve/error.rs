@@ -1,5 +1,6 @@
 //! Why a server could not be started, and what to do.
 
+use super::takeover::TakeoverError;
 use crate::config::apply::ApplyError;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -41,6 +42,9 @@ pub enum ServeError {
     /// The gateway.
     #[error("gateway cannot be started")]
     Gateway(#[from] gateway::StartError),
+    /// The running process does not hand over.
+    #[error("nothing was taken over")]
+    Takeover(#[from] TakeoverError),
     /// The Admin API's address.
     #[error("Admin API cannot listen on {address}")]
     AdminListen {
@@ -50,6 +54,23 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+}
+
+impl ServeError {
+    /// What, and because of what, in one line.
+    pub(super) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            let cause = error.to_string();
+            if !text.contains(&cause) {
+                text.push_str(": ");
+                text.push_str(&cause);
+            }
+            source = error.source();
+        }
+        text
+    }
 }
 
 impl From<ServeError> for Failure {
@@ -74,6 +95,7 @@ impl From<ServeError> for Failure {
                 (Exit::Usage, "choose another address with --listen, or stop who uses it")
             }
             ServeError::Gateway(_) => (Exit::Internal, ""),
+            ServeError::Takeover(_) => (Exit::Refused, "the running process goes on as it was"),
             ServeError::AdminListen { .. } => {
                 (Exit::Usage, "choose another address with --admin or --admin-tls, or `off`")
             }

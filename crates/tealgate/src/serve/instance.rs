@@ -1,10 +1,11 @@
 //! What this process tells the others through the store: the revision that its gateway runs, and its counters.
 
+use super::inheritance::Inheritance;
 use super::server::addresses;
 use crate::clock;
 use gateway::Gateway;
 use model::resource::Revision;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Report, Store};
 use telemetry::report::GatewayReport;
@@ -24,18 +25,32 @@ pub(super) struct Instance {
     gateway: Option<Arc<Gateway>>,
     applied: watch::Sender<Option<Revision>>,
     started_at_ms: i64,
+    /// Of the processes that handed over to this one.
+    inheritance: Mutex<Inheritance>,
+    /// Whether such a process may still be about to end.
+    is_heir: bool,
 }
 
 impl Instance {
-    /// A new instance; nothing is reported yet.
+    /// A new instance; nothing is reported yet. `is_heir`: another process hands over to this one.
     pub(super) fn new(
         store: Arc<dyn Store>,
         role: &'static str,
         gateway: Option<Arc<Gateway>>,
+        is_heir: bool,
     ) -> Arc<Instance> {
         let started_at_ms = clock::now_ms();
         let id = format!("{role}-{}-{started_at_ms}", std::process::id());
-        Arc::new(Instance { store, id, role, gateway, applied: watch::channel(None).0, started_at_ms })
+        Arc::new(Instance {
+            store,
+            id,
+            role,
+            gateway,
+            applied: watch::channel(None).0,
+            started_at_ms,
+            inheritance: Mutex::default(),
+            is_heir,
+        })
     }
 
     /// Its id, unique per start of a process.
@@ -44,8 +59,11 @@ impl Instance {
     }
 
     /// Forgets what earlier processes of this role on the same data directory said. They are dead: this one holds
-    /// the lock.
+    /// the lock. The one that hands over to this one is not.
     pub(super) async fn forget_the_dead(&self) {
+        if self.is_heir {
+            return;
+        }
         let Ok(reports) = self.store.reports().await else { return };
         for report in reports.iter().filter(|report| report.role == self.role || self.role == "all") {
             if let Err(error) = self.store.forget(&report.instance).await {
@@ -68,13 +86,18 @@ impl Instance {
     /// Reports the counters whenever they changed, and a sign of life now and then, for ever.
     pub(super) async fn report_forever(&self) {
         let mut last = Vec::new();
-        let mut quiet = 0;
+        let (mut quiet, mut looked) = (0, 0);
         loop {
             clock::pause(COUNTERS_EVERY).await;
             // The revision first: what is counted may be newer than it says, never older.
             let applied = *self.applied.borrow();
             let counters = self.counters();
             quiet += 1;
+            looked += 1;
+            if self.is_heir && looked >= HEARTBEAT_INTERVALS {
+                looked = 0;
+                self.inherit().await;
+            }
             if counters != last || quiet >= HEARTBEAT_INTERVALS {
                 quiet = 0;
                 self.report(applied, counters.clone()).await;
@@ -90,6 +113,39 @@ impl Instance {
         }
     }
 
+    /// Says for the last time what was counted, for the process that has taken over to add it to its own.
+    pub(super) async fn bequeath(&self) {
+        let applied = *self.applied.borrow();
+        let mut detail = self.detail(self.counters());
+        detail.ended = true;
+        self.send(applied, &detail).await;
+    }
+
+    /// Takes over the counts of processes that handed over and have ended since. Whoever adds up all reports finds them
+    /// once at any moment: this report names the instances that it contains.
+    async fn inherit(&self) {
+        let Ok(reports) = self.store.reports().await else { return };
+        let ended: Vec<String> = {
+            let mut inheritance = self.inheritance();
+            let of_role = reports.iter().filter(|report| report.role == self.role);
+            of_role.filter(|report| inheritance.take(report)).map(|report| report.instance.clone()).collect()
+        };
+        if ended.is_empty() {
+            return;
+        }
+        let applied = *self.applied.borrow();
+        self.report(applied, self.counters()).await;
+        for instance in ended {
+            if let Err(error) = self.store.forget(&instance).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "an old report stays");
+            }
+        }
+    }
+
+    fn inheritance(&self) -> MutexGuard<'_, Inheritance> {
+        self.inheritance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The counters that releases need: those of the routes that lead to apps.
     fn counters(&self) -> Vec<SeriesCounts> {
         let Some(gateway) = &self.gateway else { return Vec::new() };
@@ -99,12 +155,16 @@ impl Instance {
     }
 
     async fn report(&self, applied: Option<Revision>, counters: Vec<SeriesCounts>) {
+        self.send(applied, &self.detail(counters)).await;
+    }
+
+    async fn send(&self, applied: Option<Revision>, detail: &GatewayReport) {
         let report = Report {
             instance: self.id.clone(),
             role: self.role.to_owned(),
             applied,
             at_ms: clock::now_ms(),
-            detail: serde_json::to_value(self.detail(counters)).unwrap_or_default(),
+            detail: serde_json::to_value(detail).unwrap_or_default(),
         };
         if let Err(error) = self.store.report(report).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot report to the store");
@@ -113,13 +173,17 @@ impl Instance {
 
     fn detail(&self, counters: Vec<SeriesCounts>) -> GatewayReport {
         let gateway = self.gateway.as_ref();
-        GatewayReport {
+        let mut detail = GatewayReport {
             pid: std::process::id(),
             started_at_ms: self.started_at_ms,
             listen: gateway.map(|gateway| addresses(gateway, false)).unwrap_or_default(),
             totals: gateway.map(|gateway| gateway.totals().snapshot()).unwrap_or_default(),
             series: counters,
             failures: gateway.map(|gateway| gateway.failures().snapshot()).unwrap_or_default(),
-        }
+            ended: false,
+            inherited: Vec::new(),
+        };
+        self.inheritance().add_to(&mut detail);
+        detail
     }
 }

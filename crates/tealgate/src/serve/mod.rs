@@ -4,31 +4,38 @@
 //! file ──reload──▶ store ──follow──▶ gateway threads ──instance──▶ store ──▶ admin, release
 //! ```
 
+mod admin_listeners;
 mod error;
 mod follow;
 mod gateway_settings;
+mod inheritance;
 mod instance;
+mod life;
+mod notify;
 mod options;
 pub mod prepare;
 mod reload;
 mod server;
 mod signals;
+mod takeover;
 
 pub use error::ServeError;
 pub use options::{KeySource, Options};
 pub use server::Server;
+pub use takeover::{TakeoverError, Taker};
 
 use crate::cli::serve::ServeArgs;
 use crate::command::output::Output;
 use crate::error::{Failure, Outcome};
 use crate::exit::Exit;
 use crate::logging;
+use life::End;
 use signals::Signals;
 
 /// Threads of the control plane: the Admin API, releases, the store's waiters. The gateway has its own.
 const CONTROL_THREADS: usize = 2;
 
-/// Serves until SIGTERM or SIGINT; a second one ends at once.
+/// Serves until SIGTERM or SIGINT, a second one ends at once; or until another process has taken over.
 ///
 /// # Errors
 /// When the configuration is wrong, an address or the data directory is taken, or a part cannot be started.
@@ -43,10 +50,23 @@ pub fn run(arguments: &ServeArgs, output: Output) -> Outcome {
         .map_err(Failure::internal)?;
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(Failure::internal)?;
-        let server = Server::start(options).await?;
+        let taker = if arguments.takeover { find_predecessor(&options).await? } else { None };
+        let mut server = Server::take_over(options, taker).await?;
+        server.of_this_process();
         output.talk(&server.banner());
-        server.obey(&mut signals).await;
-        server.stop(&mut signals).await;
+        match server.obey(&mut signals).await {
+            End::Asked => server.stop(&mut signals).await,
+            End::TakenOver => server.leave(&mut signals).await,
+        }
         Ok(Exit::Done)
     })
+}
+
+/// The running process of this role. Without one, this is a start like any other.
+async fn find_predecessor(options: &Options) -> Result<Option<Taker>, ServeError> {
+    let taker = Taker::connect(&options.prepared.data_dir, options.role).await?;
+    if taker.is_none() {
+        tracing::info!("there is no process to take over from");
+    }
+    Ok(taker)
 }

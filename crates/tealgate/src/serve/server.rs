@@ -6,7 +6,8 @@ use super::gateway_settings;
 use super::instance::Instance;
 use super::options::{KeySource, Options};
 use super::reload::{self, FileWatch};
-use super::signals::{Asked, Signals};
+use super::takeover::{Giver, Holdings, Program, Taker, Use};
+use super::{admin_listeners, notify};
 use crate::cli::serve::Role;
 use crate::config::settings::AccessLog;
 use crate::running::Running;
@@ -30,30 +31,31 @@ use telemetry::series::SeriesCounts;
 use telemetry::totals::Totals;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
-/// How long connections that are idle may still send a request once the server drains.
-const IDLE_GRACE: Duration = Duration::from_secs(1);
+/// How long the controller may take to end what it does.
+const CONTROLLER_LIMIT: Duration = Duration::from_secs(20);
 
 /// A running server.
 pub struct Server {
-    store: Arc<dyn Store>,
-    gateway: Option<Arc<Gateway>>,
-    controller: Option<Arc<Controller>>,
+    pub(super) options: Options,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) gateway: Option<Arc<Gateway>>,
+    pub(super) controller: Option<Arc<Controller>>,
     processes: Option<Arc<ProcessDriver>>,
-    instance: Arc<Instance>,
-    log: Option<Arc<telemetry::access_log::AccessLog>>,
-    config: Option<PathBuf>,
-    file_watch: Option<FileWatch>,
-    data_dir: PathBuf,
-    keys_file: Option<PathBuf>,
-    admin: Option<SocketAddr>,
-    admin_tls: Option<SocketAddr>,
-    readiness: watch::Sender<Readiness>,
-    shutdown: watch::Sender<bool>,
-    shutdown_timeout: Duration,
-    tasks: JoinSet<()>,
-    _lock: DirectoryLock,
+    pub(super) instance: Arc<Instance>,
+    pub(super) log: Option<Arc<telemetry::access_log::AccessLog>>,
+    pub(super) file_watch: Option<FileWatch>,
+    pub(super) readiness: watch::Sender<Readiness>,
+    pub(super) shutdown: watch::Sender<bool>,
+    pub(super) tasks: JoinSet<()>,
+    /// The lock and the listeners; `None` once a successor has them.
+    pub(super) holdings: Option<Arc<Holdings>>,
+    pub(super) giver: Option<Giver>,
+    /// The process that was started to take over.
+    pub(super) started: Option<JoinHandle<()>>,
+    pub(super) program: Option<Program>,
+    pub(super) manager: notify::Manager,
 }
 
 impl Server {
@@ -62,20 +64,62 @@ impl Server {
     /// # Errors
     /// When a part cannot be started; what was started before it is stopped again.
     pub async fn start(options: Options) -> Result<Server, ServeError> {
+        Server::take_over(options, None).await
+    }
+
+    /// The same in the place of a running process, which drains then. If it fails, that one goes on as if nothing had
+    /// happened.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub async fn take_over(options: Options, mut taker: Option<Taker>) -> Result<Server, ServeError> {
+        match Server::build(options, taker.as_mut()).await {
+            Ok(mut server) => {
+                if let Some(taker) = taker {
+                    // Before: there is always one who can be taken over from.
+                    server.begin_to_hand_over();
+                    taker.serving().await;
+                }
+                Ok(server)
+            }
+            Err(error) => {
+                if let Some(taker) = taker {
+                    taker.give_up(error.chain()).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn build(options: Options, mut taker: Option<&mut Taker>) -> Result<Server, ServeError> {
         let store_error = |source| ServeError::Store { path: options.prepared.data_dir.clone(), source };
-        let lock = store::lock(&options.prepared.data_dir, options.role.name()).map_err(store_error)?;
+        let lock = match &mut taker {
+            Some(taker) => DirectoryLock::handed(std::mem::take(&mut taker.estate.lock)),
+            None => store::lock(&options.prepared.data_dir, options.role.name()).map_err(store_error)?,
+        };
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&options.prepared.data_dir).map_err(store_error)?);
         let keyring = Keyring::load_or_create(&options.prepared.data_dir)?;
+        let (gateway, log) = start_gateway(&options, &keyring, taker.as_deref_mut())?;
+        let admin = admin_listeners::open(&options, taker.as_deref_mut())?;
+        // What can fail has failed before anything is written or taken.
+        keys(&options)?;
+        if options.prepared.settings.admin.tls_listen.address().is_some() {
+            certificate::load_or_create(&options.prepared.data_dir)?;
+        }
         if let (Some(loaded), true) = (&options.prepared.loaded, options.role != Role::Gateway) {
             reload::apply(&*store, loaded).await?;
         }
-        let (gateway, log) = start_gateway(&options, &keyring)?;
-        let instance = Instance::new(Arc::clone(&store), options.role.name(), gateway.clone());
+        let instance =
+            Instance::new(Arc::clone(&store), options.role.name(), gateway.clone(), taker.is_some());
         instance.forget_the_dead().await;
-        let keys = keys(&options)?;
-        let (readiness, ready) =
-            watch::channel(Readiness::NotReady("the live environments are being started".to_owned()));
+        let welcome = taker.as_ref().is_some_and(|taker| taker.estate.ready);
+        let (readiness, ready) = watch::channel(if welcome {
+            Readiness::Ready
+        } else {
+            Readiness::NotReady("the live environments are being started".to_owned())
+        });
+        let holdings = Arc::new(Holdings { gateway: gateway.clone(), admin, lock, readiness: ready });
         let mut server = Server {
             store,
             gateway,
@@ -84,23 +128,37 @@ impl Server {
             instance,
             log,
             file_watch: watch_file(&options),
-            config: options.config.clone(),
-            keys_file: (options.keys == KeySource::DataDir)
-                .then(|| options.prepared.data_dir.join(KEYS_FILE)),
-            data_dir: options.prepared.data_dir.clone(),
-            admin: None,
-            admin_tls: None,
             readiness,
             shutdown: watch::channel(false).0,
-            shutdown_timeout: Duration::from_millis(options.prepared.settings.shutdown_timeout_ms),
             tasks: JoinSet::new(),
-            _lock: lock,
+            holdings: Some(holdings),
+            giver: None,
+            started: None,
+            program: None,
+            manager: notify::Manager::default(),
+            options,
         };
         server.follow_store().await;
-        server.control_releases(&options).await;
-        server.serve_admin(&options, Arc::new(keys), ready).await?;
+        if let Some(taker) = taker {
+            server.claim(taker).await?;
+        }
+        server.control_releases().await;
+        server.serve_admin().await?;
         server.announce();
         Ok(server)
+    }
+
+    /// Takes what the running process has: from now on it controls nothing, and drains when it hears of our accepting.
+    async fn claim(&mut self, taker: &Taker) -> Result<(), ServeError> {
+        taker.claim().await?;
+        if let Some(gateway) = &self.gateway {
+            gateway.accept().await.map_err(gateway::StartError::Listen)?;
+        }
+        if let Some(Err(error)) = self.holdings.as_ref().map(|holdings| holdings.lock.name_holder()) {
+            tracing::warn!(%error, "who holds the data directory is not written down");
+        }
+        tracing::info!(pid = taker.pid(), "taken over");
+        Ok(())
     }
 
     /// Lets the gateway follow the store, and waits until it runs what the store says now.
@@ -124,32 +182,25 @@ impl Server {
     /// Waits until the live environments of all apps are up, and says that this server is ready: traffic is not welcome
     /// before, for example after a reboot.
     pub async fn become_ready(&self) {
-        if let Some(controller) = &self.controller {
-            let mut ready = controller.ready();
-            // Ends only with the controller, which says in the log why.
-            let _ = ready.wait_for(|ready| *ready).await;
-        }
-        self.readiness.send_replace(Readiness::Ready);
+        become_ready(self.controller.clone(), self.readiness.clone()).await;
     }
 
     /// Starts the release controller.
-    async fn control_releases(&mut self, options: &Options) {
-        if options.role == Role::Gateway {
+    pub(super) async fn control_releases(&mut self) {
+        if self.options.role == Role::Gateway {
             return;
         }
         self.end_lease_of_the_dead().await;
         // Not the path of the binary: an upgrade puts another one there while this one runs.
         let launcher = ["/proc/self/exe", "launch"].map(str::to_owned).to_vec();
-        let processes = Arc::new(ProcessDriver::new(self.data_dir.clone(), launcher));
+        let prepared = &self.options.prepared;
+        let processes = Arc::new(ProcessDriver::new(prepared.data_dir.clone(), launcher));
         self.processes = Some(Arc::clone(&processes));
         let drivers = Drivers { process: processes, upstream: Arc::new(UpstreamDriver::new()) };
-        let base_dir = options
-            .prepared
-            .loaded
-            .as_ref()
-            .map_or_else(|| PathBuf::from("/"), |loaded| loaded.base_dir.clone());
+        let loaded = prepared.loaded.as_ref();
+        let base_dir = loaded.map_or_else(|| PathBuf::from("/"), |loaded| loaded.base_dir.clone());
         let settings =
-            controller::Settings::new(self.instance.id().to_owned(), self.data_dir.clone(), base_dir);
+            controller::Settings::new(self.instance.id().to_owned(), prepared.data_dir.clone(), base_dir);
         let controller = Controller::new(
             Arc::clone(&self.store),
             drivers,
@@ -173,31 +224,25 @@ impl Server {
         }
     }
 
-    async fn serve_admin(
-        &mut self,
-        options: &Options,
-        keys: Arc<Keys>,
-        ready: watch::Receiver<Readiness>,
-    ) -> Result<(), ServeError> {
+    pub(super) async fn serve_admin(&mut self) -> Result<(), ServeError> {
+        let Some(holdings) = self.holdings.clone() else { return Ok(()) };
+        let prepared = &self.options.prepared;
+        let keys = Arc::new(keys(&self.options)?);
         let mut state = AdminState::new(Arc::clone(&self.store), plugins::ALL, keys);
         state.allow_admin =
-            options.prepared.settings.admin.allow.iter().filter_map(|block| Cidr::parse(block)).collect();
-        state.role = options.role.name();
-        state.readiness = ready;
+            prepared.settings.admin.allow.iter().filter_map(|block| Cidr::parse(block)).collect();
+        state.role = self.options.role.name();
+        state.readiness = self.readiness.subscribe();
         state.metrics = self.metrics();
         state.controller = self.controller.clone();
-        if let Some(address) = options.prepared.settings.admin.listen.address() {
-            let (listener, address) = bind(address).await?;
+        if let Some(listener) = admin_listener(&holdings, Use::Admin)? {
             let router = admin::router(state.clone(), Dialect::Apisix);
             self.tasks.spawn(admin_server::serve(listener, router, self.shutdown_asked()));
-            self.admin = Some(address);
         }
-        if let Some(address) = options.prepared.settings.admin.tls_listen.address() {
-            let (listener, address) = bind(address).await?;
-            let tls = certificate::load_or_create(&options.prepared.data_dir)?;
+        if let Some(listener) = admin_listener(&holdings, Use::AdminTls)? {
+            let tls = certificate::load_or_create(&prepared.data_dir)?;
             let router = admin::router(state, Dialect::Api7);
             self.tasks.spawn(admin_server::serve_tls(listener, router, tls, self.shutdown_asked()));
-            self.admin_tls = Some(address);
         }
         Ok(())
     }
@@ -208,15 +253,15 @@ impl Server {
             pid: std::process::id(),
             listen: self.listening(),
             tls_listen: self.tls_listening(),
-            admin: self.admin,
-            admin_tls: self.admin_tls,
+            admin: self.admin(),
+            admin_tls: self.admin_tls(),
         };
         // A gateway beside a controller leaves the word to it: releases are asked for there.
-        let others = Running::read(&self.data_dir).filter(Running::is_alive);
+        let others = Running::read(&self.options.prepared.data_dir).filter(Running::is_alive);
         if self.controller.is_none() && others.is_some() {
             return;
         }
-        if let Err(error) = running.write(&self.data_dir) {
+        if let Err(error) = running.write(&self.options.prepared.data_dir) {
             tracing::warn!(%error, "commands on this machine will need --server");
         }
     }
@@ -265,7 +310,17 @@ impl Server {
     /// Where the Admin API listens.
     #[must_use]
     pub fn admin(&self) -> Option<SocketAddr> {
-        self.admin
+        self.holdings.as_ref()?.admin_address(Use::Admin)
+    }
+
+    fn admin_tls(&self) -> Option<SocketAddr> {
+        self.holdings.as_ref()?.admin_address(Use::AdminTls)
+    }
+
+    /// The file with the generated keys, if they come from there.
+    fn keys_file(&self) -> Option<PathBuf> {
+        let generated = self.options.keys == KeySource::DataDir;
+        generated.then(|| self.options.prepared.data_dir.join(KEYS_FILE))
     }
 
     /// What a person at the terminal wants to know first.
@@ -275,60 +330,13 @@ impl Server {
             vec![format!("tealgate {} is up ({})", env!("CARGO_PKG_VERSION"), self.instance.id())];
         lines.extend(self.listening().iter().map(|address| format!("  gateway    http://{address}")));
         lines.extend(self.tls_listening().iter().map(|address| format!("             https://{address}")));
-        lines.extend(self.admin.map(|address| format!("  Admin API  http://{address}/apisix/admin/")));
+        lines.extend(self.admin().map(|address| format!("  Admin API  http://{address}/apisix/admin/")));
         lines.extend(
-            self.admin_tls
+            self.admin_tls()
                 .map(|address| format!("             https://{address}/apisix/admin/ (API7's dialect)")),
         );
-        lines.extend(self.keys_file.iter().map(|path| format!("  admin key  in {}", path.display())));
+        lines.extend(self.keys_file().iter().map(|path| format!("  admin key  in {}", path.display())));
         lines.join("\n")
-    }
-
-    /// Obeys signals and watches the configuration file until it is asked to end.
-    pub(super) async fn obey(&self, signals: &mut Signals) {
-        let mut ready = std::pin::pin!(self.become_ready());
-        let mut is_ready = false;
-        loop {
-            tokio::select! {
-                () = &mut ready, if !is_ready => is_ready = true,
-                asked = signals.next() => match asked {
-                    Asked::Stop => return,
-                    Asked::Reload => self.reload().await,
-                    Asked::Reopen => self.reopen_logs(),
-                },
-                () = changed(self.file_watch.as_ref()) => self.reload().await,
-            }
-        }
-    }
-
-    async fn reload(&self) {
-        match &self.config {
-            Some(path) => reload::reload(path, &*self.store).await,
-            None => tracing::info!("there is no configuration file to read again"),
-        }
-    }
-
-    fn reopen_logs(&self) {
-        if let Some(log) = &self.log {
-            log.reopen();
-        }
-    }
-
-    /// Ends as a person expects it: unready, no new connections, open requests finished within the time. A second
-    /// signal ends at once.
-    pub(super) async fn stop(mut self, signals: &mut Signals) {
-        self.readiness.send_replace(Readiness::NotReady("shutting down".to_owned()));
-        if let Some(gateway) = &self.gateway {
-            tracing::info!("draining; once more to end at once");
-            let drained = drain(gateway, self.shutdown_timeout);
-            tokio::select! {
-                whole = drained => if !whole {
-                    tracing::warn!("requests were still open when the time for the shutdown was over");
-                },
-                _ = signals.next() => tracing::warn!("ended at once; open requests were cut"),
-            }
-        }
-        self.end().await;
     }
 
     /// Ends, and stops the processes of all environments, too: leaves nothing behind.
@@ -344,11 +352,12 @@ impl Server {
     /// Ends without waiting for open requests; the environments' processes run on.
     pub async fn end(&mut self) {
         self.shutdown.send_replace(true);
-        Running::remove(&self.data_dir);
-        self.instance.leave().await;
-        if let Some(controller) = &self.controller {
-            controller.stopped().await;
+        Running::remove(&self.options.prepared.data_dir);
+        let taken_over = self.holdings.is_none();
+        if !taken_over {
+            self.instance.leave().await;
         }
+        self.end_controller().await;
         self.tasks.shutdown().await;
         // Only now: what the threads still have to log goes to its writer before that ends.
         if let Some(gateway) = self.gateway.clone() {
@@ -357,6 +366,20 @@ impl Server {
                 Ok(Err(error)) => tracing::error!(%error, "a gateway thread has failed"),
                 Err(error) => tracing::error!(%error, "a gateway thread could not be ended"),
             }
+        }
+        if taken_over {
+            // With what became of the last requests.
+            self.instance.bequeath().await;
+        }
+        self.holdings = None;
+    }
+
+    /// Waits until the controller does nothing any more.
+    pub(super) async fn end_controller(&mut self) {
+        if let Some(controller) = self.controller.take()
+            && tokio::time::timeout(CONTROLLER_LIMIT, controller.stopped()).await.is_err()
+        {
+            tracing::warn!("the controller does not end; its lease keeps it from writing");
         }
     }
 }
@@ -367,29 +390,23 @@ pub(super) fn addresses(gateway: &Gateway, tls: bool) -> Vec<SocketAddr> {
     listening.filter(|listener| listener.tls == tls).map(|listener| listener.address).collect()
 }
 
-/// Drains the gateway; whether everything ended within the time.
-async fn drain(gateway: &Gateway, within: Duration) -> bool {
-    let idle = async {
-        // Clients that are about to send get an answer with `Connection: close`; the others are closed after that.
-        crate::clock::pause(IDLE_GRACE.min(within)).await;
-        gateway.close_idle();
-        std::future::pending().await
-    };
-    let drained = async {
-        tokio::select! {
-            () = gateway.drain() => {}
-            () = idle => {}
-        }
-    };
-    tokio::time::timeout(within, drained).await.is_ok()
+/// See [`Server::become_ready`].
+pub(super) async fn become_ready(controller: Option<Arc<Controller>>, readiness: watch::Sender<Readiness>) {
+    if let Some(controller) = controller {
+        let mut ready = controller.ready();
+        // Ends only with the controller, which says in the log why.
+        let _ = ready.wait_for(|ready| *ready).await;
+    }
+    readiness.send_replace(Readiness::Ready);
 }
 
-/// Tells when the file was changed; never without one.
-async fn changed(file: Option<&FileWatch>) {
-    match file {
-        Some(file) => file.changed().await,
-        None => std::future::pending().await,
-    }
+fn admin_listener(holdings: &Holdings, purpose: Use) -> Result<Option<TcpListener>, ServeError> {
+    let Some(listener) = holdings.admin_listener(purpose) else { return Ok(None) };
+    let listener = listener.and_then(TcpListener::from_std);
+    listener.map(Some).map_err(|source| {
+        let address = holdings.admin_address(purpose).unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+        ServeError::AdminListen { address, source }
+    })
 }
 
 fn watch_file(options: &Options) -> Option<FileWatch> {
@@ -403,7 +420,11 @@ fn watch_file(options: &Options) -> Option<FileWatch> {
 
 type Started = (Option<Arc<Gateway>>, Option<Arc<telemetry::access_log::AccessLog>>);
 
-fn start_gateway(options: &Options, keyring: &Keyring) -> Result<Started, ServeError> {
+fn start_gateway(
+    options: &Options,
+    keyring: &Keyring,
+    taker: Option<&mut Taker>,
+) -> Result<Started, ServeError> {
     if options.role == Role::Controller {
         return Ok((None, None));
     }
@@ -415,7 +436,12 @@ fn start_gateway(options: &Options, keyring: &Keyring) -> Result<Started, ServeE
             Some(Arc::new(telemetry::access_log::AccessLog::start(path, Arc::clone(&totals))?))
         }
     };
-    let gateway = Gateway::start(settings, log.as_deref(), totals)?;
+    let gateway = match taker {
+        None => Gateway::start(settings, log.as_deref(), totals)?,
+        Some(taker) => {
+            Gateway::start_with(settings, log.as_deref(), totals, taker.estate.take(Use::Gateway))?
+        }
+    };
     Ok((Some(Arc::new(gateway)), log))
 }
 
@@ -425,11 +451,4 @@ fn keys(options: &Options) -> Result<Keys, ServeError> {
         KeySource::File(path) => Keys::from_file(path)?,
         KeySource::DataDir => Keys::load_or_create(&options.prepared.data_dir)?.0,
     })
-}
-
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let failed = |source| ServeError::AdminListen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
 }

@@ -12,6 +12,8 @@ pub(super) enum Asked {
     Reload,
     /// SIGUSR1: open the log files again.
     Reopen,
+    /// SIGUSR2: start the process that is to take over.
+    Upgrade,
 }
 
 /// The signals of this process.
@@ -21,6 +23,7 @@ pub(super) struct Signals {
     interrupt: Signal,
     hangup: Signal,
     user1: Signal,
+    user2: Signal,
 }
 
 impl Signals {
@@ -34,6 +37,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -44,6 +48,7 @@ impl Signals {
             _ = self.interrupt.recv() => Asked::Stop,
             _ = self.hangup.recv() => Asked::Reload,
             _ = self.user1.recv() => Asked::Reopen,
+            _ = self.user2.recv() => Asked::Upgrade,
         }
     }
 }

@@ -9,7 +9,7 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,8 +18,14 @@ pub(crate) const TEALGATE: &str = env!("CARGO_BIN_EXE_tealgate");
 
 /// Its command with no variable of the person who runs the tests.
 pub(crate) fn tealgate() -> Command {
-    let mut command = Command::new(TEALGATE);
-    for name in ["TEALGATE_SERVER", "TEALGATE_CONFIG", "TEALGATE_DATA_DIR", "TEALGATE_ADMIN_KEY"] {
+    tealgate_of(TEALGATE.as_ref())
+}
+
+fn tealgate_of(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for name in
+        ["TEALGATE_SERVER", "TEALGATE_CONFIG", "TEALGATE_DATA_DIR", "TEALGATE_ADMIN_KEY", "NOTIFY_SOCKET"]
+    {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
@@ -28,6 +34,7 @@ pub(crate) fn tealgate() -> Command {
 
 /// How a server is started.
 pub(crate) struct Start {
+    program: PathBuf,
     data_dir: PathBuf,
     log: PathBuf,
     role: &'static str,
@@ -44,6 +51,7 @@ impl Start {
         let number = STARTS.fetch_add(1, Ordering::Relaxed);
         let any = || "127.0.0.1:0".to_owned();
         Start {
+            program: TEALGATE.into(),
             data_dir: world.data_dir(),
             log: world.path().join(format!("serve-{number}.log")),
             role: "all",
@@ -57,6 +65,11 @@ impl Start {
     /// On another data directory.
     pub(crate) fn elsewhere(world: &World, data_dir: &str) -> Start {
         Start { data_dir: data_dir.into(), ..Start::new(world) }
+    }
+
+    /// With another copy of the binary.
+    pub(crate) fn program(self, program: PathBuf) -> Start {
+        Start { program, ..self }
     }
 
     pub(crate) fn role(self, role: &'static str) -> Start {
@@ -80,7 +93,7 @@ impl Start {
     }
 
     fn command(&self) -> Command {
-        let mut command = tealgate();
+        let mut command = tealgate_of(&self.program);
         command.arg("serve");
         let data_dir = self.data_dir.display().to_string();
         let usual = [
@@ -109,6 +122,15 @@ impl Start {
         let mut gate = Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log };
         let log = gate.log.clone();
         clock::until("a ready server", async || gate.is_ready().await, || read(&log)).await;
+        gate
+    }
+
+    /// Starts it beside one that has left word in the data directory, and waits until it says that it is up.
+    pub(crate) async fn up(self) -> Gate {
+        let log = File::create(&self.log).unwrap();
+        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let gate = Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log };
+        gate.logged(" is up (").await;
         gate
     }
 

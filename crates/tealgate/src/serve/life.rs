@@ -1,0 +1,223 @@
+//! A server between its start and its end: it obeys signals, follows its file, and ends or hands over.
+
+use super::reload::{self, FileWatch};
+use super::server::{Server, become_ready};
+use super::signals::{Asked, Signals};
+use super::takeover::{Giver, Program, Successor};
+use admin::Readiness;
+use gateway::Gateway;
+use std::time::Duration;
+
+/// How long connections that are idle may still send a request once the server ends.
+const IDLE_GRACE: Duration = Duration::from_secs(1);
+/// After a takeover they may until this long before the end; the rest is for streams to end in good order.
+const STREAMS_GRACE: Duration = Duration::from_secs(2);
+
+/// Why a server is to end.
+pub(super) enum End {
+    /// It was asked to.
+    Asked,
+    /// Another process has taken over.
+    TakenOver,
+}
+
+impl Server {
+    /// Obeys signals and watches the configuration file until it is asked to end or another process has taken over.
+    pub(super) async fn obey(&mut self, signals: &mut Signals) -> End {
+        self.manager.ready();
+        if self.giver.is_none() {
+            self.begin_to_hand_over();
+        }
+        self.watch_readiness();
+        loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Stop => return End::Asked,
+                    Asked::Reload => self.reload().await,
+                    Asked::Reopen => self.reopen_logs(),
+                    Asked::Upgrade => self.start_successor(),
+                },
+                () = changed(self.file_watch.as_ref()) => self.reload().await,
+                successor = next(self.giver.as_mut()) => {
+                    if self.hand_over(&successor).await {
+                        return End::TakenOver;
+                    }
+                }
+            }
+        }
+    }
+
+    /// From now on another process may take over, once this one obeys.
+    pub(super) fn begin_to_hand_over(&mut self) {
+        let (Some(holdings), data_dir) = (&self.holdings, &self.options.prepared.data_dir) else { return };
+        match Giver::start(data_dir, self.options.role, holdings.clone()) {
+            Ok(giver) => self.giver = Some(giver),
+            Err(error) => tracing::warn!(%error, "no other process will be able to take over from this one"),
+        }
+    }
+
+    fn watch_readiness(&mut self) {
+        self.tasks.spawn(become_ready(self.controller.clone(), self.readiness.clone()));
+    }
+
+    async fn reload(&self) {
+        self.manager.reloading();
+        match &self.options.config {
+            Some(path) => reload::reload(path, &*self.store).await,
+            None => tracing::info!("there is no configuration file to read again"),
+        }
+        self.manager.ready();
+    }
+
+    fn reopen_logs(&self) {
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
+    }
+
+    /// Starts the process that is to take over, as this one was started.
+    fn start_successor(&mut self) {
+        if self.started.as_ref().is_some_and(|started| !started.is_finished()) {
+            tracing::warn!("a process that is to take over has been started already");
+            return;
+        }
+        let Some(program) = &self.program else { return };
+        let path = program.path().display();
+        match program.start() {
+            Ok(started) => {
+                tracing::info!(%path, "started the process that is to take over");
+                self.started = Some(started);
+            }
+            Err(error) => tracing::error!(%path, %error, "cannot be started, everything goes on as it was"),
+        }
+    }
+
+    /// Lets another process take over; whether it has.
+    async fn hand_over(&mut self, successor: &Successor) -> bool {
+        let pid = successor.pid();
+        self.stand_down().await;
+        match successor.hand_over().await {
+            Ok(()) => {
+                tracing::info!(pid, "another process has taken over");
+                self.manager.main_process(pid);
+                true
+            }
+            Err(error) => {
+                tracing::error!(pid, "not taken over, everything goes on as it was: {error}");
+                self.resume().await;
+                false
+            }
+        }
+    }
+
+    /// Ends what only one process may do; the gateway goes on.
+    async fn stand_down(&mut self) {
+        self.shutdown.send_replace(true);
+        self.end_controller().await;
+    }
+
+    /// Takes it up again.
+    async fn resume(&mut self) {
+        self.shutdown = tokio::sync::watch::channel(false).0;
+        self.control_releases().await;
+        if let Err(error) = self.serve_admin().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "there is no Admin API any more");
+        }
+        self.watch_readiness();
+    }
+
+    /// Ends after another process has taken over: no new connections, open requests and streams finished within the
+    /// time. A signal to stop ends at once.
+    pub(super) async fn leave(mut self, signals: &mut Signals) {
+        if let Some(started) = self.started.take() {
+            started.abort();
+        }
+        if let Some(giver) = self.giver.take() {
+            giver.end().await;
+        }
+        // With the last of these the lock and the listeners are the successor's alone.
+        self.holdings = None;
+        self.readiness.send_replace(Readiness::NotReady("another process has taken over".to_owned()));
+        let within = Duration::from_millis(self.options.prepared.settings.shutdown_timeout_ms);
+        self.drain(signals, within.saturating_sub(STREAMS_GRACE), within).await;
+        self.end().await;
+    }
+
+    /// Ends as a person expects it: unready, no new connections, open requests finished within the time. A second
+    /// signal ends at once.
+    pub(super) async fn stop(mut self, signals: &mut Signals) {
+        self.manager.stopping();
+        if let Some(giver) = self.giver.take() {
+            giver.remove().await;
+        }
+        self.readiness.send_replace(Readiness::NotReady("shutting down".to_owned()));
+        let within = Duration::from_millis(self.options.prepared.settings.shutdown_timeout_ms);
+        self.drain(signals, IDLE_GRACE.min(within), within).await;
+        self.end().await;
+    }
+
+    async fn drain(&self, signals: &mut Signals, idle: Duration, within: Duration) {
+        let Some(gateway) = &self.gateway else { return };
+        tracing::info!("draining; once more to end at once");
+        let mut drained = std::pin::pin!(drain(gateway, idle, within));
+        loop {
+            tokio::select! {
+                whole = &mut drained => {
+                    if !whole {
+                        tracing::warn!("requests were still open when the time was over");
+                    }
+                    return;
+                }
+                asked = signals.next() => match asked {
+                    Asked::Stop => {
+                        tracing::warn!("ended at once; open requests were cut");
+                        return;
+                    }
+                    Asked::Reopen => self.reopen_logs(),
+                    Asked::Reload | Asked::Upgrade => tracing::info!("nothing to do while draining"),
+                },
+            }
+        }
+    }
+
+    /// Remembers how this process was started and who is to be told of its life: only for one that obeys signals.
+    pub(super) fn of_this_process(&mut self) {
+        self.manager = super::notify::Manager::of_environment();
+        self.program = Program::of_this_process()
+            .inspect_err(|error| tracing::warn!(%error, "SIGUSR2 will not start another process"))
+            .ok();
+    }
+}
+
+/// Drains the gateway; whether everything ended within the time. Connections that are idle are closed after `idle`:
+/// clients that send something before get an answer with `Connection: close`.
+async fn drain(gateway: &Gateway, idle: Duration, within: Duration) -> bool {
+    let idle = async {
+        crate::clock::pause(idle).await;
+        gateway.close_idle();
+        std::future::pending().await
+    };
+    let drained = async {
+        tokio::select! {
+            () = gateway.drain() => {}
+            () = idle => {}
+        }
+    };
+    tokio::time::timeout(within, drained).await.is_ok()
+}
+
+/// Tells when a process wants to take over; never without someone who listens for it.
+async fn next(giver: Option<&mut Giver>) -> Successor {
+    match giver {
+        Some(giver) => giver.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Tells when the file was changed; never without one.
+async fn changed(file: Option<&FileWatch>) {
+    match file {
+        Some(file) => file.changed().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,57 @@
+//! One process of Tealgate takes over from another one, and clients do not notice: for a new version, or for settings
+//! that are read at the start only.
+//!
+//! ```text
+//! the new one                                                the old one
+//! reads and checks its configuration
+//! Hello ───────────────────────────────────────────────────►
+//!       ◄──────────────────────── Sockets, Lock, Estate       hands duplicates over, goes on as before
+//! opens the store, starts its threads, runs the table
+//! Ready ───────────────────────────────────────────────────►
+//!       ◄─────────────────────────────────────────── Yours    gives the lease back, stops its Admin API
+//! accepts connections, controls releases, serves the Admin API
+//! Serving ─────────────────────────────────────────────────►
+//!                                                             drains, and ends
+//! ```
+//!
+//! Until `Serving` has come, the old one can take everything back, and does if the new one says `Refused`, falls silent or dies.
+//! If the old one dies, the new one has all it needs. At no moment is a socket closed that the other does
+//! not hold: what waits in its queue would be lost.
+//!
+//! Both talk over a socket in the data directory, which only the owner's processes reach.
+
+mod channel;
+mod estate;
+mod giver;
+mod message;
+mod program;
+mod taker;
+#[cfg(test)]
+mod tests;
+
+pub(super) use estate::{Holdings, Use};
+pub(super) use giver::{Giver, Successor};
+pub(super) use program::Program;
+pub use taker::{TakeoverError, Taker};
+
+use crate::cli::serve::Role;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What both sides must speak.
+const PROTOCOL: u32 = 1;
+/// From `Hello` to `Estate`; longer than a takeover by someone else, which is waited for.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// From `Hello` to `Ready`: a large configuration is compiled in it.
+const READY_LIMIT: Duration = Duration::from_secs(120);
+/// From `Ready` to `Yours`: the old one ends what its controller does.
+const YOURS_LIMIT: Duration = Duration::from_secs(30);
+/// From `Yours` to `Serving`.
+const SERVING_LIMIT: Duration = Duration::from_secs(10);
+/// One message.
+const MESSAGE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The socket of a role in a data directory.
+fn socket_path(data_dir: &Path, role: Role) -> PathBuf {
+    data_dir.join(format!("takeover.{}", role.name()))
+}
