@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// first.
 pub const MAX_EPOCHS: usize = 64;
 /// From this number of series on, those of routes that no table holds any more are added up under
-/// [`RETIRED_ROUTE`].
+/// [`RETIRED_ROUTE`], and of the old epochs of the others half as many are kept apart, the newest.
 pub const MAX_UNUSED_SERIES: usize = 16_384;
 /// The route of all that was counted for routes that are long gone; no id of a route can look like this.
 pub const RETIRED_ROUTE: &str = "(retired)";
@@ -251,7 +251,19 @@ impl Shelves {
             self.retired.entry(sum).or_default().merge(&counts);
         }
         self.app_routes.retain(|route| routes.contains(route));
+        self.add_up_oldest_epochs();
         self.sweep_at = MAX_UNUSED_SERIES.max(self.live.len() * 2);
+    }
+
+    /// A change of what many routes share begins a new epoch of each of them: of what is left behind, the oldest go.
+    fn add_up_oldest_epochs(&mut self) {
+        let unused = self.live.iter().filter(|(key, series)| key.epoch > 0 && Arc::strong_count(series) == 1);
+        let mut unused: Vec<SeriesKey> = unused.map(|(key, _)| key.clone()).collect();
+        unused.sort_by_key(|key| key.epoch);
+        let surplus = unused.len().saturating_sub(MAX_UNUSED_SERIES / 2);
+        for old in unused.iter().take(surplus) {
+            self.retire(old, old.without_epoch());
+        }
     }
 
     /// Adds a series to a sum if nobody else holds it; then no one can count there any more. What is still open in

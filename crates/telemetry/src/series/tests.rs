@@ -116,6 +116,25 @@ fn routes_that_are_gone_are_added_up_when_there_are_too_many() {
 }
 
 #[test]
+fn changes_of_what_many_routes_share_leave_a_bounded_number_of_epochs() {
+    const ROUTES: usize = 1_000;
+    let registry = Registry::new(1);
+    let mut table: Vec<_> = Vec::new();
+    for epoch in 1..=60 {
+        let keys: Vec<_> = (0..ROUTES).map(|route| key(&format!("r{route}"), epoch)).collect();
+        table = keys.iter().map(|key| registry.series(key)).collect();
+        table.iter().for_each(|series| series.cell(0).begin());
+    }
+    let snapshot = registry.snapshot();
+    let sums = snapshot.iter().filter(|series| series.key.epoch == 0).count();
+    assert_eq!(sums, ROUTES);
+    assert!(snapshot.len() - sums < 2 * (ROUTES + MAX_UNUSED_SERIES / 2), "{}", snapshot.len());
+    assert!(snapshot.iter().filter(|series| series.key.epoch >= 55).count() == 6 * ROUTES, "the newest stay");
+    assert_eq!(total(&registry).received, 60 * ROUTES as u64);
+    drop(table);
+}
+
+#[test]
 fn a_sum_takes_only_what_is_wanted() {
     let registry = Registry::new(1);
     let green = SeriesKey { answerer: Answerer::Green, ..key("r", 2) };
