@@ -2,7 +2,7 @@
 //! it took for requests, with a tap before it that keeps the bytes: what the client got answered and what the upstream
 //! understood must be the same requests, and nothing that was hidden in another one may come out as one.
 
-use crate::harness::gate::Gate;
+use crate::harness::gate::{Gate, Start};
 use crate::harness::world::World;
 use serde_json::json;
 use testkit::clock::eventually;
@@ -25,7 +25,8 @@ impl Stage {
         let world = World::new();
         let upstream = Upstream::start("u").await;
         let tap = Tap::before(upstream.address()).await;
-        let gate = Gate::start(&world).await;
+        // One thread has one pool: all requests go over the same connection, if it stays good.
+        let gate = Start::new(&world).with(&["--threads", "1"]).ready().await;
         let nodes = json!({ tap.address().to_string(): 1 });
         gate.admin()
             .put("routes/r", &json!({"uri": "/*", "upstream": {"type": "roundrobin", "nodes": nodes}}))
