@@ -34,4 +34,4 @@ mod worker;
 pub use gateway::{Applied, Gateway, StartError, ThreadEnded};
 pub use http1;
 pub use listen::{ListenError, Listening};
-pub use settings::{Listener, Settings};
+pub use settings::{Listener, Settings, UpstreamHttp2};

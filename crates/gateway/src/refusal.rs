@@ -37,12 +37,18 @@ pub(crate) enum Refusal {
     Connect,
     #[error("upstream closed the connection before it answered")]
     UpstreamClosed,
+    #[error("upstream reset the stream before it answered")]
+    UpstreamReset,
     #[error("upstream answered with something that is not HTTP")]
     BadAnswer,
     #[error("missing upstream configuration in Route or Service")]
     NoUpstream,
+    #[error("request cannot be sent over HTTP/2")]
+    NotHttp2,
     #[error("upstream has no node to try")]
     NoNode,
+    #[error("too many requests wait for a stream to the upstream")]
+    NoStream,
     #[error("too many connections")]
     TooManyConnections,
     #[error("upstream did not answer in time")]
@@ -56,7 +62,7 @@ impl Refusal {
     pub(crate) fn status(&self) -> u16 {
         match self {
             Refusal::Head(error) => error.status(),
-            Refusal::Target(_) | Refusal::Body(_) => 400,
+            Refusal::Target(_) | Refusal::Body(_) | Refusal::NotHttp2 => 400,
             Refusal::RouteNotFound | Refusal::ServiceGone => 404,
             Refusal::MethodNotAllowed => 405,
             Refusal::HeadTimeout | Refusal::BodyTimeout => 408,
@@ -65,9 +71,10 @@ impl Refusal {
             Refusal::UpstreamGone
             | Refusal::Connect
             | Refusal::UpstreamClosed
+            | Refusal::UpstreamReset
             | Refusal::BadAnswer
             | Refusal::UnsupportedScheme => 502,
-            Refusal::NoUpstream | Refusal::NoNode | Refusal::TooManyConnections => 503,
+            Refusal::NoUpstream | Refusal::NoNode | Refusal::NoStream | Refusal::TooManyConnections => 503,
             Refusal::UpstreamTimeout => 504,
             Refusal::Plugin(answer) => answer.status,
         }

@@ -46,8 +46,29 @@ pub struct Settings {
     pub plugins: &'static [PluginKind],
     /// Largest request body, in bytes, that is kept so that an idempotent request can be tried again.
     pub replay_bytes: usize,
+    /// Bounds of HTTP/2 towards upstreams.
+    pub upstream_http2: UpstreamHttp2,
     /// Signs what says which colour a user was assigned to. The same in all gateways of a data directory.
     pub assignment_key: SecretKey,
+}
+
+/// Bounds of HTTP/2 towards each node of an upstream, per gateway thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamHttp2 {
+    /// Connections; at least 1.
+    pub connections: usize,
+    /// Streams at once on one connection, where the node allows as many; at least 1.
+    pub streams: usize,
+    /// Requests that wait for a stream when all connections are full; beyond it: 503.
+    pub waiting: usize,
+    /// Bytes of an answer that a stream may hold for a client that does not take them; 16 KiB to 16 MiB.
+    pub stream_window_bytes: u32,
+}
+
+impl Default for UpstreamHttp2 {
+    fn default() -> Self {
+        UpstreamHttp2 { connections: 64, streams: 100, waiting: 1_024, stream_window_bytes: 128 * 1024 }
+    }
 }
 
 /// An address that is listened on, and what is spoken there.
@@ -94,6 +115,7 @@ impl Default for Settings {
             retry_budget: BudgetRule::default(),
             plugins: &[],
             replay_bytes: 64 * 1024,
+            upstream_http2: UpstreamHttp2::default(),
             assignment_key: SecretKey([0; 32]),
         }
     }

@@ -11,6 +11,8 @@ pub const LABEL_COLOUR: &str = "tealgate.colour";
 pub const LABEL_VERSION: &str = "tealgate.version";
 /// Label of an upstream: how long a stream may stay after traffic left it, in milliseconds.
 pub const LABEL_DRAIN_TIMEOUT_MS: &str = "tealgate.drain_timeout_ms";
+/// Label of an http or https upstream: `h2` speaks HTTP/2 with its nodes; to https ones if they choose it, too.
+pub const LABEL_PROTOCOL: &str = "tealgate.protocol";
 
 /// Label of an upstream: how long the share of a node that comes up grows, in milliseconds.
 pub const LABEL_SLOW_START_MS: &str = "tealgate.slow_start_ms";

@@ -88,18 +88,36 @@ pub enum HashOn {
 pub enum Scheme {
     Http,
     Https,
-    /// `grpc`, `grpcs`, `tcp`, `tls`, `udp`, `kafka`: accepted by the schema, answered with 502 at run time.
+    /// HTTP/2 without TLS, from the first byte on (RFC 9113, section 3.3).
+    Grpc,
+    /// HTTP/2 over TLS.
+    Grpcs,
+    /// `tcp`, `tls`, `udp`, `kafka`: accepted by the schema, answered with 502 at run time.
     Unsupported,
+}
+
+/// Which version of HTTP is spoken with the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, and nothing else.
+    Http2,
+    /// HTTP/2 if the node chooses it in the TLS handshake (ALPN), else HTTP/1.1.
+    Negotiated,
 }
 
 impl Scheme {
     /// The port that is meant when none is written.
     #[must_use]
     pub fn standard_port(self) -> u16 {
-        match self {
-            Scheme::Https => 443,
-            Scheme::Http | Scheme::Unsupported => 80,
-        }
+        if self.is_tls() { 443 } else { 80 }
+    }
+
+    /// Whether TLS is spoken with the nodes.
+    #[must_use]
+    pub fn is_tls(self) -> bool {
+        matches!(self, Scheme::Https | Scheme::Grpcs)
     }
 }
 
@@ -169,6 +187,8 @@ impl Upstream {
             scheme: match text("scheme").unwrap_or("http") {
                 "http" => Scheme::Http,
                 "https" => Scheme::Https,
+                "grpc" => Scheme::Grpc,
+                "grpcs" => Scheme::Grpcs,
                 _ => Scheme::Unsupported,
             },
             pass_host: match text("pass_host").unwrap_or("pass") {
@@ -199,6 +219,18 @@ impl Upstream {
     #[must_use]
     pub fn colour(&self) -> Option<Colour> {
         self.labels.get(colour::LABEL_COLOUR).and_then(|text| Colour::parse(text))
+    }
+
+    /// Which version of HTTP is spoken with the nodes: by the scheme; for http and https also by the label.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        let asks_for_h2 = || self.labels.get(colour::LABEL_PROTOCOL).is_some_and(|label| label == "h2");
+        match self.scheme {
+            Scheme::Grpc | Scheme::Grpcs => Protocol::Http2,
+            Scheme::Http if asks_for_h2() => Protocol::Http2,
+            Scheme::Https if asks_for_h2() => Protocol::Negotiated,
+            Scheme::Http | Scheme::Https | Scheme::Unsupported => Protocol::Http1,
+        }
     }
 
     /// How long a stream may stay after traffic has left this upstream; `None`: the gateway's default.
@@ -342,6 +374,20 @@ mod tests {
             true,
         );
         assert_eq!(upstream.nodes, [Node { host: "a".to_owned(), port: Some(1), weight: 3, priority: -1 }]);
+    }
+
+    #[test]
+    fn the_version_of_http_is_said_by_the_scheme_and_the_label() {
+        let read = |scheme: &str, label: &str| {
+            let json = json!({"nodes": {"a": 1}, "scheme": scheme, "labels": {"tealgate.protocol": label}});
+            let upstream = Upstream::from_value(&json, false);
+            (upstream.protocol(), upstream.scheme.standard_port())
+        };
+        assert_eq!([read("grpc", "x"), read("grpcs", "x")], [(Protocol::Http2, 80), (Protocol::Http2, 443)]);
+        assert_eq!([read("http", "h2"), read("http", "h1")], [(Protocol::Http2, 80), (Protocol::Http1, 80)]);
+        let negotiated = (Protocol::Negotiated, 443);
+        assert_eq!([read("https", "h2"), read("https", "")], [negotiated, (Protocol::Http1, 443)]);
+        assert_eq!(read("tcp", "h2").0, Protocol::Http1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::ends::Coding;
+use super::http2;
 use super::leg::Leg;
 use super::pump::{self, HeadEvent, Sides};
 use super::tunnel;
@@ -18,11 +19,13 @@ use crate::respond;
 use crate::table::Node;
 use crate::timer::ticks;
 use crate::upstream::connect::connect;
+use crate::upstream::http2::NoPlace;
+use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
 use crate::worker::Worker;
 use foldhash::quality::FixedState;
 use http1::{BodyDecoder, Framing, ResponseHead};
-use model::upstream::{PassHost, Scheme, Timeouts};
+use model::upstream::{PassHost, Protocol, Timeouts};
 use std::hash::BuildHasher;
 use std::time::Instant;
 
@@ -67,11 +70,14 @@ impl Attempt<'_> {
     pub(super) async fn run(&mut self, client: &mut Client, pooled: bool) -> Result<After, TryError> {
         // On the first try, the little that was done since the head came is counted in: one look at the clock less.
         let started = if self.facts.tries <= 1 { self.facts.began } else { clock::now() };
-        let connection = self.connection(client, pooled).await?;
+        let mut connection = self.connection(client, pooled).await?;
         let upgrade = self.upgrade();
         let mut head = self.worker.buffers.take_output();
         if let Some(node) = self.claim.target.nodes.get(self.node) {
             headers::write_request(&mut head, self.request, self.claim.target, node, upgrade);
+        }
+        if let UpstreamIo::Http2(stream) = &mut connection.io {
+            http2::open(stream, &mut head, self.request, self.claim.target)?;
         }
         let mut sides = Sides {
             request: self.body.start(head, &connection.io),
@@ -86,7 +92,9 @@ impl Attempt<'_> {
         if !self.facts.upgraded {
             self.facts.request_bytes = request.bytes;
         }
-        if matches!(result, Ok((_, true))) && input.is_empty() {
+        if let UpstreamIo::Http2(stream) = &upstream.io {
+            http2::judge(stream, &result);
+        } else if matches!(result, Ok((_, true))) && input.is_empty() {
             self.keep(upstream);
         }
         self.worker.buffers.give_output(self.body.stop(request, &mut client.input));
@@ -95,7 +103,7 @@ impl Attempt<'_> {
     }
 
     async fn connection(&self, client: &mut Client, pooled: bool) -> Result<UpstreamConnection, TryError> {
-        if pooled {
+        if pooled && self.claim.target.protocol != Protocol::Http2 {
             // A request that cannot be sent twice is worth a closer look at the connection.
             let careful = !self.request.is_idempotent() || !self.body.will_be_repeatable();
             let now = self.worker.timers.now();
@@ -104,19 +112,35 @@ impl Attempt<'_> {
             }
         }
         let node = self.claim.target.nodes.get(self.node).ok_or(TryError::Failed(Refusal::NoNode, false))?;
-        self.connect(client, node).await
+        self.connect(client, node, !pooled).await
     }
 
-    async fn connect(&self, client: &mut Client, node: &Node) -> Result<UpstreamConnection, TryError> {
+    /// A new connection to a node, or where streams share them, a stream; on a `fresh` one, if possible.
+    async fn connect(
+        &self,
+        client: &mut Client,
+        node: &Node,
+        fresh: bool,
+    ) -> Result<UpstreamConnection, TryError> {
         let Worker { resolver, tls, .. } = self.worker;
-        let connecting = connect(resolver, tls, self.claim.target, node, self.request.host());
+        let target = self.claim.target;
         client.timer.arm(self.timeouts().connect_ms);
-        match pump::while_client_stays(client, connecting).await? {
+        let connect = async || connect(resolver, tls, target, node, self.request.host()).await;
+        let connected = if target.protocol == Protocol::Http1 {
+            let connecting = async { connect().await.map_err(NoPlace::Connect) };
+            pump::while_client_stays(client, connecting).await?
+        } else {
+            let key = (self.pool_key(), self.node);
+            let taking = http2::connection(self.worker, key, target, fresh, connect);
+            pump::while_client_stays(client, taking).await?
+        };
+        match connected {
             Some(Ok(connection)) => Ok(connection),
-            Some(Err(error)) => {
+            Some(Err(NoPlace::Connect(error))) => {
                 tracing::debug!(upstream = node.authority, %error, "cannot connect");
                 Err(TryError::Failed(Refusal::Connect, false))
             }
+            Some(Err(NoPlace::Full)) => Err(TryError::Failed(Refusal::NoStream, false)),
             None if client.timer.is_over() => Err(Refusal::UpstreamTimeout.into()),
             None => Err(TryError::Failed(Refusal::UpstreamTimeout, false)),
         }
@@ -167,7 +191,7 @@ impl Attempt<'_> {
         let mut head = self.worker.buffers.take_output();
         headers::write_answer(&mut head, answer, body, framing, self.request, self.claim.issued.as_ref());
         let head_bytes = head.len() as u64;
-        let decoder = BodyDecoder::new(body, &self.worker.settings.head);
+        let decoder = BodyDecoder::new(http2::ending(&sides.upstream.io, body), &self.worker.settings.head);
         let mut leg = Leg::new(head, decoder, Coding::towards(&client.io, framing.chunked));
         let result = pump::answer_body(self.worker, client, sides, &mut leg).await;
         self.facts.response_bytes = leg.bytes;
@@ -217,7 +241,7 @@ impl Attempt<'_> {
     fn pool_key(&self) -> PoolKey {
         let target = self.claim.target;
         // Where the client names the host that TLS is spoken with, connections of other hosts are not the same.
-        let by_client = target.scheme == Scheme::Https && target.pass_host == PassHost::Pass;
+        let by_client = target.scheme.is_tls() && target.pass_host == PassHost::Pass;
         let name = if by_client { FixedState::default().hash_one(self.request.host()) } else { 0 };
         PoolKey { target: target.uid, name }
     }

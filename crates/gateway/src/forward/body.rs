@@ -20,7 +20,9 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn new(request: &Request<'_>, settings: &Settings) -> Body {
+    /// The body of a request. `refusable`: an upstream may say that it has not processed the request, which may then be
+    /// sent again whatever its method.
+    pub(crate) fn new(request: &Request<'_>, settings: &Settings, refusable: bool) -> Body {
         let replay_bytes = settings.replay_bytes;
         let framing = request.head.framing();
         let fits = match framing {
@@ -28,7 +30,7 @@ impl Body {
             Framing::Length(length) => length <= replay_bytes as u64,
             Framing::Chunked | Framing::UntilClose => true,
         };
-        let keep = fits && request.is_idempotent();
+        let keep = fits && (refusable || request.is_idempotent());
         Body {
             rest: Rest {
                 decoder: BodyDecoder::new(framing, &settings.head),
@@ -146,7 +148,7 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let connection = Connection::new(address, address);
         let request = Request::new(&head, &connection);
-        let mut body_state = Body::new(&request, &Settings::default());
+        let mut body_state = Body::new(&request, &Settings::default(), false);
         let cx = &mut Context::from_waker(Waker::noop());
         let buffers = Rc::new(Buffers::new(1_024));
         let mut source = buffers.buffer();

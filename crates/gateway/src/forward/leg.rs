@@ -252,6 +252,8 @@ impl Leg {
 
     fn finish(&mut self) {
         self.finished = true;
+        // The end is still to be said, also where all that went before it was flushed.
+        self.flushed &= self.coding != Coding::OutOfBand;
         match self.coding {
             Coding::Raw => {}
             Coding::Chunked => {

@@ -4,6 +4,7 @@ mod attempt;
 mod body;
 pub(crate) mod ends;
 mod hash_key;
+mod http2;
 mod leg;
 mod pump;
 mod trailers;
@@ -24,7 +25,7 @@ use attempt::{Attempt, TryError};
 use body::Body;
 use hash_key::hash_key;
 use http1::Framing;
-use model::upstream::Scheme;
+use model::upstream::{Protocol, Scheme};
 use smallvec::SmallVec;
 use std::time::Instant;
 
@@ -42,7 +43,7 @@ pub(crate) async fn forward(
 ) -> Result<After, Failure> {
     let target = claim.target;
     check(worker, request, target)?;
-    let mut body = Body::new(request, &worker.settings);
+    let mut body = Body::new(request, &worker.settings, target.protocol != Protocol::Http1);
     let mut tried = SmallVec::<[usize; 4]>::new();
     let mut failed = None;
     loop {

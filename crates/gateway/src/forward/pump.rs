@@ -1,11 +1,13 @@
 //! Moving both bodies at once, and watching over it: who stalls, who leaves, who breaks the protocol.
 
 use super::attempt::TryError;
+use super::http2;
 use super::leg::{Leg, LegError};
 use crate::buffer::Buffer;
 use crate::client::Client;
 use crate::exchange::Failure;
 use crate::refusal::Refusal;
+use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::UpstreamConnection;
 use crate::worker::Worker;
 use http1::{Parsed, ResponseHead};
@@ -127,6 +129,9 @@ fn poll_head(
     sides: &mut Sides,
     answer: &mut ResponseHead,
 ) -> Poll<Result<HeadEvent, TryError>> {
+    if let UpstreamIo::Http2(stream) = &mut sides.upstream.io {
+        return http2::poll_head(cx, stream, answer, &worker.settings.head);
+    }
     loop {
         if !sides.input.is_empty() {
             match answer.parse(sides.input.filled(), &worker.settings.head) {

@@ -19,7 +19,7 @@ use model::overlay::{self, Overlay};
 use model::resource::{Kind, Resource, Revision};
 use model::secret::SecretKey;
 use model::service::Service;
-use model::upstream::{Scheme, Upstream};
+use model::upstream::Upstream;
 use places::Places;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -256,7 +256,7 @@ impl Compiler {
             retries: self.retries,
         };
         let target = Arc::new(Target::new(&ground, upstream, &mut self.health));
-        if target.scheme == Scheme::Https && !target.verify {
+        if target.scheme.is_tls() && !target.verify {
             let nodes: Vec<&str> = target.nodes.iter().map(|node| node.authority.as_str()).collect();
             tracing::warn!(
                 upstream = upstream.id,

@@ -5,7 +5,7 @@ use crate::balance::picker::{NoNode, Picker, Turn};
 use crate::health::{Failed, Load, Registry, Standing};
 use model::colour;
 use model::record::Answerer;
-use model::upstream::{HashOn, KeepalivePool, PassHost, Scheme, Timeouts, Upstream};
+use model::upstream::{HashOn, KeepalivePool, PassHost, Protocol, Scheme, Timeouts, Upstream};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -23,6 +23,8 @@ pub struct Target {
     pub nodes: Box<[Node]>,
     /// Protocol towards the nodes.
     pub scheme: Scheme,
+    /// Which version of HTTP is spoken with them.
+    pub protocol: Protocol,
     /// What `Host` says.
     pub pass_host: PassHost,
     /// Tries after the first one.
@@ -83,7 +85,8 @@ impl Target {
     /// Compiles an upstream.
     #[must_use]
     pub(crate) fn new(ground: &Ground<'_>, upstream: &Upstream, health: &mut Registry) -> Target {
-        // Of the schemes, an upstream inside a rule takes over no other than https (APISIX §2.5).
+        // Of the schemes, an upstream inside a rule takes over no other than https (APISIX §2.5). The gRPC ones we do
+        // take over: HTTP/1.1 to a gRPC server is no answer that anyone could rely on.
         let scheme = match upstream.scheme {
             Scheme::Unsupported if upstream.inline => Scheme::Http,
             scheme => scheme,
@@ -101,6 +104,7 @@ impl Target {
             app: upstream.colour().and(upstream.labels.get(colour::LABEL_APP)).cloned().unwrap_or_default(),
             answerer: upstream.colour().map_or(Answerer::Upstream, Answerer::from),
             scheme,
+            protocol: upstream.protocol(),
             pass_host: upstream.pass_host.clone(),
             retries: upstream.retries.unwrap_or(default_retries),
             retry_timeout_ms: upstream.retry_timeout_ms,
@@ -230,6 +234,16 @@ mod tests {
         assert_eq!([host(&json, true), host(&json, false)], ["localhost", "localhost:1981"]);
         let https = json!({"scheme": "https", "nodes": {"localhost:1981": 1}});
         assert_eq!(host(&https, true), "localhost:1981");
+    }
+
+    #[test]
+    fn an_inline_upstream_takes_over_the_schemes_that_are_http() {
+        let scheme = |scheme: &str| {
+            let json = json!({"scheme": scheme, "nodes": {"a": 1}});
+            compiled(&json, true).scheme
+        };
+        let taken = ["http", "https", "grpc", "grpcs", "tcp"].map(scheme);
+        assert_eq!(taken, [Scheme::Http, Scheme::Https, Scheme::Grpc, Scheme::Grpcs, Scheme::Http]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::pool::UpstreamConnection;
 use super::resolve::Resolver;
 use super::tls::Connectors;
 use crate::table::{Node, Target};
-use model::upstream::{PassHost, Scheme};
+use model::upstream::{PassHost, Protocol, Scheme};
 use rustls::pki_types::ServerName;
 use std::io;
 use std::rc::Rc;
@@ -25,8 +25,10 @@ pub(crate) async fn connect(
     };
     socket.set_nodelay(true)?;
     let io = match target.scheme {
-        Scheme::Https => UpstreamIo::Tls(Box::new(handshake(socket, tls, target, node, client_host).await?)),
-        Scheme::Http | Scheme::Unsupported => UpstreamIo::Plain(socket),
+        Scheme::Https | Scheme::Grpcs => {
+            UpstreamIo::Tls(Box::new(handshake(socket, tls, target, node, client_host).await?))
+        }
+        Scheme::Http | Scheme::Grpc | Scheme::Unsupported => UpstreamIo::Plain(socket),
     };
     Ok(UpstreamConnection { io, requests: 0, reused: false })
 }
@@ -58,5 +60,11 @@ async fn handshake(
     let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned())
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let connector = if target.verify { &tls.checked } else { &tls.unchecked };
-    connector.connect(name, socket).await
+    let offered: &[&[u8]] = match target.protocol {
+        Protocol::Http1 => &[],
+        Protocol::Http2 => &[b"h2"],
+        Protocol::Negotiated => &[b"h2", b"http/1.1"],
+    };
+    let offered = offered.iter().map(|protocol| protocol.to_vec()).collect();
+    connector.with_alpn(offered).connect(name, socket).await
 }

@@ -1,5 +1,6 @@
 //! Idle connections to upstreams, per thread, by target and node.
 
+use super::http2::Http2Pools;
 use super::io::UpstreamIo;
 use foldhash::{HashMap, HashSet};
 use std::cell::RefCell;
@@ -24,9 +25,10 @@ pub(crate) struct PoolKey {
     pub(crate) name: u64,
 }
 
-/// The idle connections of one thread.
+/// The idle connections of one thread, and those that streams share.
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
+    pub(crate) http2: Http2Pools,
     by_target: RefCell<HashMap<PoolKey, Pool>>,
 }
 
@@ -102,10 +104,12 @@ impl Pools {
             pool.count = pool.nodes.iter().map(VecDeque::len).sum();
         }
         by_target.retain(|_, pool| pool.count > 0);
+        self.http2.sweep(now);
     }
 
     /// Closes what leads to targets that no request comes to any more.
     pub(crate) fn keep_only(&self, reachable: &HashSet<u64>) {
         self.by_target.borrow_mut().retain(|key, _| reachable.contains(&key.target));
+        self.http2.keep_only(reachable);
     }
 }

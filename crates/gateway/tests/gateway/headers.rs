@@ -110,12 +110,12 @@ async fn a_client_that_names_no_host_gets_the_nodes() {
 }
 
 #[tokio::test]
-async fn an_inline_upstream_takes_over_no_scheme_but_https() {
+async fn an_inline_upstream_takes_over_no_scheme_that_is_not_http() {
     let server = Upstream::start("u").await;
-    let inline = upstream_with("x", &[server.address()], &json!({"scheme": "grpc"})).1;
+    let inline = upstream_with("x", &[server.address()], &json!({"scheme": "tcp"})).1;
     let split = json!({"rules": [{"weighted_upstreams": [{"upstream": inline}]}]});
     let resources = [
-        upstream_with("u", &[server.address()], &json!({"scheme": "grpc"})),
+        upstream_with("u", &[server.address()], &json!({"scheme": "tcp"})),
         upstream("v", &[server.address()]),
         route(&json!({"upstream_id": "u"})),
         route(

@@ -182,11 +182,11 @@ fn nodes(spec: &EnvironmentSpec, target: &UpstreamTarget) -> Vec<NodeSeen> {
 
 /// Asks all nodes at once and notes their answers.
 async fn ask_all(spec: &EnvironmentSpec, target: &UpstreamTarget, nodes: &mut [NodeSeen]) {
-    let tls = upstream(spec, target).scheme == Scheme::Https;
+    let speaks_http1 = upstream(spec, target).scheme == Scheme::Http;
     let mut asked = JoinSet::new();
     for (at, node) in nodes.iter().enumerate().take(NODES_MAX) {
         let probe = match expanded(&target.readiness.probe, spec, &node.status) {
-            Ok(Probe::Http { .. }) if tls => Ok(Probe::Tcp {}),
+            Ok(Probe::Http { .. }) if !speaks_http1 => Ok(Probe::Tcp {}),
             probe => probe,
         };
         let (host, port) = (node.status.host.clone(), node.status.port);

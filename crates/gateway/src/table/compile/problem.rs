@@ -25,7 +25,7 @@ pub(super) fn of_upstream(value: &Value, upstream: &Upstream) -> Vec<String> {
         _ => {}
     }
     if upstream.scheme == Scheme::Unsupported && !upstream.inline {
-        problems.push("its scheme is neither http nor https: its requests get a 502".to_owned());
+        problems.push("its scheme is not one of http, https, grpc, grpcs: its requests get a 502".to_owned());
     }
     if value.get("discovery_type").is_some() && upstream.nodes.is_empty() {
         problems.push("service discovery is not there yet: its requests get a 503".to_owned());

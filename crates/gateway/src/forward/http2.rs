@@ -1,0 +1,113 @@
+//! A try over HTTP/2: the place on a shared connection, the stream, and what its failures mean for another try.
+
+use super::attempt::TryError;
+use super::pump::HeadEvent;
+use crate::client::After;
+use crate::refusal::Refusal;
+use crate::request::Request;
+use crate::table::Target;
+use crate::upstream::http2::{self, Http2Stream, Limits, NoPlace, Opened, StreamFailure};
+use crate::upstream::io::UpstreamIo;
+use crate::upstream::pool::{PoolKey, UpstreamConnection};
+use crate::worker::Worker;
+use http1::{Framing, Known, ResponseHead};
+use model::upstream::Protocol;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+/// A place for a stream to a node; or, where the node chose HTTP/1.1, a connection.
+pub(super) async fn connection(
+    worker: &Worker,
+    key: (PoolKey, usize),
+    target: &Target,
+    fresh: bool,
+    connect: impl AsyncFn() -> io::Result<UpstreamConnection>,
+) -> Result<UpstreamConnection, NoPlace> {
+    let settings = &worker.settings.upstream_http2;
+    let limits = Limits {
+        connections: settings.connections,
+        streams: settings.streams,
+        waiting: settings.waiting,
+        stream_window_bytes: settings.stream_window_bytes,
+        head_bytes: worker.settings.head.head_bytes,
+    };
+    let connect = async || {
+        let io = connect().await?.io;
+        let speaks_http2 = target.protocol == Protocol::Http2 || io.chose_http2();
+        Ok((io, speaks_http2))
+    };
+    match worker.pools.http2.place(key, target.keepalive, &limits, fresh, connect).await? {
+        Opened::Http1(io) => Ok(UpstreamConnection { io, requests: 0, reused: false }),
+        Opened::Place(place) => {
+            let stream = Http2Stream::new(place);
+            let reused = stream.is_reused();
+            Ok(UpstreamConnection { io: UpstreamIo::Http2(Box::new(stream)), requests: 0, reused })
+        }
+    }
+}
+
+/// Opens the stream with the head that `out` holds, and empties it: what follows is the body.
+pub(super) fn open(
+    stream: &mut Http2Stream,
+    out: &mut Vec<u8>,
+    request: &Request<'_>,
+    target: &Target,
+) -> Result<(), TryError> {
+    let head = request.head;
+    let trailers = head.values(Known::Te).any(takes_trailers);
+    let ends = matches!(head.framing(), Framing::None | Framing::Length(0));
+    let head = http2::request(out, target.scheme.is_tls(), trailers).map_err(|error| {
+        tracing::debug!(%error, "request is refused");
+        Refusal::NotHttp2
+    })?;
+    out.clear();
+    stream.open(head, ends).map_err(|failure| failed(failure, stream))
+}
+
+/// Whether a `TE` field says that trailers are welcome (RFC 9110, section 10.1.4).
+fn takes_trailers(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Waits for the next head of the answer.
+pub(super) fn poll_head(
+    cx: &mut Context<'_>,
+    stream: &mut Http2Stream,
+    answer: &mut ResponseHead,
+    limits: &http1::Limits,
+) -> Poll<Result<HeadEvent, TryError>> {
+    Poll::Ready(match ready!(stream.poll_head(cx, answer, limits)) {
+        Ok(()) if answer.is_interim() => Ok(HeadEvent::Interim),
+        Ok(()) => Ok(HeadEvent::Final),
+        Err(failure) => Err(failed(failure, stream)),
+    })
+}
+
+fn failed(failure: StreamFailure, stream: &Http2Stream) -> TryError {
+    match failure {
+        StreamFailure::Unprocessed => TryError::Stale(false),
+        StreamFailure::Closed if stream.is_reused() => TryError::Stale(true),
+        StreamFailure::Closed => TryError::Failed(Refusal::UpstreamClosed, true),
+        StreamFailure::Reset => TryError::Failed(Refusal::UpstreamReset, true),
+        StreamFailure::Malformed => Refusal::BadAnswer.into(),
+    }
+}
+
+/// How the body of an answer ends: over HTTP/2 with its stream, whatever length it has announced, for trailers may
+/// follow it. That the length is kept to is checked below (RFC 9113, section 8.1.1).
+pub(super) fn ending(io: &UpstreamIo, framing: Framing) -> Framing {
+    match (io, framing) {
+        (UpstreamIo::Http2(_), Framing::Length(_)) => Framing::UntilClose,
+        _ => framing,
+    }
+}
+
+/// Takes a connection that answered nothing, or wrongly, out of its pool: it may be dead without a word.
+pub(super) fn judge<T>(stream: &Http2Stream, result: &Result<(After, T), TryError>) {
+    use crate::exchange::Failure::Refused;
+    if let Err(TryError::Failed(Refusal::UpstreamTimeout, _) | TryError::Final(Refused(Refusal::BadAnswer))) =
+        result
+    {
+        stream.retire_connection();
+    }
+}
