@@ -17,6 +17,7 @@ mod access;
 mod api7;
 mod apisix;
 mod clock;
+mod consumers;
 mod observe;
 mod private_file;
 mod release_api;

@@ -46,7 +46,7 @@ pub async fn sweep(store: &dyn Store, now_ms: i64) -> Result<Option<i64>, StoreE
     let stays =
         |one: &Resource| one.kind == Kind::Upstream && apps.iter().any(|app| is_environment(&one.id, app));
     for resource in &resources {
-        let may_end = matches!(resource.kind, Kind::Route | Kind::Service | Kind::Upstream);
+        let may_end = !matches!(resource.kind, Kind::App | Kind::Overlay);
         let end = resource.value.get(EXPIRES_AT_MS).and_then(serde_json::Value::as_i64);
         let Some(end_ms) = end.filter(|_| may_end && !stays(resource)) else { continue };
         if end_ms > now_ms {

@@ -1,5 +1,6 @@
 //! The few dashboard calls that `adc`-like clients make before they sync.
 
+use crate::apisix::plugins::described;
 use crate::state::AdminState;
 use crate::wire::query::Query;
 use crate::wire::reply;
@@ -32,15 +33,12 @@ pub(crate) async fn core_schemas(State(state): State<AdminState>) -> Response {
         ("route", schema::api7_route()),
         ("service", schema::api7_service()),
         ("upstream", schema::of(Kind::Upstream)),
+        ("consumer", schema::of(Kind::Consumer)),
+        ("consumer_credential", schema::of(Kind::Credential)),
     ];
     let main: Map<String, Value> =
         main.into_iter().map(|(name, schema)| (name.to_owned(), schema.clone())).collect();
-    let plugins: Map<String, Value> = state
-        .plugins
-        .iter()
-        .map(|plugin| {
-            (plugin.name.to_owned(), json!({"priority": plugin.priority, "schema": (plugin.schema)()}))
-        })
-        .collect();
+    let plugins: Map<String, Value> =
+        state.plugins.iter().map(|plugin| (plugin.name.to_owned(), described(plugin))).collect();
     reply::json(StatusCode::OK, &json!({"value": {"main": main, "plugins": plugins}}))
 }

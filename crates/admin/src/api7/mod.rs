@@ -5,9 +5,9 @@
 
 mod cascade;
 pub(crate) mod dashboard;
-mod envelope;
+pub(crate) mod envelope;
 mod inherit;
-mod list;
+pub(crate) mod list;
 mod route_form;
 mod routes;
 mod service_form;
@@ -15,7 +15,8 @@ mod services;
 mod upstreams;
 
 use crate::apisix::{Call, PREFIX, fixed, is_dispatched};
-use crate::state::AdminState;
+use crate::consumers;
+use crate::state::{AdminState, Dialect};
 use crate::wire::path;
 use crate::wire::problem::Problem;
 use axum::extract::{Request, State};
@@ -36,6 +37,7 @@ async fn answer(state: &AdminState, request: Request) -> Result<Response, Proble
         ["plugins" | "schema" | "configs", ..] => fixed(state, Call::read(request).await?),
         ["routes", ..] => routes::answer(state, Call::read(request).await?).await,
         ["services", _, "upstreams", ..] => upstreams::answer(state, Call::read(request).await?).await,
+        ["consumers", ..] => consumers::answer(state, Dialect::Api7, Call::read(request).await?).await,
         ["services", ..] => services::answer(state, Call::read(request).await?).await,
         [other, ..] => Err(Problem::NotFound(format!("Unsupported resource type: {other}"))),
     }

@@ -6,10 +6,23 @@ use crate::resources::write::Written;
 use crate::wire::reply;
 use axum::http::StatusCode;
 use axum::response::Response;
+use model::consumer::split_credential_id;
+use model::resource::Kind;
 use serde_json::{Value, json};
 
+/// The key of a resource in APISIX's store.
+pub(crate) fn path(kind: Kind, id: &str) -> String {
+    match kind {
+        Kind::Credential => {
+            let (username, id) = split_credential_id(id);
+            format!("/apisix/consumers/{username}/credentials/{id}")
+        }
+        _ => format!("/apisix/{}/{id}", kind.collection()),
+    }
+}
+
 fn key(shown: &Shown) -> String {
-    format!("/apisix/{}/{}", shown.kind.collection(), shown.id)
+    path(shown.kind, &shown.id)
 }
 
 fn with_indexes(shown: &Shown) -> Value {

@@ -3,13 +3,14 @@
 //! This file decides which endpoint a request is for. The endpoints only translate between HTTP and `resources`.
 
 pub(crate) mod collection;
-mod envelope;
+pub(crate) mod envelope;
 pub(crate) mod list;
 pub(crate) mod plugins;
 pub(crate) mod schema;
 mod validate;
 
-use crate::state::AdminState;
+use crate::consumers;
+use crate::state::{AdminState, Dialect};
 use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 use crate::wire::{body, path, reply};
@@ -64,6 +65,7 @@ pub(crate) fn gateway_kind(collection: &str) -> Result<Kind, Problem> {
         "routes" => Ok(Kind::Route),
         "services" => Ok(Kind::Service),
         "upstreams" => Ok(Kind::Upstream),
+        "consumers" => Ok(Kind::Consumer),
         other => Err(Problem::NotFound(format!("Unsupported resource type: {other}"))),
     }
 }
@@ -93,7 +95,11 @@ async fn answer(state: &AdminState, request: Request) -> Result<Response, Proble
         return fixed(state, Call::read(request).await?);
     }
     let kind = gateway_kind(segments.first().map(String::as_str).unwrap_or_default())?;
-    collection::answer(state, kind, Call::read(request).await?).await
+    let call = Call::read(request).await?;
+    match kind {
+        Kind::Consumer => consumers::answer(state, Dialect::Apisix, call).await,
+        kind => collection::answer(state, kind, call).await,
+    }
 }
 
 /// The endpoints that are no resources.
@@ -107,7 +113,7 @@ pub(crate) fn fixed(state: &AdminState, call: Call) -> Result<Response, Problem>
         (&Method::POST, ["schema", "validate", collection]) => validate::one(collection, call.body.as_ref()),
         (&Method::POST, ["configs", "validate"]) => validate::whole(state.plugins, call.body.as_ref()),
         (_, ["schema", "validate", _] | ["configs", ..]) => Err(Problem::NotDispatchable),
-        (&Method::GET, ["schema", rest @ ..]) => schema::get(state.plugins, rest),
+        (&Method::GET, ["schema", rest @ ..]) => schema::get(state.plugins, rest, &call.query),
         _ => Err(Problem::NotFound("not found".to_owned())),
     }
 }

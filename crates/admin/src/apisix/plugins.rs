@@ -25,15 +25,23 @@ pub(crate) fn one_or_all(plugins: &[PluginInfo], name: &str, query: &Query) -> R
     // There are no stream plugins.
     let plugins = if subsystem == "http" { plugins } else { &[] };
     if query.get("all") == Some("true") {
-        let all = plugins.iter().map(|plugin| {
-            (plugin.name.to_owned(), json!({"priority": plugin.priority, "schema": (plugin.schema)()}))
-        });
+        let all = plugins.iter().map(|plugin| (plugin.name.to_owned(), described(plugin)));
         return Ok(reply::json(StatusCode::OK, &Value::Object(all.collect::<Map<_, _>>())));
     }
     match plugins.iter().find(|plugin| plugin.name == name) {
         Some(plugin) => Ok(reply::json(StatusCode::OK, &(plugin.schema)())),
         None => Err(Problem::NotFound(format!("plugin not found in subsystem {subsystem}"))),
     }
+}
+
+/// What is known of a plugin.
+pub(crate) fn described(plugin: &PluginInfo) -> Value {
+    let mut described = json!({"priority": plugin.priority, "schema": (plugin.schema)()});
+    if let Some(auth) = plugin.auth {
+        described["type"] = json!("auth");
+        described["consumer_schema"] = (auth.schema)();
+    }
+    described
 }
 
 /// Plugins are part of the program: there is nothing to reload, and the answer is APISIX's.

@@ -1,6 +1,7 @@
-//! `/schema/{resource}` and `/schema/plugins/{name}`.
+//! `/schema/{resource}` and `/schema/plugins/{name}[?schema_type=consumer]`.
 
 use crate::wire::problem::Problem;
+use crate::wire::query::Query;
 use crate::wire::reply;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -9,14 +10,21 @@ use model::resource::Kind;
 use model::schema;
 
 /// The kinds whose schemas are shown.
-pub(crate) const KINDS: [Kind; 3] = [Kind::Route, Kind::Service, Kind::Upstream];
+pub(crate) const KINDS: [Kind; 4] = [Kind::Route, Kind::Service, Kind::Upstream, Kind::Consumer];
 
 /// The schema that the segments after `schema` name.
-pub(crate) fn get(plugins: &[PluginInfo], segments: &[&str]) -> Result<Response, Problem> {
+pub(crate) fn get(plugins: &[PluginInfo], segments: &[&str], query: &Query) -> Result<Response, Problem> {
+    let of_consumers = query.get("schema_type") == Some("consumer");
     let found = match segments {
         ["plugins", name] => {
-            plugins.iter().find(|plugin| plugin.name == *name).map(|plugin| (plugin.schema)())
+            let plugin = plugins.iter().find(|plugin| plugin.name == *name);
+            let schema = plugin.and_then(|plugin| match plugin.auth {
+                Some(auth) if of_consumers => Some(auth.schema),
+                _ => Some(plugin.schema),
+            });
+            schema.map(|schema| schema())
         }
+        ["credential"] => Some(schema::of(Kind::Credential).clone()),
         [name] => {
             KINDS.into_iter().find(|kind| kind.singular() == *name).map(|kind| schema::of(kind).clone())
         }

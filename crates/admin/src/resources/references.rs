@@ -27,6 +27,9 @@ pub(crate) async fn must_exist(state: &AdminState, kind: Kind, value: &Value) ->
     if let Some(id) = optional_id(value, "plugin_config_id") {
         return Err(missing("plugin config", &id));
     }
+    if let Some(id) = optional_id(value, "group_id").filter(|_| kind == Kind::Consumer) {
+        return Err(missing("consumer group", &id));
+    }
     let inline = value.get("upstream");
     for upstream in [Some(value), inline].into_iter().flatten() {
         if let Some(id) = upstream.get("tls").and_then(|tls| optional_id(tls, "client_cert_id")) {

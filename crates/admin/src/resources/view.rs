@@ -3,6 +3,7 @@
 use crate::resources::EXPIRES_AT_MS;
 use crate::state::AdminState;
 use crate::wire::problem::Problem;
+use model::consumer::split_credential_id;
 use model::overlay::{Overlay, effective};
 use model::resource::{Kind, Origin, Resource, Revision};
 use serde_json::Value;
@@ -38,6 +39,9 @@ impl Shown {
         let mut value = effective(&base.value, overlay.as_ref().map(|(overlay, _)| overlay));
         if let Some(object) = value.as_object_mut() {
             object.shift_remove(EXPIRES_AT_MS);
+            if base.kind == Kind::Credential {
+                object.insert("id".to_owned(), shown_id(base.kind, &base.id).into());
+            }
         }
         let overlaid = overlay.as_ref().map_or(0, |(_, modified)| *modified);
         Ok(Shown {
@@ -50,6 +54,14 @@ impl Shown {
             base,
             overlay,
         })
+    }
+}
+
+/// The id as the value of a resource shows it: a credential's is that within its consumer.
+pub(crate) fn shown_id(kind: Kind, id: &str) -> &str {
+    match kind {
+        Kind::Credential => split_credential_id(id).1,
+        _ => id,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A write: read what is there, make what shall be there, check it, commit it, wait until every gateway runs it.
 
 use crate::clock;
+use crate::consumers::must_be_unique;
 use crate::resources::view::{self, Shown};
 use crate::resources::{EXPIRES_AT_MS, Progress, merge, owned, read_only, references, times};
 use crate::state::AdminState;
@@ -79,6 +80,9 @@ async fn attempt(state: &AdminState, order: &Order) -> Result<Written, Problem> 
     let desired = desired(order, current.as_ref(), clock::unix_s())?;
     check::check(order.kind, &desired, state.plugins).map_err(|error| Problem::invalid(error.to_string()))?;
     references::must_exist(state, order.kind, &desired).await?;
+    if let (Kind::Consumer | Kind::Credential, Some(id)) = (order.kind, &order.id) {
+        must_be_unique(state, order.kind, id, &desired).await?;
+    }
     match from_file {
         Some(file) => match owned::write(state, file, &desired).await? {
             Some(overlay) => commit_overlay(state, file, overlay).await,
@@ -103,7 +107,7 @@ async fn must_not_end(state: &AdminState, order: &Order) -> Result<(), Problem> 
 fn desired(order: &Order, current: Option<&Shown>, now_s: i64) -> Result<Value, Problem> {
     let set_id = |value: &mut Value| {
         if let (Some(id), Some(object)) = (&order.id, value.as_object_mut()) {
-            object.insert("id".to_owned(), id.as_str().into());
+            object.insert("id".to_owned(), view::shown_id(order.kind, id).into());
         }
     };
     if let Change::Whole(value) = &order.change {

@@ -5,6 +5,7 @@ mod access;
 mod api7;
 mod applied;
 mod apps;
+mod consumers;
 mod deletes;
 mod events;
 mod limits;

@@ -6,7 +6,9 @@ use serde_json::json;
 #[tokio::test]
 async fn plugins_are_listed_by_priority_and_shown_with_their_schema() {
     let gate = Gate::start(Dialect::Apisix).await;
-    gate.call("GET", "/plugins/list", ()).await.is(200, &json!(["mocking", "cors", "traffic-split"]));
+    gate.call("GET", "/plugins/list", ())
+        .await
+        .is(200, &json!(["mocking", "cors", "key-auth", "limit-count", "traffic-split"]));
     let schema = gate.call("GET", "/plugins/cors", ()).await.has_status(200).json();
     assert_eq!(schema["properties"]["max_age"]["default"], 5);
     assert_eq!(gate.call("GET", "/schema/plugins/cors", ()).await.has_status(200).json(), schema);
@@ -23,6 +25,26 @@ async fn plugins_are_listed_by_priority_and_shown_with_their_schema() {
 }
 
 #[tokio::test]
+async fn a_plugin_that_authenticates_has_a_second_schema_for_consumers() {
+    let gate = Gate::start(Dialect::Apisix).await;
+    let of_routes = gate.call("GET", "/schema/plugins/key-auth", ()).await.has_status(200).json();
+    let path = "/schema/plugins/key-auth?schema_type=consumer";
+    let of_consumers = gate.call("GET", path, ()).await.has_status(200).json();
+    assert_eq!(of_consumers["required"], json!(["key"]));
+    assert_ne!(of_routes, of_consumers);
+    // Another plugin is configured in the same way everywhere.
+    let other =
+        gate.call("GET", "/schema/plugins/cors?schema_type=consumer", ()).await.has_status(200).json();
+    assert_eq!(other, gate.call("GET", "/schema/plugins/cors", ()).await.json());
+    let all = gate.call("GET", "/plugins?all=true", ()).await.has_status(200).json();
+    assert_eq!(
+        (&all["key-auth"]["type"], &all["key-auth"]["consumer_schema"]),
+        (&json!("auth"), &of_consumers)
+    );
+    assert_eq!(all["cors"]["type"], json!(null));
+}
+
+#[tokio::test]
 async fn a_reload_of_plugins_is_done_by_put_only() {
     let gate = Gate::start(Dialect::Apisix).await;
     let done = gate.call("PUT", "/plugins/reload", ()).await.has_status(200);
@@ -36,7 +58,7 @@ async fn a_reload_of_plugins_is_done_by_put_only() {
 #[tokio::test]
 async fn schemas_are_shown_by_the_name_of_one_resource() {
     let gate = Gate::start(Dialect::Apisix).await;
-    for kind in [Kind::Route, Kind::Service, Kind::Upstream] {
+    for kind in [Kind::Route, Kind::Service, Kind::Upstream, Kind::Consumer, Kind::Credential] {
         let path = format!("/schema/{}", kind.singular());
         gate.call("GET", &path, ()).await.is(200, model::schema::of(kind));
     }
@@ -70,7 +92,7 @@ async fn a_whole_configuration_is_validated_with_all_its_errors() {
     let wrong = json!({
         "routes": [{"id": 1, "uri": "/", "upstream": upstream()}, {"id": "r2", "uri": 7, "upstream": upstream()}],
         "services": [{"plugins": {"nonsense": {}}}],
-        "consumers": [],
+        "secrets": [],
         "upstreams": {},
     });
     let answer = gate.call("POST", "/configs/validate", wrong).await.has_status(400).json();

@@ -322,3 +322,43 @@ fn apps_are_checked_by_their_type_and_rules() {
     unknown["realease"] = json!({});
     assert_eq!(refusal(Kind::App, unknown).1, "/realease");
 }
+
+#[test]
+fn a_consumers_plugins_are_checked_as_what_they_say_of_it() {
+    let consumer = |plugins: Value| json!({"username": "jack", "plugins": plugins});
+    assert_eq!(
+        check(Kind::Consumer, &consumer(json!({"auth": {"key": "k"}, "limit": {"count": 1}})), &PLUGINS),
+        Ok(())
+    );
+    assert_eq!(
+        check(Kind::Consumer, &consumer(json!({"auth": {"_meta": {"disable": true}}})), &PLUGINS),
+        Ok(())
+    );
+    for (plugins, text) in [
+        (
+            json!({"auth": {"header": "x"}}),
+            "invalid plugins configuration: failed to check the configuration of plugin auth err: property \"key\" is required",
+        ),
+        (
+            json!({"limit": {}}),
+            "invalid plugins configuration: failed to check the configuration of plugin limit err: property \"count\" is required",
+        ),
+        (json!({"x": {}}), "invalid plugins configuration: unknown plugin [x]"),
+    ] {
+        assert_eq!(refusal(Kind::Consumer, consumer(plugins)).0, text);
+    }
+    let (text, pointer) = refusal(Kind::Consumer, consumer(json!({"traffic-split": {}})));
+    assert!(text.contains("put it on the service"), "{text}");
+    assert_eq!(pointer, "/plugins/traffic-split");
+}
+
+#[test]
+fn a_credential_is_of_one_plugin_that_authenticates() {
+    assert_eq!(check(Kind::Credential, &json!({"plugins": {"auth": {"key": "k"}}}), &PLUGINS), Ok(()));
+    assert_eq!(check(Kind::Credential, &json!({"id": "c"}), &PLUGINS), Ok(()));
+    let text = "only supports auth type plugins in consumer credential";
+    assert_eq!(
+        refusal(Kind::Credential, json!({"plugins": {"limit": {"count": 1}}})),
+        (text.to_owned(), "/plugins/limit".to_owned())
+    );
+}

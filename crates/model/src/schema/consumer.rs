@@ -7,8 +7,8 @@ pub(super) fn schema() -> Value {
     json!({
         "type": "object",
         "properties": {
-            "id": username(),
             "username": username(),
+            "id": username(),
             "group_id": id(),
             "plugins": plugins(),
             "labels": labels(),

@@ -1,4 +1,4 @@
-//! The resources of a file: lists of APISIX objects, each with an `id`, and the apps.
+//! The resources of a file: lists of APISIX objects, each with an `id` (consumers with a `username`), and the apps.
 
 use crate::config::document::Document;
 use crate::config::mark::Position;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// The collections that a file may hold.
-pub const COLLECTIONS: [&str; 4] = ["routes", "services", "upstreams", "apps"];
+pub const COLLECTIONS: [&str; 5] = ["routes", "services", "upstreams", "consumers", "apps"];
 
 /// One resource of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,14 +55,15 @@ pub fn collect(
             check(kind, item, &pointer, plugins, findings);
             let Some(id) = id(kind, item, &pointer, findings) else { continue };
             let position = document.position(&pointer);
+            let name = if kind == Kind::Consumer { "username" } else { "id" };
             if let Some(line) = seen.insert((kind, id.clone()), position.line) {
                 findings.push(Finding {
-                    pointer: format!("{pointer}/id"),
+                    pointer: format!("{pointer}/{name}"),
                     message: format!(
-                        "the id `{id}` is already used by the {} at line {line}",
+                        "the {name} `{id}` is already used by the {} at line {line}",
                         kind.singular()
                     ),
-                    hint: "give each an id of its own".to_owned(),
+                    hint: format!("give each its own {name}"),
                 });
             }
             let mut value = item.clone();
@@ -72,11 +73,33 @@ pub fn collect(
             resources.push(FileResource { kind, id, value, pointer, position });
         }
     }
+    one_consumer_per_key(&resources, plugins, findings);
     resources
+}
+
+/// The key by which a consumer is found is nobody else's.
+fn one_consumer_per_key(resources: &[FileResource], plugins: &[PluginInfo], findings: &mut Vec<Finding>) {
+    let mut owners: HashMap<(&str, &str), &str> = HashMap::new();
+    for consumer in resources.iter().filter(|resource| resource.kind == Kind::Consumer) {
+        for (plugin, key) in model::consumer::keys(&consumer.value, plugins) {
+            if let Some(owner) = owners.insert((plugin, key), &consumer.id) {
+                findings.push(Finding {
+                    pointer: format!("{}/plugins/{plugin}", consumer.pointer),
+                    message: format!("the consumer `{owner}` has the same {plugin} key"),
+                    hint: "give each consumer a key of its own".to_owned(),
+                });
+            }
+        }
+    }
 }
 
 /// The id as text, if there is one; a wrong one is a finding.
 fn id(kind: Kind, item: &Value, pointer: &str, findings: &mut Vec<Finding>) -> Option<String> {
+    if kind == Kind::Consumer {
+        // A missing or wrong one is a finding of the schema.
+        let username = item.get("username").and_then(Value::as_str)?;
+        return model::check::is_username(username).then(|| username.to_owned());
+    }
     let text = match item.get("id") {
         Some(Value::String(text)) => text.clone(),
         Some(number) => model::upstream::as_integer(number).map(|id| id.to_string()).unwrap_or_default(),

@@ -121,6 +121,46 @@ fn two_apps_cannot_move_the_same_service() {
 }
 
 #[test]
+fn consumers_are_named_by_their_username_and_found_by_one_key_each() {
+    let text = "\
+consumers:
+  - username: jack
+    plugins: {key-auth: {key: k1}}
+  - username: rose
+    plugins: {key-auth: {key: k2}, limit-count: {count: 1, time_window: 60}}
+";
+    let loaded = parse("t.yaml", text, plugins::ALL).unwrap();
+    let ids: Vec<_> = loaded.resources.iter().map(|resource| (resource.kind, resource.id.as_str())).collect();
+    assert_eq!(ids, [(Kind::Consumer, "jack"), (Kind::Consumer, "rose")]);
+    let wrong = "\
+consumers:
+  - username: jack
+    plugins: {key-auth: {key: hush}}
+  - username: jack
+  - username: rose
+    plugins: {key-auth: {key: hush}}
+  - plugins: {}
+  - username: a b
+  - username: tom
+    plugins: {traffic-split: {}}
+";
+    let errors: Vec<_> = parse("t.yaml", wrong, plugins::ALL).unwrap_err().0;
+    let fields: Vec<_> = errors.iter().map(|error| (error.line, error.field.as_str())).collect();
+    assert_eq!(
+        fields,
+        [
+            (4, "consumers[1].username"),
+            (6, "consumers[2].plugins.key-auth"),
+            (7, "consumers[3]"),
+            (8, "consumers[4].username"),
+            (10, "consumers[5].plugins.traffic-split")
+        ],
+        "{errors:?}"
+    );
+    assert!(errors.iter().all(|error| !error.message.contains("hush")), "keys are not shown: {errors:?}");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_an_error_with_its_path() {
     let directory = tempfile::tempdir().unwrap();
     let missing = load(&directory.path().join("absent.yaml"), &[]).unwrap_err();
