@@ -108,6 +108,7 @@ async fn conclude(
         Err(Failure::Refused(refusal)) => refuse(worker, client, request, &refusal, facts).await,
         Err(Failure::CutShort) => {
             facts.ending = Ending::CutShort;
+            client.io.break_off();
             After::Gone
         }
         Err(Failure::ClientLeft) => {

@@ -107,6 +107,10 @@ impl AnswerFraming {
             (Framing::Chunked | Framing::UntilClose, Version::Http11) => {
                 AnswerFraming { chunked: true, keep_alive: may_keep_alive }
             }
+            // The end of the stream is the end of the body.
+            (Framing::Chunked | Framing::UntilClose, Version::Http2) => {
+                AnswerFraming { chunked: false, keep_alive: may_keep_alive }
+            }
             // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
             (Framing::Chunked | Framing::UntilClose, Version::Http10) => {
                 AnswerFraming { chunked: false, keep_alive: false }
@@ -181,6 +185,8 @@ pub(crate) fn write_interim(out: &mut Vec<u8>, answer: &ResponseHead, issued: Op
 /// Writes `Connection` where it differs from what the client's version takes for granted.
 pub(crate) fn write_connection(out: &mut Vec<u8>, keep_alive: bool, client: Version) {
     match (keep_alive, client) {
+        // Connections are not the business of a message there.
+        (_, Version::Http2) => {}
         (false, _) => write::header(out, "Connection", b"close"),
         (true, Version::Http10) => write::header(out, "Connection", b"keep-alive"),
         (true, Version::Http11) => {}

@@ -2,7 +2,11 @@
 
 use crate::plugin::Answer;
 use http1::RequestError;
+use percent_encoding::{AsciiSet, CONTROLS};
 use std::sync::Arc;
+
+/// What `grpc-message` encodes: all but visible ASCII and blanks, and `%` itself.
+const NOT_IN_GRPC_MESSAGE: &AsciiSet = &CONTROLS.add(b'%');
 
 /// Why the gate answers by itself.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +82,23 @@ impl Refusal {
             Refusal::UpstreamTimeout => 504,
             Refusal::Plugin(answer) => answer.status,
         }
+    }
+
+    /// The same as a status of gRPC (gRPC, "HTTP to gRPC Status Code Mapping").
+    pub(crate) fn grpc_status(&self) -> u64 {
+        match self.status() {
+            400 => 13,
+            401 => 16,
+            403 => 7,
+            404 => 12,
+            429 | 502..=504 => 14,
+            _ => 2,
+        }
+    }
+
+    /// What `grpc-message` says of it: percent-encoded (gRPC over HTTP/2, "Responses").
+    pub(crate) fn grpc_message(&self) -> String {
+        percent_encoding::utf8_percent_encode(&self.to_string(), NOT_IN_GRPC_MESSAGE).to_string()
     }
 
     /// Whether the connection cannot go on: what follows on it is not known to be a request.

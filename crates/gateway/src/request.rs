@@ -3,7 +3,7 @@
 use crate::plugin::Run;
 use crate::table::Identity;
 use http1::target::TargetError;
-use http1::{Known, RequestHead};
+use http1::{Known, RequestHead, Version};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
@@ -120,6 +120,12 @@ impl<'a> Request<'a> {
     /// The name of the consumer that sends it, once a plugin has found out.
     pub(crate) fn consumer_name(&self) -> Option<&'a str> {
         Some(self.identity()?.consumer.username())
+    }
+
+    /// Whether it is a call of gRPC, which tells errors by trailers instead of by status.
+    pub(crate) fn is_grpc(&self) -> bool {
+        let of_grpc = |value: &[u8]| value.starts_with(b"application/grpc");
+        self.head.version() == Version::Http2 && self.head.values(Known::ContentType).any(of_grpc)
     }
 
     /// Whether sending it twice does what sending it once does (RFC 9110, section 9.2.2).

@@ -1,6 +1,8 @@
 //! Answers that the gate gives by itself.
 
-use crate::client::Client;
+use crate::client::http2::of_lines;
+use crate::client::{Client, ClientIo};
+use crate::forward::ends::Sink;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::worker::Worker;
@@ -9,13 +11,18 @@ use http1::{Version, write};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::ready;
+use std::task::{Poll, ready};
 use tokio::io::AsyncWrite;
 
 /// What the gate calls itself in `Server`.
 pub(crate) const SERVER: &[u8] = b"Tealgate";
 
-/// Answers a connection whose request could not be read; it is closed afterwards.
+/// How a call of gRPC is refused: with a head that is all, and holds the status that clients of gRPC look for (gRPC over
+/// HTTP/2, "Trailers-Only").
+const GRPC: &str = "application/grpc";
+const GRPC_HTTP_STATUS: u16 = 200;
+
+/// Answers a connection, or a stream, whose request could not be read; it is closed afterwards.
 pub(crate) async fn refuse_connection(worker: &Worker, client: &mut Client, refusal: &Refusal) {
     // Whether it arrives or not, the connection ends.
     let _ = refuse(worker, client, refusal, None, false, false).await;
@@ -33,40 +40,67 @@ pub(crate) async fn refuse(
     keep_alive: bool,
     without_body: bool,
 ) -> io::Result<u64> {
-    let version = request.map_or(Version::Http11, |request| request.head.version());
     let mut out = worker.buffers.take_output();
-    let (content_type, body) = refusal.body();
-    write::status_line(&mut out, refusal.status(), b"");
+    let is_grpc = request.is_some_and(Request::is_grpc);
+    let (content_type, mut body) = if is_grpc { (GRPC, String::new()) } else { refusal.body() };
+    let status = if is_grpc { GRPC_HTTP_STATUS } else { refusal.status() };
+    write::status_line(&mut out, status, b"");
     write::header(&mut out, "Date", date(worker).as_bytes());
     write::header(&mut out, "Server", SERVER);
     if !content_type.is_empty() {
         write::header(&mut out, "Content-Type", content_type.as_bytes());
     }
+    write_fields(&mut out, refusal, request);
+    if is_grpc {
+        write::number_header(&mut out, "grpc-status", refusal.grpc_status());
+        write::header(&mut out, "grpc-message", refusal.grpc_message().as_bytes());
+    } else {
+        write::content_length(&mut out, body.len() as u64);
+    }
+    match &mut client.io {
+        ClientIo::Http2(stream) => {
+            stream.begin(of_lines(status, &out).map_err(io::Error::other)?);
+            out.clear();
+        }
+        _ => {
+            let version = request.map_or(Version::Http11, |request| request.head.version());
+            headers::write_connection(&mut out, keep_alive, version);
+            write::end(&mut out);
+        }
+    }
+    worker.totals().bytes_sent(out.len() as u64);
+    if without_body {
+        body.clear();
+    }
+    out.extend_from_slice(body.as_bytes());
+    let written = write_message(worker, client, &out).await;
+    worker.buffers.give_output(out);
+    written.map(|()| body.len() as u64)
+}
+
+/// Writes what a refusal says besides its body, and what plugins have to say.
+fn write_fields(out: &mut Vec<u8>, refusal: &Refusal, request: Option<&Request<'_>>) {
     let edits = request.and_then(|request| request.run.as_ref()).map(|run| run.answer());
     for (name, value) in refusal.headers() {
         if edits.as_ref().is_none_or(|edits| edits.keeps(name)) {
             // What is no valid field is left out.
-            let _ = write::checked_header(&mut out, name, value.as_bytes());
+            let _ = write::checked_header(out, name, value.as_bytes());
         }
     }
     if let Some(edits) = edits {
-        edits.write(&mut out, |name| {
-            refusal.headers().iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
-        });
+        edits.write(out, |name| refusal.headers().iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
     }
     if let Some(seconds) = refusal.retry_after() {
-        write::header(&mut out, "Retry-After", seconds.to_string().as_bytes());
+        write::number_header(out, "Retry-After", u64::from(seconds));
     }
-    write::content_length(&mut out, body.len() as u64);
-    headers::write_connection(&mut out, keep_alive, version);
-    write::end(&mut out);
-    worker.totals().bytes_sent(out.len() as u64);
-    if !without_body {
-        out.extend_from_slice(body.as_bytes());
-    }
-    let written = write_all(worker, client, &out).await;
-    worker.buffers.give_output(out);
-    written.map(|()| if without_body { 0 } else { body.len() as u64 })
+}
+
+/// Writes the rest of a message to the client, within its time, and ends it.
+async fn write_message(worker: &Worker, client: &mut Client, bytes: &[u8]) -> io::Result<()> {
+    write_all(worker, client, bytes).await?;
+    let Client { io, timer, .. } = client;
+    let finishing = poll_fn(|cx| io.poll_finish(cx, None));
+    timer.within(finishing).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 /// Writes all bytes to the client, within its time.
@@ -78,7 +112,7 @@ pub(crate) async fn write_all(worker: &Worker, client: &mut Client, mut bytes: &
             let count = ready!(Pin::new(&mut *io).poll_write(cx, bytes))?;
             bytes = bytes.get(count..).unwrap_or_default();
         }
-        std::task::Poll::Ready(Ok(()))
+        Poll::Ready(Ok(()))
     });
     timer.within(writing).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }

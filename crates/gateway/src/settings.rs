@@ -30,6 +30,15 @@ pub struct Settings {
     pub write_timeout_ms: u64,
     /// From the head of a request to the end of its answer, streams excluded; 0: no bound. Then 504 or a cut.
     pub total_timeout_ms: u64,
+    /// Requests that may be open on one HTTP/2 connection; more are refused with REFUSED_STREAM.
+    pub http2_max_streams: u32,
+    /// Bytes of a request's content that may be on their way or wait here, per HTTP/2 stream; up to 2^31 - 1.
+    pub http2_stream_window_bytes: u32,
+    /// The same, of all streams of an HTTP/2 connection.
+    pub http2_connection_window_bytes: u32,
+    /// Control frames that an HTTP/2 client may send beyond what its requests, their content and time account for; a
+    /// reset counts as ten. Beyond it: GOAWAY with ENHANCE_YOUR_CALM.
+    pub http2_control_burst: u32,
     /// How long an upgraded connection (WebSocket) may be silent in both directions; 0: no bound.
     pub stream_idle_timeout_ms: u64,
     /// How long a stream may stay on an upstream that traffic has left, unless its label says otherwise.
@@ -107,6 +116,10 @@ impl Default for Settings {
             body_timeout_ms: 60_000,
             write_timeout_ms: 60_000,
             total_timeout_ms: 0,
+            http2_max_streams: 128,
+            http2_stream_window_bytes: 256 << 10,
+            http2_connection_window_bytes: 1 << 20,
+            http2_control_burst: 2_000,
             stream_idle_timeout_ms: 0,
             drain_timeout_ms: 30_000,
             dns_valid_ms: 10_000,

@@ -79,7 +79,7 @@ impl Controls {
 
     /// Whether the connection may carry another message (RFC 9112 section 9.3). `close` wins over `keep-alive`.
     pub(crate) fn keep_alive(&self, version: Version) -> bool {
-        !self.close && (version == Version::Http11 || self.keep_alive)
+        !self.close && (version != Version::Http10 || self.keep_alive)
     }
 
     pub(crate) fn upgrade<'a>(&self, fields: &'a Fields) -> Option<&'a str> {

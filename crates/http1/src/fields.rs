@@ -157,6 +157,29 @@ impl Fields {
         Ok(())
     }
 
+    /// Takes over one field whose value came in parts, under the rules of [`Fields::add_all`].
+    pub(crate) fn add_joined<'a>(
+        &mut self,
+        name: &str,
+        parts: impl Iterator<Item = &'a [u8]>,
+        separator: &[u8],
+        limits: &Limits,
+    ) -> Result<(), FieldError> {
+        let mut whole = Vec::new();
+        for (at, part) in parts.enumerate() {
+            if at > 0 {
+                whole.extend_from_slice(separator);
+            }
+            whole.extend_from_slice(part);
+        }
+        self.add_all([(name, whole.as_slice())], limits)
+    }
+
+    /// How many bytes names, values and what stands before them take.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// Appends bytes and says where they lie.
     pub(crate) fn add(&mut self, bytes: &[u8]) -> Span {
         let span = Span::new(self.text.len(), bytes.len());

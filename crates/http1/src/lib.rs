@@ -29,5 +29,5 @@ pub use fields::Header;
 pub use known::Known;
 pub use limits::{Limits, MAX_HEAD_BYTES, MAX_HEADERS};
 pub use message::{Framing, Parsed, Version};
-pub use request::{Form, RequestError, RequestHead};
+pub use request::{Form, Pseudo, RequestError, RequestHead};
 pub use response::{ResponseError, ResponseHead};

@@ -20,6 +20,8 @@ pub enum Version {
     /// `HTTP/1.1`.
     #[default]
     Http11,
+    /// HTTP/2 (RFC 9113): of a request that was assembled, not parsed.
+    Http2,
 }
 
 impl Version {
@@ -36,7 +38,7 @@ pub enum Framing {
     None,
     /// `Content-Length`: exactly this many bytes; 0 when the field said so.
     Length(u64),
-    /// `Transfer-Encoding: chunked`.
+    /// `Transfer-Encoding: chunked`; of an HTTP/2 request, content of a length that was not announced.
     Chunked,
     /// Until the peer closes; responses only.
     UntilClose,

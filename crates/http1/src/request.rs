@@ -1,5 +1,6 @@
 //! The request head: parsed once, checked whole, then read through cheap slices.
 
+mod assemble;
 mod authority;
 mod error;
 mod line;
@@ -15,6 +16,7 @@ use crate::known::Known;
 use crate::limits::{Limits, MAX_HEADERS};
 use crate::message::{Framing, Parsed, Version};
 
+pub use assemble::Pseudo;
 pub use error::RequestError;
 pub use target_form::Form;
 

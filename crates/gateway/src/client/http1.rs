@@ -1,5 +1,6 @@
 //! A client's HTTP/1.1 connection: one request after the other, answered in order (RFC 9112, section 9.3).
 
+use super::http2::serve_http2;
 use super::{After, Client, ClientIo};
 use crate::clock;
 use crate::exchange;
@@ -9,7 +10,7 @@ use crate::request::Connection;
 use crate::respond;
 use crate::timer::Elapsed;
 use crate::worker::Worker;
-use http1::{Parsed, RequestHead};
+use http1::{Parsed, RequestError, RequestHead};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -26,6 +27,8 @@ enum NoHead {
     End,
     /// Refused.
     Refused(Refusal),
+    /// The preface of HTTP/2, by prior knowledge (RFC 9113, section 3.3).
+    Http2,
 }
 
 /// Serves a connection to its end. `refusal` answers the first request, whatever it is.
@@ -41,22 +44,34 @@ pub(crate) async fn serve_client(
         respond::refuse_connection(&worker, &mut client, &refusal).await;
         return linger(&mut client).await;
     }
+    let mut is_first = true;
     loop {
         let after = match next_head(&worker, &mut client, &mut head).await {
             Ok(facts) => exchange::serve(&worker, &mut client, &head, &connection, facts).await,
-            Err(NoHead::Refused(refusal)) => {
-                worker.totals().bad_request();
-                respond::refuse_connection(&worker, &mut client, &refusal).await;
-                After::Close
+            Err(NoHead::Http2) if is_first => {
+                drop(head);
+                let Client { io, input, .. } = client;
+                // Apart, so that a connection of HTTP/1 is not as large as one of HTTP/2.
+                return Box::pin(serve_http2(&worker, io, input, Rc::new(connection))).await;
             }
+            Err(NoHead::Http2) => refuse(&worker, &mut client, &RequestError::Http2Preface.into()).await,
+            Err(NoHead::Refused(refusal)) => refuse(&worker, &mut client, &refusal).await,
             Err(NoHead::End) => After::Gone,
         };
+        is_first = false;
         match after {
             After::KeepAlive => {}
             After::Close => return linger(&mut client).await,
             After::Gone => return,
         }
     }
+}
+
+/// Answers what is no request.
+async fn refuse(worker: &Worker, client: &mut Client, refusal: &Refusal) -> After {
+    worker.totals().bad_request();
+    respond::refuse_connection(worker, client, refusal).await;
+    After::Close
 }
 
 /// Reads until a head is whole. Gives what is known of the request then.
@@ -80,6 +95,7 @@ async fn next_head(worker: &Worker, client: &mut Client, head: &mut RequestHead)
                     ))));
                 }
                 Ok(Parsed::Partial) => {}
+                Err(RequestError::Http2Preface) => return Err(NoHead::Http2),
                 Err(error) => return Err(NoHead::Refused(error.into())),
             }
         }
@@ -105,7 +121,7 @@ async fn idle(worker: &Worker, client: &mut Client) -> Result<(), NoHead> {
 }
 
 /// Says that we send no more, and drops what the client still sends, within bounds.
-async fn linger(client: &mut Client) {
+pub(super) async fn linger(client: &mut Client) {
     let Client { io, input, timer } = client;
     timer.arm(LINGER_MS);
     let drop_rest = async {

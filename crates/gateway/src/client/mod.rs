@@ -1,8 +1,10 @@
 //! Towards clients: a connection is served to its end, one exchange after the other.
 
 mod http1;
+pub(crate) mod http2;
 mod io;
 
+use self::http1::linger;
 pub(crate) use self::http1::serve_client;
 pub(crate) use self::io::ClientIo;
 

@@ -7,7 +7,8 @@ use super::leg::Leg;
 use super::pump::{self, HeadEvent, Sides};
 use super::tunnel;
 use crate::claim::Claim;
-use crate::client::{After, Client};
+use crate::client::http2::of_lines;
+use crate::client::{After, Client, ClientIo};
 use crate::clock;
 use crate::exchange::Failure;
 use crate::headers::{self, AnswerFraming};
@@ -191,6 +192,10 @@ impl Attempt<'_> {
         let mut head = self.worker.buffers.take_output();
         headers::write_answer(&mut head, answer, body, framing, self.request, self.claim.issued.as_ref());
         let head_bytes = head.len() as u64;
+        if let ClientIo::Http2(stream) = &mut client.io {
+            stream.begin(of_lines(answer.status(), &head)?);
+            head.clear();
+        }
         let decoder = BodyDecoder::new(http2::ending(&sides.upstream.io, body), &self.worker.settings.head);
         let mut leg = Leg::new(head, decoder, Coding::towards(&client.io, framing.chunked));
         let result = pump::answer_body(self.worker, client, sides, &mut leg).await;
@@ -220,7 +225,10 @@ impl Attempt<'_> {
         let mut out = self.worker.buffers.take_output();
         headers::write_interim(&mut out, answer, None);
         self.facts.sent_head_bytes += out.len() as u64;
-        let written = respond::write_all(self.worker, client, &out).await;
+        let written = match &mut client.io {
+            ClientIo::Http2(stream) => stream.send_interim(of_lines(answer.status(), &out)?),
+            _ => respond::write_all(self.worker, client, &out).await,
+        };
         self.worker.buffers.give_output(out);
         written.map_err(|_| Failure::ClientLeft.into())
     }

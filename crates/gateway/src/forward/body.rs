@@ -6,7 +6,7 @@ use super::trailers;
 use crate::buffer::Buffer;
 use crate::request::Request;
 use crate::settings::Settings;
-use http1::{BodyDecoder, Framing, write};
+use http1::{BodyDecoder, Framing, Version, write};
 
 /// The request body between two tries.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub(crate) struct Body {
     rest: Rest,
     /// Whether it goes on in chunks, where its end stands among its bytes.
     chunked: bool,
+    has_length: bool,
     max_bytes: u64,
     /// Payload bytes read so far.
     pub(crate) bytes: u64,
@@ -33,11 +34,12 @@ impl Body {
         let keep = fits && (refusable || request.is_idempotent());
         Body {
             rest: Rest {
-                decoder: BodyDecoder::new(framing, &settings.head),
+                decoder: BodyDecoder::new(of_source(framing, request.head.version()), &settings.head),
                 replay: keep.then(|| Replay { bytes: Vec::new(), limit: replay_bytes }),
                 trailers: None,
             },
             chunked: framing == Framing::Chunked,
+            has_length: matches!(framing, Framing::Length(_)),
             max_bytes: settings.max_body_bytes,
             bytes: 0,
         }
@@ -50,8 +52,7 @@ impl Body {
 
     /// Whether it will be possible to send it again, as far as can be known before it was read.
     pub(crate) fn will_be_repeatable(&self) -> bool {
-        self.rest.decoder.is_finished()
-            || matches!((&self.rest.decoder, &self.rest.replay), (BodyDecoder::Length(_), Some(_)))
+        self.rest.decoder.is_finished() || (self.has_length && self.rest.replay.is_some())
     }
 
     /// Whether all that was read of it can be sent again.
@@ -93,6 +94,15 @@ impl Body {
         let (rest, out) = leg.into_parts();
         self.rest = rest;
         out
+    }
+}
+
+/// How the end of the content is found in what the client sends: over HTTP/2 it is the end of the stream, whatever was
+/// announced (the stream has checked that).
+fn of_source(framing: Framing, version: Version) -> Framing {
+    match (framing, version) {
+        (Framing::Length(_) | Framing::Chunked, Version::Http2) => Framing::UntilClose,
+        _ => framing,
     }
 }
 

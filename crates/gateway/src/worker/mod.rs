@@ -19,7 +19,7 @@ use crate::timer::Timers;
 use crate::upstream::pool::Pools;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::Connectors;
-use http1::ResponseHead;
+use http1::{RequestHead, ResponseHead};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ use telemetry::series::Series;
 use telemetry::totals::{ThreadTotals, Totals};
 use tokio::sync::Notify;
 
-/// Most answer heads that are kept for later.
-const MAX_ANSWERS: usize = 64;
+/// Most heads of a kind that are kept for later.
+const MAX_HEADS: usize = 64;
 
 /// What the connections of a thread share.
 pub(crate) struct Worker {
@@ -42,6 +42,7 @@ pub(crate) struct Worker {
     pub(crate) pools: Pools,
     pub(crate) buffers: Rc<Buffers>,
     answers: RefCell<Vec<ResponseHead>>,
+    requests: RefCell<Vec<RequestHead>>,
     pub(crate) timers: Rc<Timers>,
     pub(crate) resolver: Rc<Resolver>,
     pub(crate) tls: Connectors,
@@ -84,8 +85,21 @@ impl Worker {
     /// Gives a head back.
     pub(crate) fn give_answer(&self, answer: ResponseHead) {
         let mut answers = self.answers.borrow_mut();
-        if answers.len() < MAX_ANSWERS {
+        if answers.len() < MAX_HEADS {
             answers.push(answer);
+        }
+    }
+
+    /// A head for the request of a stream.
+    pub(crate) fn take_request(&self) -> RequestHead {
+        self.requests.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives a head back.
+    pub(crate) fn give_request(&self, request: RequestHead) {
+        let mut requests = self.requests.borrow_mut();
+        if requests.len() < MAX_HEADS {
+            requests.push(request);
         }
     }
 

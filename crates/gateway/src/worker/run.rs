@@ -64,6 +64,7 @@ fn worker(start: Start) -> (Rc<Worker>, Vec<Bound>, mpsc::UnboundedReceiver<Mess
         pools: Default::default(),
         buffers: Rc::new(Buffers::new(BUFFER_BYTES.max(start.settings.head.head_bytes))),
         answers: RefCell::default(),
+        requests: RefCell::default(),
         timers: Rc::new(Timers::default()),
         resolver: Resolver::new(Duration::from_millis(start.settings.dns_valid_ms)),
         tls: start.tls,

@@ -12,6 +12,7 @@ mod bodies;
 mod connections;
 mod failures;
 mod headers;
+mod http2;
 mod http2_upstreams;
 mod limits;
 mod paths;

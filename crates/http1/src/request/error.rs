@@ -44,6 +44,10 @@ pub enum RequestError {
     /// The target's authority is not what `Host` says (RFC 9112 section 3.2.2).
     #[error("Host differs from the authority in the request target")]
     HostMismatch,
+    /// A pseudo-header field that is missing or repeated, or holds what it must not (RFC 9113 section 8.3). The stream is
+    /// reset instead of answered.
+    #[error("a pseudo-header field is missing or malformed")]
+    MalformedPseudo,
     /// A CONNECT that announces content (RFC 9110 section 9.3.6).
     #[error("CONNECT with content")]
     ContentInConnect,

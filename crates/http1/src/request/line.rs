@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::syntax;
 
 /// The longest method; the longest registered one has 16 bytes.
-const METHOD_BYTES: usize = 32;
+pub(super) const METHOD_BYTES: usize = 32;
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

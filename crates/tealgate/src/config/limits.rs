@@ -3,6 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What a flow-control window may be (RFC 9113, section 6.9.1).
+const WINDOWS: std::ops::RangeInclusive<u32> = 65_535..=0x7FFF_FFFF;
+const WINDOWS_TEXT: &str = "must be 65535 to 2147483647";
+
 /// What a request and a connection may cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -34,6 +38,16 @@ pub struct Limits {
     /// From the head of a request to the end of its answer, milliseconds, streams excluded; 0: no limit. Beyond it:
     /// 504, or a cut if the answer has begun.
     pub total_timeout_ms: u64,
+    /// Requests that may be open on one HTTP/2 connection, 1 to 65535; more are refused with REFUSED_STREAM.
+    pub http2_max_streams: u32,
+    /// Content of a request that may be on its way or wait here, per HTTP/2 stream, 65535 to 2147483647 bytes; more is
+    /// not sent by the client.
+    pub http2_stream_window_bytes: u32,
+    /// The same, of all streams of an HTTP/2 connection.
+    pub http2_connection_window_bytes: u32,
+    /// Control frames that an HTTP/2 client may send beyond what its requests account for, from 100; a reset counts as
+    /// ten. Beyond it: GOAWAY with ENHANCE_YOUR_CALM.
+    pub http2_control_burst: u32,
     /// How long a stream (WebSocket) may be silent in both directions, milliseconds; 0: no limit.
     pub stream_idle_timeout_ms: u64,
 }
@@ -54,6 +68,10 @@ impl Default for Limits {
             body_timeout_ms: 60_000,
             write_timeout_ms: 60_000,
             total_timeout_ms: 0,
+            http2_max_streams: 128,
+            http2_stream_window_bytes: 256 * 1024,
+            http2_connection_window_bytes: 1024 * 1024,
+            http2_control_burst: 2_000,
             stream_idle_timeout_ms: 0,
         }
     }
@@ -75,6 +93,14 @@ impl Limits {
             (self.idle_timeout_ms > 0, "idle_timeout_ms", "must be at least 1"),
             (self.head_timeout_ms > 0, "head_timeout_ms", "must be at least 1"),
             (self.body_timeout_ms > 0, "body_timeout_ms", "must be at least 1"),
+            ((1..=65_535).contains(&self.http2_max_streams), "http2_max_streams", "must be 1 to 65535"),
+            (WINDOWS.contains(&self.http2_stream_window_bytes), "http2_stream_window_bytes", WINDOWS_TEXT),
+            (
+                WINDOWS.contains(&self.http2_connection_window_bytes),
+                "http2_connection_window_bytes",
+                WINDOWS_TEXT,
+            ),
+            (self.http2_control_burst >= 100, "http2_control_burst", "must be at least 100"),
             (self.write_timeout_ms > 0, "write_timeout_ms", "must be at least 1"),
         ];
         checks.into_iter().filter(|(holds, ..)| !holds).map(|(_, field, text)| (field, text)).collect()

@@ -21,6 +21,10 @@ pub(super) fn of(settings: &Settings, keyring: &Keyring) -> gateway::Settings {
         body_timeout_ms: limits.body_timeout_ms,
         write_timeout_ms: limits.write_timeout_ms,
         total_timeout_ms: limits.total_timeout_ms,
+        http2_max_streams: limits.http2_max_streams,
+        http2_stream_window_bytes: limits.http2_stream_window_bytes,
+        http2_connection_window_bytes: limits.http2_connection_window_bytes,
+        http2_control_burst: limits.http2_control_burst,
         stream_idle_timeout_ms: limits.stream_idle_timeout_ms,
         drain_timeout_ms: settings.drain_timeout_ms,
         retry_budget: gateway::table::BudgetRule {

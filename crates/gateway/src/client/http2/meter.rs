@@ -1,0 +1,245 @@
+//! What a client sends beside its requests, counted: a connection that is mostly SETTINGS, PING, PRIORITY, WINDOW_UPDATE
+//! or RST_STREAM costs work and asks for nothing (CVE-2019-9512, -9513, -9515; CVE-2023-44487).
+//!
+//! The crate that speaks HTTP/2 bounds what such frames can make it *hold*; this bounds what they can make it *do*. It
+//! follows the frames' headers as the bytes come by (RFC 9113, section 4.1) and looks at nothing else. A frame has a
+//! price; requests, content in both directions and time pay it back; who owes more than the burst is told to be calm.
+
+/// Bytes of a frame's header.
+const HEADER_BYTES: usize = 9;
+/// The client's preface, which precedes the first frame (RFC 9113, section 3.4).
+const PREFACE_BYTES: u32 = 24;
+
+const DATA: u8 = 0x0;
+const HEADERS: u8 = 0x1;
+const RST_STREAM: u8 = 0x3;
+const SETTINGS: u8 = 0x4;
+const CONTINUATION: u8 = 0x9;
+const END_STREAM: u8 = 0x1;
+const END_HEADERS: u8 = 0x4;
+
+/// The price of a stream that is reset; what had to be done for it is many times that of a PING.
+const RESET_PRICE: u32 = 10;
+/// What a request pays back.
+const REQUEST_PAYS: u32 = 2;
+/// So many bytes of content pay back one unit.
+const CONTENT_PER_UNIT: usize = 512;
+/// What a tick (100 ms) pays back.
+const TICK_PAYS: u32 = 50;
+/// So many bytes of a control frame cost one unit more.
+const PAYLOAD_PER_UNIT: u32 = 256;
+
+/// What is wrong with the frames so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The first frame is not SETTINGS (RFC 9113, section 3.4).
+    NoSettings,
+    /// More control frames than the burst allows.
+    Flood,
+}
+
+/// Follows the frames of one connection.
+#[derive(Debug)]
+pub(super) struct Meter {
+    header: [u8; HEADER_BYTES],
+    header_len: usize,
+    payload_left: u32,
+    has_begun: bool,
+    /// Between the HEADERS of a request and the end of its fields.
+    in_fields: bool,
+    owed: u32,
+    burst: u32,
+    tick: u64,
+}
+
+impl Meter {
+    /// Follows a connection from its preface; `burst` is what it may owe.
+    pub(super) fn new(burst: u32) -> Meter {
+        Meter {
+            header: [0; HEADER_BYTES],
+            header_len: 0,
+            payload_left: PREFACE_BYTES,
+            has_begun: false,
+            in_fields: false,
+            owed: 0,
+            burst,
+            tick: 0,
+        }
+    }
+
+    /// Whether a head has begun and not ended, or the client has yet to say its settings.
+    pub(super) fn in_head(&self) -> bool {
+        self.in_fields || !self.has_begun
+    }
+
+    /// Takes the next bytes that the client sent, in tick `now`.
+    pub(super) fn received(&mut self, mut bytes: &[u8], now: u64) -> Result<(), Fault> {
+        while !bytes.is_empty() {
+            if self.payload_left > 0 {
+                let count = bytes.len().min(self.payload_left as usize);
+                self.payload_left -= count as u32;
+                bytes = bytes.get(count..).unwrap_or_default();
+                continue;
+            }
+            let space = self.header.get_mut(self.header_len..).unwrap_or_default();
+            let count = bytes.len().min(space.len());
+            let (taken, rest) = bytes.split_at_checked(count).unwrap_or_default();
+            space.get_mut(..count).unwrap_or_default().copy_from_slice(taken);
+            self.header_len += count;
+            bytes = rest;
+            if self.header_len == HEADER_BYTES {
+                self.header_len = 0;
+                self.frame(now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of bytes that are sent to the client; nearly all are content.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.pay(bytes / CONTENT_PER_UNIT);
+    }
+
+    fn pay(&mut self, units: usize) {
+        self.owed = self.owed.saturating_sub(u32::try_from(units).unwrap_or(u32::MAX));
+    }
+
+    /// A frame's header is whole.
+    fn frame(&mut self, now: u64) -> Result<(), Fault> {
+        let [high, middle, low, kind, flags, ..] = self.header;
+        let length = u32::from_be_bytes([0, high, middle, low]);
+        self.payload_left = length;
+        if !self.has_begun && kind != SETTINGS {
+            return Err(Fault::NoSettings);
+        }
+        self.has_begun = true;
+        let price = match kind {
+            HEADERS => {
+                self.in_fields = flags & END_HEADERS == 0;
+                self.pay(REQUEST_PAYS as usize);
+                return Ok(());
+            }
+            DATA if length > 0 || flags & END_STREAM != 0 => {
+                self.pay(length as usize / CONTENT_PER_UNIT);
+                return Ok(());
+            }
+            CONTINUATION => {
+                self.in_fields = flags & END_HEADERS == 0;
+                1
+            }
+            RST_STREAM => RESET_PRICE,
+            _ => 1,
+        };
+        if now > self.tick {
+            let ticks = u32::try_from(now - self.tick).unwrap_or(u32::MAX);
+            self.owed = self.owed.saturating_sub(ticks.saturating_mul(TICK_PAYS));
+            self.tick = now;
+        }
+        self.owed = self.owed.saturating_add(price + length / PAYLOAD_PER_UNIT);
+        if self.owed > self.burst { Err(Fault::Flood) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PRIORITY: u8 = 0x2;
+    const PING: u8 = 0x6;
+
+    fn frame(kind: u8, flags: u8, length: u32) -> Vec<u8> {
+        let [_, high, middle, low] = length.to_be_bytes();
+        let mut frame = vec![high, middle, low, kind, flags, 0, 0, 0, 1];
+        frame.resize(HEADER_BYTES + length as usize, 0);
+        frame
+    }
+
+    /// A meter behind the preface and the first SETTINGS, with a burst of ten.
+    fn begun() -> Meter {
+        let mut meter = Meter::new(11);
+        meter.received(&[0; PREFACE_BYTES as usize], 0).unwrap();
+        meter.received(&frame(SETTINGS, 0, 0), 0).unwrap();
+        meter
+    }
+
+    #[test]
+    fn a_connection_begins_with_settings() {
+        let mut meter = Meter::new(10);
+        assert!(meter.in_head());
+        meter.received(&[0; PREFACE_BYTES as usize], 0).unwrap();
+        assert_eq!(meter.received(&frame(PING, 0, 8), 0), Err(Fault::NoSettings));
+        assert!(!begun().in_head());
+    }
+
+    #[test]
+    fn control_frames_beyond_the_burst_are_a_flood() {
+        for kind in [PRIORITY, SETTINGS, PING, 0x8, 0x55] {
+            let mut meter = begun();
+            for _ in 0..10 {
+                assert_eq!(meter.received(&frame(kind, 0, 8), 0), Ok(()));
+            }
+            assert_eq!(meter.received(&frame(kind, 0, 8), 0), Err(Fault::Flood), "{kind}");
+        }
+        assert_eq!(
+            begun().received(&frame(0x55, 0, 3_000), 0),
+            Err(Fault::Flood),
+            "long unknown frames cost more"
+        );
+        assert_eq!(
+            begun().received(&frame(DATA, 0, 0).repeat(11), 0),
+            Err(Fault::Flood),
+            "and so do empty ones"
+        );
+    }
+
+    #[test]
+    fn a_reset_costs_more_than_its_request_pays() {
+        let mut meter = begun();
+        let pair = [frame(HEADERS, END_HEADERS | END_STREAM, 4), frame(RST_STREAM, 0, 4)].concat();
+        assert_eq!(meter.received(&pair, 0), Ok(()));
+        assert_eq!(meter.received(&pair, 0), Err(Fault::Flood));
+    }
+
+    #[test]
+    fn requests_content_and_time_pay_back() {
+        let mut meter = begun();
+        for _ in 0..100 {
+            let turn =
+                [frame(HEADERS, END_HEADERS, 4), frame(PING, 0, 8), frame(DATA, END_STREAM, 0)].concat();
+            assert_eq!(meter.received(&turn, 0), Ok(()));
+            assert_eq!(meter.received(&[frame(DATA, 0, 512), frame(0x8, 0, 4)].concat(), 0), Ok(()));
+            meter.sent(2 * CONTENT_PER_UNIT);
+            assert_eq!(meter.received(&frame(0x8, 0, 4).repeat(2), 0), Ok(()));
+        }
+        for now in 1..100 {
+            assert_eq!(meter.received(&frame(PING, 0, 8).repeat(10), now), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_head_lasts_until_its_fields_end() {
+        let mut meter = begun();
+        meter.received(&frame(HEADERS, END_STREAM, 4), 0).unwrap();
+        assert!(meter.in_head());
+        meter.received(&frame(CONTINUATION, 0, 4), 0).unwrap();
+        assert!(meter.in_head());
+        meter.received(&frame(CONTINUATION, END_HEADERS, 4), 0).unwrap();
+        assert!(!meter.in_head());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_does_not_depend_on_how_the_bytes_are_cut(
+            kinds in prop::collection::vec((0u8..11, any::<u8>(), 0u32..300), 0..20),
+            cut in 1usize..40,
+        ) {
+            let frames: Vec<u8> = kinds.iter().flat_map(|(kind, flags, length)| frame(*kind, *flags, *length)).collect();
+            let (mut whole, mut pieces) = (begun(), begun());
+            let found = whole.received(&frames, 0);
+            let in_pieces = frames.chunks(cut).try_for_each(|piece| pieces.received(piece, 0));
+            prop_assert_eq!(found, in_pieces);
+            prop_assert_eq!((whole.owed, whole.in_head()), (pieces.owed, pieces.in_head()));
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! One stream from its head to its end.
+
+use super::head;
+use super::stream::Http2Stream;
+use crate::client::{After, Client, ClientIo};
+use crate::clock;
+use crate::exchange;
+use crate::record::Facts;
+use crate::request::Connection;
+use crate::respond;
+use crate::worker::Worker;
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::Request;
+use http1::RequestError;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+/// What the streams of a connection share with each other and with what drives it.
+pub(super) struct Shared {
+    pub(super) worker: Rc<Worker>,
+    connection: Rc<Connection>,
+    open: Cell<usize>,
+    /// The last open stream has ended since someone asked.
+    served: Cell<bool>,
+    driver: RefCell<Option<Waker>>,
+}
+
+impl Shared {
+    pub(super) fn new(worker: Rc<Worker>, connection: Rc<Connection>) -> Shared {
+        Shared {
+            worker,
+            connection,
+            open: Cell::new(0),
+            served: Cell::new(false),
+            driver: RefCell::new(None),
+        }
+    }
+
+    /// Counts a stream as open, as long as the result lives.
+    pub(super) fn open(self: &Rc<Shared>) -> Open {
+        self.open.set(self.open.get() + 1);
+        Open(Rc::clone(self))
+    }
+
+    /// Whether no stream is open.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open.get() == 0
+    }
+
+    /// Whether the connection has become idle since this was last asked.
+    pub(super) fn take_served(&self) -> bool {
+        self.served.replace(false)
+    }
+
+    /// Wakes the task when the last open stream has ended.
+    pub(super) fn watch(&self, cx: &Context<'_>) {
+        let mut driver = self.driver.borrow_mut();
+        if !driver.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *driver = Some(cx.waker().clone());
+        }
+    }
+}
+
+/// An open stream.
+pub(super) struct Open(Rc<Shared>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let open = self.0.open.get() - 1;
+        self.0.open.set(open);
+        if open == 0 {
+            self.0.served.set(true);
+            if let Some(driver) = &*self.0.driver.borrow() {
+                driver.wake_by_ref();
+            }
+        }
+    }
+}
+
+/// Serves a stream whose head has come.
+pub(super) async fn serve_stream(open: Open, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    let Shared { worker, connection, .. } = &*open.0;
+    let began = clock::now();
+    let (parts, body) = request.into_parts();
+    let has_content = !body.is_end_stream();
+    let request = Request::from_parts(parts, ());
+    let mut head = worker.take_request();
+    let read = head::read(&request, has_content, &mut head, &worker.settings.head);
+    drop(request);
+    let stream = Http2Stream::new(body, respond);
+    let mut client = Client {
+        io: ClientIo::Http2(Box::new(stream)),
+        input: worker.buffers.buffer(),
+        timer: worker.timers.timer(),
+    };
+    match read {
+        Ok(bytes) => {
+            worker.totals().request_received();
+            let facts = Facts::new(began, bytes, head.framing());
+            let after = exchange::serve(worker, &mut client, &head, connection, facts).await;
+            // Who resets it now has its reason; dropping it would say that we do not want the rest of the request.
+            if let (After::Gone, ClientIo::Http2(stream)) = (after, &mut client.io) {
+                stream.reset(Reason::CANCEL);
+            }
+        }
+        Err(error) => {
+            worker.totals().bad_request();
+            match (error, &mut client.io) {
+                (RequestError::MalformedPseudo, ClientIo::Http2(stream)) => {
+                    stream.reset(Reason::PROTOCOL_ERROR)
+                }
+                (error, _) => respond::refuse_connection(worker, &mut client, &error.into()).await,
+            }
+        }
+    }
+    worker.give_request(head);
+}

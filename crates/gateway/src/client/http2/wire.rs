@@ -1,0 +1,141 @@
+//! The bytes of a connection, between the socket and the crate that speaks HTTP/2.
+//!
+//! Three things happen here. What was read before the protocol was known is read again. What comes in is metered. And
+//! what goes out is collected: that crate flushes after each frame, and one flush of a connection writes what all of its
+//! streams had to say since the last one, in one system call.
+
+use super::meter::{Fault, Meter};
+use crate::buffer::{Buffer, Buffers};
+use crate::client::ClientIo;
+use crate::timer::Timers;
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes that are collected before they are written without being asked to.
+const COLLECTED_BYTES: usize = 64 * 1024;
+
+/// A connection's socket, shared by the crate that speaks HTTP/2 and by what flushes it.
+pub(super) struct Wire {
+    io: ClientIo,
+    /// What was read before the protocol was known.
+    before: Buffer,
+    meter: Meter,
+    fault: Option<Fault>,
+    out: Vec<u8>,
+    out_sent: usize,
+    buffers: Rc<Buffers>,
+    timers: Rc<Timers>,
+}
+
+impl Wire {
+    pub(super) fn new(
+        io: ClientIo,
+        before: Buffer,
+        meter: Meter,
+        buffers: &Rc<Buffers>,
+        timers: &Rc<Timers>,
+    ) -> Wire {
+        Wire {
+            io,
+            before,
+            meter,
+            fault: None,
+            out: Vec::new(),
+            out_sent: 0,
+            buffers: Rc::clone(buffers),
+            timers: Rc::clone(timers),
+        }
+    }
+
+    /// What is wrong with what the client sends. From then on nothing is read.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    /// Whether the client is in the middle of saying a head or its first settings.
+    pub(super) fn in_head(&self) -> bool {
+        self.meter.in_head()
+    }
+
+    /// Writes what was collected.
+    pub(super) fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.out.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        while let Some(rest @ [_, ..]) = self.out.get(self.out_sent..) {
+            let count = ready!(Pin::new(&mut self.io).poll_write(cx, rest))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.out_sent += count;
+        }
+        self.out_sent = 0;
+        self.buffers.give_output(std::mem::take(&mut self.out));
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    /// The socket, to linger on it.
+    pub(super) fn into_io(self) -> ClientIo {
+        self.io
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.fault.is_some() {
+            // The connection is about to be closed: whoever polled sees the fault next.
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        if self.before.is_empty() {
+            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        } else {
+            let count = self.before.len().min(buf.remaining());
+            buf.put_slice(self.before.filled().get(..count).unwrap_or_default());
+            self.before.consume(count);
+        }
+        let received = buf.filled().get(before..).unwrap_or_default();
+        self.fault = self.meter.received(received, self.timers.now()).err();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.out.len() >= COLLECTED_BYTES {
+            ready!(self.poll_write_out(cx))?;
+        }
+        if self.out.capacity() == 0 {
+            self.out = self.buffers.take_output();
+        }
+        self.meter.sent(buf.len());
+        self.out.extend_from_slice(buf);
+        Poll::Ready(Ok(buf.len()))
+    }
+}
+
+/// The wire as the crate that speaks HTTP/2 has it.
+pub(super) struct Transport(pub(super) Rc<RefCell<Wire>>);
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.borrow_mut().poll_write(cx, buf)
+    }
+
+    /// Nothing yet: the connection writes once for all of its streams.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut wire = self.0.borrow_mut();
+        ready!(wire.poll_write_out(cx))?;
+        Pin::new(&mut wire.io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,223 @@
+//! Every bound of a connection, driven over once; the connections of others do not notice.
+
+use super::super::support::{Gate, route, settings, upstream};
+use super::client::{Client, request};
+use super::frames::{
+    CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, End, Frames, HEADERS, PING,
+    PREFACE, PRIORITY, PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, frame,
+    get, post, pseudo,
+};
+use gateway::Settings;
+use serde_json::json;
+use testkit::clock::eventually;
+use testkit::raw::RawClient;
+use testkit::upstream::{Behaviour, Upstream};
+
+async fn gate(settings: Settings, blue: &Upstream) -> Gate {
+    Gate::with(settings, &[upstream("u", &[blue.address()]), route(&json!({"upstream_id": "u"}))]).await
+}
+
+const CALM: End = End::Closed(Some(ENHANCE_YOUR_CALM));
+
+#[tokio::test]
+async fn floods_of_control_frames_end_their_connection_and_no_other() {
+    let blue = Upstream::start("blue").await;
+    let gate = gate(settings(), &blue).await;
+    let other = Client::connect(&gate).await;
+    let floods: [(&str, Vec<u8>); 7] = [
+        ("PING", frame(PING, 0, 0, &[0; 8])),
+        ("SETTINGS", frame(SETTINGS, 0, 0, &[])),
+        ("PRIORITY", frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 1])),
+        ("WINDOW_UPDATE", frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
+        ("an unknown frame", frame(0x77, 0, 0, &[0; 100])),
+        ("long unknown frames", frame(0x77, 0, 0, &[0; 16_000])),
+        ("empty CONTINUATION", frame(CONTINUATION, 0, 1, &[])),
+    ];
+    for (name, flood) in floods {
+        let mut client = Frames::connect(&gate).await;
+        if name == "empty CONTINUATION" {
+            client.send(frame(HEADERS, END_STREAM, 1, &block(&pseudo("GET")))).await;
+        }
+        client.send(flood.repeat(4_000)).await;
+        assert_eq!(client.end_of(1).await, CALM, "{name}");
+    }
+    assert_eq!(other.ask(request("GET", "/")).await.status, 200);
+}
+
+#[tokio::test]
+async fn empty_data_frames_are_bounded() {
+    let blue = Upstream::start("blue").await;
+    let gate = gate(settings(), &blue).await;
+    let mut client = Frames::connect(&gate).await;
+    client.send(post(1)).await;
+    client.send(frame(DATA, 0, 1, &[]).repeat(4_000)).await;
+    assert_eq!(client.end_of(1).await, CALM);
+}
+
+#[tokio::test]
+async fn streams_that_are_reset_as_soon_as_they_are_opened_are_bounded() {
+    let blue = Upstream::start("blue").await;
+    blue.behave(Behaviour::Held);
+    let gate = gate(settings(), &blue).await;
+    // All at once, and one after the other with time to be taken up.
+    for is_patient in [false, true] {
+        let mut client = Frames::connect(&gate).await;
+        let mut is_alive = true;
+        for number in 0..2_000 {
+            let stream = 2 * number + 1;
+            client.send([get(stream), frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())].concat()).await;
+            if is_patient && number % 10 == 0 && !client.is_alive().await {
+                is_alive = false;
+                break;
+            }
+        }
+        assert!(!is_patient || !is_alive, "it was told to be calm in time");
+        if !is_patient {
+            assert_eq!(client.end_of(0).await, CALM);
+        }
+    }
+    let counts = gate.settled().await;
+    assert!(counts.received < 1_000, "{} reached a route", counts.received);
+}
+
+#[tokio::test]
+async fn a_client_may_change_its_mind_now_and_then() {
+    let blue = Upstream::start("blue").await;
+    blue.behave(Behaviour::Held);
+    let gate = gate(settings(), &blue).await;
+    let mut client = Frames::connect(&gate).await;
+    for number in 0..100 {
+        client.send(get(2 * number + 1)).await;
+    }
+    blue.arrived(100).await;
+    for number in 0..100_u32 {
+        client.send(frame(RST_STREAM, 0, 2 * number + 1, &CANCEL.to_be_bytes())).await;
+    }
+    assert!(client.is_alive().await);
+    assert_eq!(gate.settled().await.client_left, 100);
+}
+
+#[tokio::test]
+async fn more_streams_than_allowed_are_refused_and_the_others_go_on() {
+    let blue = Upstream::start("blue").await;
+    blue.behave(Behaviour::Held);
+    let gate = gate(Settings { http2_max_streams: 2, ..settings() }, &blue).await;
+    let mut client = Frames::connect(&gate).await;
+    client.send([get(1), get(3), get(5)].concat()).await;
+    assert_eq!(client.end_of(5).await, End::Reset(REFUSED_STREAM));
+    blue.arrived(2).await;
+    blue.release(2);
+    for stream in [1, 3] {
+        let ended = client.next_of(DATA).await.unwrap();
+        assert!(ended.flags & END_STREAM != 0 && ended.stream <= 3, "{stream}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_beyond_its_bounds_is_a_431() {
+    let blue = Upstream::start("blue").await;
+    let gate = gate(settings(), &blue).await;
+    let large = "x".repeat(33 << 10);
+    let many: Vec<_> = (0..200).map(|_| ("x", "y")).collect();
+    for more in [vec![("x", large.as_str())], many] {
+        let mut client = Frames::connect(&gate).await;
+        let block = block(&[&pseudo("GET")[..], &more].concat());
+        let mut pieces = block.chunks(16_000);
+        client.send(frame(HEADERS, END_STREAM, 1, pieces.next().unwrap())).await;
+        for piece in pieces {
+            client.send(frame(CONTINUATION, 0, 1, piece)).await;
+        }
+        client.send(frame(CONTINUATION, END_HEADERS, 1, &[])).await;
+        assert_eq!(client.end_of(1).await, End::Answered(431));
+        assert!(client.is_alive().await);
+    }
+    assert!(blue.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_cut_at_its_bound() {
+    let blue = Upstream::start("blue").await;
+    let gate = gate(settings(), &blue).await;
+    let mut client = Frames::connect(&gate).await;
+    let field = block(&[("x", &"y".repeat(15_000))]);
+    client.send(frame(HEADERS, END_STREAM, 1, &block(&pseudo("GET")))).await;
+    client.send(frame(CONTINUATION, 0, 1, &field).repeat(200)).await;
+    assert!(matches!(client.end_of(1).await, End::Closed(_)));
+}
+
+#[tokio::test]
+async fn a_slow_head_is_cut_at_its_deadline() {
+    let blue = Upstream::start("blue").await;
+    blue.behave(Behaviour::Held);
+    let gate = gate(Settings { head_timeout_ms: 100, ..settings() }, &blue).await;
+    // Before the preface has ended, before the settings, and in the middle of a head; with another stream open, too.
+    let beginnings = [
+        PREFACE[..20].to_vec(),
+        PREFACE.to_vec(),
+        [PREFACE, &frame(SETTINGS, 0, 0, &[]), &frame(HEADERS, 0, 1, &block(&pseudo("GET")))].concat(),
+        [PREFACE, &frame(SETTINGS, 0, 0, &[]), &get(1), &frame(HEADERS, 0, 3, &block(&pseudo("GET")))]
+            .concat(),
+    ];
+    for beginning in beginnings {
+        let mut client = Frames::silent(&gate).await;
+        client.send(&beginning).await;
+        client.0.read_to_end().await;
+    }
+    eventually("no connection", async || gate.gateway.totals().snapshot().connections_open == 0).await;
+}
+
+#[tokio::test]
+async fn a_client_without_a_window_is_given_up() {
+    let blue = Upstream::start("blue").await;
+    let gate = gate(Settings { write_timeout_ms: 100, ..settings() }, &blue).await;
+    let mut client = Frames::with(&gate, &[(4, 0)]).await;
+    client.send(get(1)).await;
+    assert_eq!(client.end_of(1).await, End::Reset(CANCEL));
+    assert!(client.is_alive().await);
+    assert_eq!(gate.settled().await.client_left, 1);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_given_up() {
+    let blue = Upstream::start("blue").await;
+    let settings = Settings { write_timeout_ms: 100, idle_timeout_ms: 100, ..settings() };
+    let gate = gate(settings, &blue).await;
+    let mut client = Frames::with(&gate, &[(4, 0x7FFF_FFFF)]).await;
+    client.send(frame(WINDOW_UPDATE, 0, 0, &0x7000_0000_u32.to_be_bytes())).await;
+    let large =
+        block(&[(":method", "GET"), (":scheme", "http"), (":path", "/?size=50000000"), (":authority", "h")]);
+    client.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &large)).await;
+    eventually("the end of the request", async || gate.counts().client_left == 1).await;
+    eventually("no connection", async || gate.gateway.totals().snapshot().connections_open == 0).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_begin_with_settings_is_an_error() {
+    let blue = Upstream::start("blue").await;
+    let gate = gate(settings(), &blue).await;
+    let mut client = Frames::silent(&gate).await;
+    client.send([PREFACE, &get(1)].concat()).await;
+    assert_eq!(client.end_of(1).await, End::Closed(Some(PROTOCOL_ERROR)));
+    assert!(blue.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_preface_that_comes_later_is_refused() {
+    let blue = Upstream::start("blue").await;
+    let gate = gate(settings(), &blue).await;
+    let mut client = RawClient::connect(gate.address()).await;
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    assert!(client.read_head().await.starts_with("HTTP/1.1 200"));
+    client.send(PREFACE).await;
+    assert!(client.read_to_end().await.contains("HTTP/1.1 505"));
+}
+
+#[tokio::test]
+async fn an_upgrade_to_h2c_is_not_taken() {
+    let blue = Upstream::start("blue").await;
+    let gate = gate(settings(), &blue).await;
+    let asked = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+                 HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
+    assert_eq!(gate.ask(asked).await.status, 200);
+    assert!(!blue.requests()[0].headers.contains_key("http2-settings"));
+}

@@ -1,0 +1,10 @@
+//! HTTP/2 towards clients: exchanges through a proper client, and what only raw frames can say.
+
+mod client;
+mod conformance;
+mod defences;
+mod ends;
+mod exchanges;
+mod frames;
+mod heads;
+mod streaming;
