@@ -1,5 +1,6 @@
 //! The handle on the running gateway: start it, give it configuration, drain it.
 
+use crate::health::Checker;
 use crate::listen::{Bound, ListenError, Listening, Sockets};
 use crate::settings::{Listener, Settings};
 use crate::table::{Compiler, Problem, Table};
@@ -12,7 +13,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use telemetry::access_log::AccessLog;
+use telemetry::health::HealthReport;
 use telemetry::samples::Samples;
 use telemetry::series::{Registry, SeriesKey};
 use telemetry::totals::Totals;
@@ -58,6 +61,7 @@ pub struct Gateway {
     totals: Arc<Totals>,
     failures: Arc<Samples>,
     configuration: Mutex<Configuration>,
+    checker: Checker,
 }
 
 #[derive(Debug)]
@@ -139,6 +143,7 @@ impl Gateway {
             mailboxes.push(sender);
         }
         let configuration = Mutex::new(Configuration { compiler, tables: Vec::new() });
+        let checker = Checker::new(tls, Duration::from_millis(settings.dns_valid_ms));
         Ok(Gateway {
             mailboxes,
             threads: std::sync::Mutex::new(handles),
@@ -148,6 +153,7 @@ impl Gateway {
             totals,
             failures,
             configuration,
+            checker,
         })
     }
 
@@ -229,10 +235,24 @@ impl Gateway {
         for done in acknowledged {
             done.await.map_err(|_| ThreadEnded)?;
         }
+        // Now, for no request is claimed for the others any more.
+        self.checker.check(configuration.compiler.checked());
         configuration.tables.push(table);
         // The newest is held by the threads; of the older ones, those that only we still hold can go.
         configuration.tables.retain(|table| Arc::strong_count(table) > 1);
         Ok(Applied { revision, problems })
+    }
+
+    /// How the nodes of upstreams with health checks are.
+    #[must_use]
+    pub fn health(&self) -> HealthReport {
+        self.checker.report()
+    }
+
+    /// A number that is another one once the status of a node has changed.
+    #[must_use]
+    pub fn health_changes(&self) -> u64 {
+        self.checker.changes()
     }
 
     /// Accepts no more connections and returns when the last one has gone. Requests are answered, with
@@ -265,6 +285,7 @@ impl Gateway {
     /// # Errors
     /// What a thread failed with.
     pub fn stop(&self) -> io::Result<()> {
+        self.checker.stop();
         for mailbox in &self.mailboxes {
             // A thread that has ended needs no word.
             let _ = mailbox.send(Message::Stop);

@@ -14,7 +14,6 @@ mod exchange;
 mod forward;
 mod gateway;
 mod headers;
-#[allow(dead_code, unused_imports, reason = "the checker that uses the rest comes next")]
 mod health;
 mod listen;
 mod per_thread;

@@ -2,6 +2,7 @@
 //!
 //! One type for both sides, so that what is written is what is read, also between two processes.
 
+use crate::health::HealthReport;
 use crate::samples::FailureSample;
 use crate::series::SeriesCounts;
 use crate::totals::TotalsSnapshot;
@@ -34,4 +35,7 @@ pub struct GatewayReport {
     /// The instances that ended so, and whose counts are contained in these.
     #[serde(default)]
     pub inherited: Vec<String>,
+    /// How the nodes of upstreams with health checks are.
+    #[serde(default)]
+    pub health: HealthReport,
 }

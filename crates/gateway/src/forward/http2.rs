@@ -32,16 +32,17 @@ pub(super) async fn connection(
         head_bytes: worker.settings.head.head_bytes,
     };
     let connect = async || {
-        let io = connect().await?.io;
-        let speaks_http2 = target.protocol == Protocol::Http2 || io.chose_http2();
-        Ok((io, speaks_http2))
+        let connected = connect().await?;
+        let speaks_http2 = target.protocol == Protocol::Http2 || connected.io.chose_http2();
+        Ok((connected, speaks_http2))
     };
     match worker.pools.http2.place(key, target.keepalive, &limits, fresh, connect).await? {
-        Opened::Http1(io) => Ok(UpstreamConnection { io, requests: 0, reused: false }),
+        Opened::Http1(connected) => Ok(connected),
         Opened::Place(place) => {
             let stream = Http2Stream::new(place);
             let reused = stream.is_reused();
-            Ok(UpstreamConnection { io: UpstreamIo::Http2(Box::new(stream)), requests: 0, reused })
+            let io = UpstreamIo::Http2(Box::new(stream));
+            Ok(UpstreamConnection { io, origin: None, requests: 0, reused })
         }
     }
 }

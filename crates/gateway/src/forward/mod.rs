@@ -101,7 +101,8 @@ fn within_budget(worker: &Worker, target: &Target, retry: bool) -> bool {
 
 /// Counts a try against its node, where that is looked at.
 fn count_failure(worker: &Worker, target: &Target, node: usize, refusal: &Refusal, began: Instant) {
-    if target.standing.is_some() {
+    // Too many requests here say nothing about the node.
+    if target.standing.is_some() && !matches!(refusal, Refusal::NoStream) {
         let timeout = matches!(refusal, Refusal::UpstreamTimeout);
         let failed = if timeout { Failed::Timeout } else { Failed::Tcp };
         let now = clock::now();

@@ -125,11 +125,6 @@ impl Standing {
     pub(crate) fn nodes(&self) -> &[Arc<NodeState>] {
         &self.nodes
     }
-
-    /// Forgets what was counted of all nodes.
-    pub(crate) fn forget(&self) {
-        self.nodes.iter().for_each(|node| node.forget());
-    }
 }
 
 /// Counts a status for or against a node, if it is named on either side.

@@ -22,7 +22,7 @@ use model::service::Service;
 use model::upstream::Upstream;
 use places::Places;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use telemetry::series::Registry;
 
 /// Builds tables and keeps what the next one can take over.
@@ -34,6 +34,8 @@ pub struct Compiler {
     series: Arc<Registry>,
     /// The states of nodes, which outlive changes.
     health: health::Registry,
+    /// Targets with health checks, by uid.
+    checked: HashMap<u64, Weak<Target>>,
     next_uid: u64,
     /// What the last table was built from.
     resources: Vec<Arc<Resource>>,
@@ -86,6 +88,7 @@ impl Compiler {
             retries: BudgetRule::default(),
             series,
             health: health::Registry::new(threads),
+            checked: HashMap::default(),
             next_uid: 1,
             resources: Vec::new(),
             targets: HashMap::default(),
@@ -137,6 +140,14 @@ impl Compiler {
         self.health.sweep();
         let problems = self.problems.values().flatten().chain(self.consumers.problems());
         (self.places.table(revision, consumers), problems.cloned().collect())
+    }
+
+    /// The targets with health checks that requests can come to. One without weight is not looked at.
+    pub(crate) fn checked(&mut self) -> Vec<Arc<Target>> {
+        self.checked.retain(|_, target| target.strong_count() > 0);
+        let reachable = self.places.reachable();
+        let checked = self.checked.iter().filter(|(uid, _)| reachable.contains(uid));
+        checked.filter_map(|(_, target)| target.upgrade()).collect()
     }
 
     fn compile_targets(&mut self, changes: &Changes<'_>) {
@@ -263,6 +274,9 @@ impl Compiler {
                 nodes = nodes.join(", "),
                 "certificates are not checked; set tls.verify, or upstream_tls_verify: always"
             );
+        }
+        if target.has_checks() {
+            self.checked.insert(uid, Arc::downgrade(&target));
         }
         InlineTarget { upstream: upstream.clone(), target }
     }

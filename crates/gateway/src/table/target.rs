@@ -155,8 +155,12 @@ impl Target {
         }
     }
 
+    /// Whether its nodes are to be checked.
+    pub(crate) fn has_checks(&self) -> bool {
+        self.standing.as_ref().is_some_and(|standing| standing.checks.is_some())
+    }
+
     /// The nodes that can get requests at all.
-    #[allow(dead_code, reason = "the checker that asks comes next")]
     pub(crate) fn usable(&self) -> impl Iterator<Item = usize> {
         self.picker.nodes()
     }

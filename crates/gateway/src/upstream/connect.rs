@@ -1,5 +1,6 @@
 //! A new connection to a node.
 
+use super::dial::dial;
 use super::io::UpstreamIo;
 use super::pool::UpstreamConnection;
 use super::resolve::Resolver;
@@ -19,10 +20,7 @@ pub(crate) async fn connect(
     node: &Node,
     client_host: &str,
 ) -> io::Result<UpstreamConnection> {
-    let socket = match node.address {
-        Some(address) => TcpStream::connect(address).await?,
-        None => connect_by_name(resolver, node).await?,
-    };
+    let (socket, origin) = dial(resolver, &node.host, node.port, node.address).await?;
     socket.set_nodelay(true)?;
     let io = match target.scheme {
         Scheme::Https | Scheme::Grpcs => {
@@ -30,18 +28,7 @@ pub(crate) async fn connect(
         }
         Scheme::Http | Scheme::Grpc | Scheme::Unsupported => UpstreamIo::Plain(socket),
     };
-    Ok(UpstreamConnection { io, requests: 0, reused: false })
-}
-
-async fn connect_by_name(resolver: &Rc<Resolver>, node: &Node) -> io::Result<TcpStream> {
-    let mut failure = io::ErrorKind::NotFound.into();
-    for address in resolver.resolve(&node.host, node.port).await? {
-        match TcpStream::connect(address).await {
-            Ok(socket) => return Ok(socket),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
+    Ok(UpstreamConnection { io, origin, requests: 0, reused: false })
 }
 
 /// The name that is asked for and checked is the one that `Host` says (APISIX §2.5).

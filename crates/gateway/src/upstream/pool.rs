@@ -1,5 +1,6 @@
 //! Idle connections to upstreams, per thread, by target and node.
 
+use super::dial::Origin;
 use super::http2::Http2Pools;
 use super::io::UpstreamIo;
 use foldhash::{HashMap, HashSet};
@@ -10,6 +11,8 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(crate) struct UpstreamConnection {
     pub(crate) io: UpstreamIo,
+    /// Where it leads to, if it was made by a name.
+    pub(crate) origin: Option<Origin>,
     /// Requests that it has carried.
     pub(crate) requests: u64,
     /// Whether it was idle in a pool before.
@@ -45,6 +48,13 @@ struct Idle {
     until: u64,
 }
 
+impl UpstreamConnection {
+    /// Whether the name that it was made by leads elsewhere now.
+    pub(crate) fn has_left(&self) -> bool {
+        self.origin.as_ref().is_some_and(Origin::has_left)
+    }
+}
+
 impl Pools {
     /// The connection to a node that was used last, if one still is good. `careful` asks the system once more.
     pub(crate) fn take(
@@ -60,7 +70,8 @@ impl Pools {
         while let Some(mut last) = idle.pop_back() {
             pool.count -= 1;
             let io = &last.connection.io;
-            if last.until > now && !io.is_stale() && !(careful && io.is_closed()) {
+            let gone = io.is_stale() || (careful && io.is_closed());
+            if last.until > now && !gone && !last.connection.has_left() {
                 last.connection.reused = true;
                 return Some(last.connection);
             }
@@ -99,7 +110,9 @@ impl Pools {
         let mut by_target = self.by_target.borrow_mut();
         for pool in by_target.values_mut() {
             for idle in &mut pool.nodes {
-                idle.retain(|idle| idle.until > now && !idle.connection.io.is_stale());
+                idle.retain(|Idle { connection, until }| {
+                    *until > now && !connection.has_left() && !connection.io.is_stale()
+                });
             }
             pool.count = pool.nodes.iter().map(VecDeque::len).sum();
         }

@@ -163,6 +163,7 @@ async fn tick(worker: Rc<Worker>) {
         clock::pause(Duration::from_millis(TICK_MS)).await;
         worker.timers.tick();
         if worker.timers.now().is_multiple_of(SWEEP_TICKS) {
+            worker.resolver.sweep();
             worker.pools.sweep(worker.timers.now());
             worker.anchor.set(Anchor::read());
             if let Some(log) = worker.log.borrow_mut().as_mut() {

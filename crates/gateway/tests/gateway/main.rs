@@ -12,6 +12,7 @@ mod bodies;
 mod connections;
 mod failures;
 mod headers;
+mod health;
 mod http2;
 mod http2_upstreams;
 mod limits;

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// A TLS server with a certificate of its own for `localhost`, that answers with the name it was asked for.
-async fn tls_server() -> (SocketAddr, String) {
+pub(crate) async fn tls_server() -> (SocketAddr, String) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();

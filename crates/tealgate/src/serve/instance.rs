@@ -8,6 +8,7 @@ use model::resource::Revision;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Report, Store};
+use telemetry::health::HealthReport;
 use telemetry::report::GatewayReport;
 use telemetry::series::SeriesCounts;
 use tokio::sync::watch;
@@ -16,6 +17,9 @@ use tokio::sync::watch;
 const COUNTERS_EVERY: Duration = Duration::from_millis(100);
 /// How often a sign of life is given while nothing changes: this many of the intervals above.
 const HEARTBEAT_INTERVALS: u32 = 10;
+
+/// Nodes of upstreams with health checks that a report tells of; beyond it, healthy ones are left out first.
+const MAX_HEALTH_NODES: usize = 256;
 
 /// This process, as it reports itself.
 pub(super) struct Instance {
@@ -26,6 +30,8 @@ pub(super) struct Instance {
     applied: watch::Sender<Option<Revision>>,
     started_at_ms: i64,
     /// Of the processes that handed over to this one.
+    /// How the nodes of upstreams are, as it was last looked at.
+    health: Mutex<HealthReport>,
     inheritance: Mutex<Inheritance>,
     /// Whether such a process may still be about to end.
     is_heir: bool,
@@ -49,6 +55,7 @@ impl Instance {
             applied: watch::channel(None).0,
             started_at_ms,
             inheritance: Mutex::default(),
+            health: Mutex::default(),
             is_heir,
         })
     }
@@ -86,9 +93,10 @@ impl Instance {
     /// Reports the counters whenever they changed, and a sign of life now and then, for ever.
     pub(super) async fn report_forever(&self) {
         let mut last = Vec::new();
-        let (mut quiet, mut looked) = (0, 0);
+        let (mut quiet, mut looked, mut health_changes) = (0, 0, 0);
         loop {
             clock::pause(COUNTERS_EVERY).await;
+            let changed = self.look_at_health(&mut health_changes, quiet == 0);
             // The revision first: what is counted may be newer than it says, never older.
             let applied = *self.applied.borrow();
             let counters = self.counters();
@@ -98,12 +106,27 @@ impl Instance {
                 looked = 0;
                 self.inherit().await;
             }
-            if counters != last || quiet >= HEARTBEAT_INTERVALS {
+            if changed || counters != last || quiet >= HEARTBEAT_INTERVALS {
                 quiet = 0;
                 self.report(applied, counters.clone()).await;
                 last = counters;
             }
         }
+    }
+
+    /// Looks how the nodes of upstreams are, if a status has changed or their counters may have. Tells the former.
+    fn look_at_health(&self, before: &mut u64, counters: bool) -> bool {
+        let Some(gateway) = &self.gateway else { return false };
+        let changes = gateway.health_changes();
+        let changed = std::mem::replace(before, changes) != changes;
+        if changed || counters {
+            *self.health() = gateway.health().bounded(MAX_HEALTH_NODES);
+        }
+        changed
+    }
+
+    fn health(&self) -> MutexGuard<'_, HealthReport> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes this instance off the list of the living.
@@ -182,6 +205,7 @@ impl Instance {
             failures: gateway.map(|gateway| gateway.failures().snapshot()).unwrap_or_default(),
             ended: false,
             inherited: Vec::new(),
+            health: self.health().clone(),
         };
         self.inheritance().add_to(&mut detail);
         detail

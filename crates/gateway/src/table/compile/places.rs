@@ -2,7 +2,7 @@
 
 use crate::router::Entry;
 use crate::table::{Consumers, Route, Table};
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use model::resource::{Resource, Revision};
 use std::sync::Arc;
 
@@ -28,6 +28,11 @@ impl Places {
     /// The table as it stands, with these consumers.
     pub(super) fn table(&self, revision: Revision, consumers: Arc<Consumers>) -> Table {
         Table { revision, consumers, ..self.table.clone() }
+    }
+
+    /// The targets that requests can come to.
+    pub(super) fn reachable(&self) -> &HashSet<u64> {
+        &self.table.reachable
     }
 
     /// The route with an id, if it is in the table.

@@ -1,6 +1,8 @@
 //! One connection to a node: the task that drives it, the count of its streams, and whether it takes more.
 
+use super::super::dial::Origin;
 use super::super::io::UpstreamIo;
+use super::super::pool::UpstreamConnection;
 use super::pool::Node;
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
@@ -36,6 +38,8 @@ pub(crate) struct Limits {
 /// A connection that streams share. It closes when neither the pool nor a stream holds it any more.
 pub(crate) struct Connection {
     requests: RefCell<SendRequest<Bytes>>,
+    /// Where it leads to, if it was made by a name.
+    origin: Option<Origin>,
     state: Rc<State>,
     /// Streams that it has carried.
     opened: Cell<u64>,
@@ -66,7 +70,7 @@ impl Connection {
     /// # Errors
     /// When the preface cannot be written.
     pub(super) async fn start(
-        io: UpstreamIo,
+        connected: UpstreamConnection,
         node: &Rc<Node>,
         limits: &Limits,
     ) -> io::Result<Rc<Connection>> {
@@ -81,7 +85,7 @@ impl Connection {
             .max_frame_size(MAX_FRAME_BYTES)
             .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
             .max_send_buffer_size(MAX_WAITING_BYTES)
-            .handshake::<_, Bytes>(io)
+            .handshake::<_, Bytes>(connected.io)
             .await
             .map_err(io::Error::other)?;
         let state = Rc::new(State {
@@ -93,6 +97,7 @@ impl Connection {
         tokio::task::spawn_local(drive(connection, Rc::clone(&state), limits.streams));
         Ok(Rc::new(Connection {
             requests: RefCell::new(requests),
+            origin: connected.origin,
             state,
             opened: Cell::new(0),
             idle_until: Cell::new(0),
@@ -111,8 +116,12 @@ impl Connection {
         Some(Place { connection: Rc::clone(self) })
     }
 
-    /// Whether new streams may be opened: it has not ended, nor has the node said that it goes away (GOAWAY).
+    /// Whether new streams may be opened: it has not ended, the name that it was made by still leads there, and the node
+    /// has not said that it goes away (GOAWAY).
     pub(super) fn takes_streams(&self) -> bool {
+        if self.origin.as_ref().is_some_and(Origin::has_left) {
+            return false;
+        }
         let cx = &mut Context::from_waker(Waker::noop());
         !self.state.ended.get() && matches!(self.requests.borrow_mut().poll_ready(cx), Poll::Ready(Ok(())))
     }

@@ -3,8 +3,7 @@
 //! Connections are filled in the order in which they were made, so that those of a burst fall idle after it. While a
 //! connection is being made nobody makes another to the same node: those who need one wait for it, and fail with it.
 
-use super::super::io::UpstreamIo;
-use super::super::pool::PoolKey;
+use super::super::pool::{PoolKey, UpstreamConnection};
 use super::connection::{Connection, Limits, Place};
 use crate::timer::ticks;
 use foldhash::{HashMap, HashSet};
@@ -41,7 +40,7 @@ pub(crate) enum Opened {
     /// A place on a connection that streams share.
     Place(Place),
     /// The node chose HTTP/1.1: a connection of the request's own.
-    Http1(UpstreamIo),
+    Http1(UpstreamConnection),
 }
 
 /// Why there is no place.
@@ -65,7 +64,7 @@ impl Http2Pools {
         keepalive: KeepalivePool,
         limits: &Limits,
         fresh: bool,
-        connect: impl AsyncFn() -> io::Result<(UpstreamIo, bool)>,
+        connect: impl AsyncFn() -> io::Result<(UpstreamConnection, bool)>,
     ) -> Result<Opened, NoPlace> {
         let node =
             Rc::clone(self.nodes.borrow_mut().entry(key).or_insert_with(|| Rc::new(Node::new(keepalive))));
@@ -137,16 +136,16 @@ impl Node {
     async fn connect(
         self: &Rc<Node>,
         limits: &Limits,
-        connect: impl AsyncFn() -> io::Result<(UpstreamIo, bool)>,
+        connect: impl AsyncFn() -> io::Result<(UpstreamConnection, bool)>,
     ) -> Result<Opened, NoPlace> {
         let mut attempt = Connecting::begin(self);
         let result = async {
-            let (io, speaks_http2) = connect().await?;
+            let (connected, speaks_http2) = connect().await?;
             self.chose_http1.set(!speaks_http2);
             if !speaks_http2 {
-                return Ok(Opened::Http1(io));
+                return Ok(Opened::Http1(connected));
             }
-            let connection = Connection::start(io, self, limits).await?;
+            let connection = Connection::start(connected, self, limits).await?;
             let place = connection.place().ok_or(io::ErrorKind::ConnectionRefused)?;
             if connection.opened() < self.keepalive.requests {
                 self.connections.borrow_mut().push(connection);
