@@ -93,10 +93,12 @@ impl Instance {
     /// Reports the counters whenever they changed, and a sign of life now and then, for ever.
     pub(super) async fn report_forever(&self) {
         let mut last = Vec::new();
-        let (mut quiet, mut looked, mut health_changes) = (0, 0, 0);
+        let (mut quiet, mut looked, mut rounds, mut health_changes) = (0, 0, 0u32, 0);
         loop {
             clock::pause(COUNTERS_EVERY).await;
-            let changed = self.look_at_health(&mut health_changes, quiet == 0);
+            rounds = rounds.wrapping_add(1);
+            let changed =
+                self.look_at_health(&mut health_changes, rounds.is_multiple_of(HEARTBEAT_INTERVALS));
             // The revision first: what is counted may be newer than it says, never older.
             let applied = *self.applied.borrow();
             let counters = self.counters();
