@@ -1,30 +1,24 @@
-//! `bench-load PORT WORKLOAD SECONDS CONNECTIONS PIDS`: keeps one request open on each connection, never sleeps, checks
+//! `bench-load PORT WORKLOAD SECONDS CONNECTIONS PID,PID,...`: keeps one request open on each connection, never sleeps, checks
 //! every answer (status, length, each byte of the body), and reads the CPU time of the measured processes at the
 //! first and the last moment of the measurement. Prints one JSON object.
 //!
 //! The first fifth of the time warms up and is not counted.
 #![forbid(unsafe_code)]
 
+use bench::arguments::Arguments;
 use bench::clock::now;
-use bench::cpu;
+use bench::keys::Keys;
 use bench::message;
 use bench::poller::{Poller, Sleep};
-use bench::workload::Workload;
+use bench::tally::{Measurement, Tally, warm_up};
+use bench::workload::Request;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
-use std::time::{Duration, Instant};
-
-#[derive(Debug)]
-struct Arguments {
-    port: u16,
-    workload: Workload,
-    time: Duration,
-    connections: usize,
-    processes: Vec<u32>,
-}
+use std::time::Instant;
 
 struct Connection {
     socket: TcpStream,
+    request: Request,
     sent: usize,
     began: Instant,
     /// Bytes of the head so far; empty while the body is read.
@@ -33,73 +27,42 @@ struct Connection {
     body: Option<usize>,
 }
 
-#[derive(Default)]
-struct Tally {
-    requests: u64,
-    errors: u64,
-    latencies_us: Vec<u32>,
-}
-
 fn main() -> io::Result<()> {
-    let Some(arguments) = arguments() else {
-        let usage = "usage: bench-load PORT WORKLOAD SECONDS CONNECTIONS PID,PID,...";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, usage));
-    };
-    let request = arguments.workload.request(&format!("127.0.0.1:{}", arguments.port));
+    let arguments = Arguments::read("bench-load PORT WORKLOAD SECONDS CONNECTIONS PID,PID,...", false)?;
     let expected = arguments.workload.response_body();
     let mut poller = Poller::new()?;
     let mut connections = Vec::new();
     for number in 0..arguments.connections {
-        connections.push(connect(arguments.port, &poller, number)?);
+        let request = Request::new(arguments.workload, arguments.port, Keys::of(number));
+        connections.push(connect(arguments.port, &poller, number, request)?);
     }
-    let warm_up = now() + arguments.time / 5;
     let mut tally = Tally::default();
-    run(&mut poller, &mut connections, &request, &expected, warm_up, &mut tally)?;
-    let warm_up_errors = tally.errors;
-    let mut tally = Tally::default();
-    let (began, cpu_before) = (now(), cpu::spent_ns(&arguments.processes));
-    run(&mut poller, &mut connections, &request, &expected, began + arguments.time, &mut tally)?;
-    let (elapsed, cpu_after) = (now() - began, cpu::spent_ns(&arguments.processes));
-    tally.latencies_us.sort_unstable();
-    println!(
-        "{{\"requests\":{},\"errors\":{},\"elapsed_ns\":{},\"cpu_ns\":{},\"p50_us\":{},\"p99_us\":{},\"p999_us\":{},\"max_us\":{}}}",
-        tally.requests,
-        tally.errors + warm_up_errors,
-        elapsed.as_nanos(),
-        cpu_after.saturating_sub(cpu_before),
-        quantile(&tally.latencies_us, 500),
-        quantile(&tally.latencies_us, 990),
-        quantile(&tally.latencies_us, 999),
-        tally.latencies_us.last().copied().unwrap_or(0),
-    );
+    run(&mut poller, &mut connections, &expected, now() + warm_up(arguments.time), &mut tally)?;
+    let measurement = Measurement::begin(&mut tally, &arguments.processes);
+    run(&mut poller, &mut connections, &expected, now() + arguments.time, &mut tally)?;
+    println!("{}", measurement.report(tally));
     Ok(())
 }
 
-fn arguments() -> Option<Arguments> {
-    let mut words = std::env::args().skip(1);
-    Some(Arguments {
-        port: words.next()?.parse().ok()?,
-        workload: Workload::parse(&words.next()?)?,
-        time: Duration::try_from_secs_f64(words.next()?.parse().ok()?).ok()?,
-        connections: words.next()?.parse().ok()?,
-        processes: words.next()?.split(',').map(|process| process.parse().ok()).collect::<Option<_>>()?,
-    })
-}
-
-fn connect(port: u16, poller: &Poller, number: usize) -> io::Result<Connection> {
+fn connect(port: u16, poller: &Poller, number: usize, request: Request) -> io::Result<Connection> {
     let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     socket.set_nodelay(true)?;
     socket.set_nonblocking(true)?;
     poller.add(&socket, number)?;
     poller.watch(&socket, number, true, true)?;
-    Ok(Connection { socket, sent: 0, began: now(), head: Vec::new(), body: None })
+    Ok(Connection { socket, request, sent: 0, began: now(), head: Vec::new(), body: None })
+}
+
+impl Connection {
+    fn waits_for_room(&self) -> bool {
+        self.sent < self.request.bytes().len()
+    }
 }
 
 /// Keeps every connection busy until the deadline.
 fn run(
     poller: &mut Poller,
     connections: &mut [Connection],
-    request: &[u8],
     expected: &[u8],
     deadline: Instant,
     tally: &mut Tally,
@@ -110,18 +73,16 @@ fn run(
         poller.wait(Sleep::Never, &mut numbers)?;
         for &number in &numbers {
             let Some(connection) = connections.get_mut(number) else { continue };
-            let waited_for_room = connection.sent < request.len();
-            if let Err(error) = drive(connection, request, expected, &mut piece, tally) {
-                eprintln!("bench-load: {error}");
-                tally.errors += 1;
-                if tally.errors > 1000 {
+            let waited_for_room = connection.waits_for_room();
+            if let Err(error) = drive(connection, expected, &mut piece, tally) {
+                if !tally.failed(&error) {
                     return Err(error);
                 }
-                let port = connection.socket.peer_addr().map(|peer| peer.port());
-                *connection = connect(port?, poller, number)?;
+                let port = connection.socket.peer_addr()?.port();
+                *connection = connect(port, poller, number, connection.request.clone())?;
                 continue;
             }
-            let waits_for_room = connection.sent < request.len();
+            let waits_for_room = connection.waits_for_room();
             if waited_for_room != waits_for_room {
                 poller.watch(&connection.socket, number, true, waits_for_room)?;
             }
@@ -133,23 +94,21 @@ fn run(
 /// Sends what is to be sent and reads what is there.
 fn drive(
     connection: &mut Connection,
-    request: &[u8],
     expected: &[u8],
     piece: &mut [u8],
     tally: &mut Tally,
 ) -> io::Result<()> {
-    send(connection, request)?;
+    send(connection)?;
     loop {
         match connection.socket.read(piece) {
             Ok(0) => return Err(wrong("the connection was closed")),
             Ok(length) => {
                 let bytes = piece.get(..length).unwrap_or_default();
                 if take(connection, bytes, expected)? {
-                    tally.requests += 1;
-                    let took = now().duration_since(connection.began).as_micros();
-                    tally.latencies_us.push(u32::try_from(took).unwrap_or(u32::MAX));
+                    tally.whole(connection.began);
+                    connection.request.change_key();
                     (connection.sent, connection.body, connection.began) = (0, None, now());
-                    return send(connection, request);
+                    return send(connection);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -158,8 +117,8 @@ fn drive(
     }
 }
 
-fn send(connection: &mut Connection, request: &[u8]) -> io::Result<()> {
-    while let Some(rest) = request.get(connection.sent..).filter(|rest| !rest.is_empty()) {
+fn send(connection: &mut Connection) -> io::Result<()> {
+    while let Some(rest) = connection.request.bytes().get(connection.sent..).filter(|rest| !rest.is_empty()) {
         match connection.socket.write(rest) {
             Ok(length) => connection.sent += length,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -197,9 +156,4 @@ fn take(connection: &mut Connection, mut bytes: &[u8], expected: &[u8]) -> io::R
 
 fn wrong(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
-}
-
-fn quantile(sorted: &[u32], per_mille: usize) -> u32 {
-    let at = sorted.len().saturating_sub(1) * per_mille / 1000;
-    sorted.get(at).copied().unwrap_or(0)
 }
