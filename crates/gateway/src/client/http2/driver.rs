@@ -159,7 +159,7 @@ impl Driver<'_> {
         match fault {
             None => return false,
             Some(Fault::Flood) => self.close(Reason::ENHANCE_YOUR_CALM),
-            Some(Fault::NoSettings) => self.close(Reason::PROTOCOL_ERROR),
+            Some(Fault::NoSettings | Fault::PseudoTrailer) => self.close(Reason::PROTOCOL_ERROR),
         }
         true
     }

@@ -2,8 +2,12 @@
 //! or RST_STREAM costs work and asks for nothing (CVE-2019-9512, -9513, -9515; CVE-2023-44487).
 //!
 //! The crate that speaks HTTP/2 bounds what such frames can make it *hold*; this bounds what they can make it *do*. It
-//! follows the frames' headers as the bytes come by (RFC 9113, section 4.1) and looks at nothing else. A frame has a
-//! price; requests, content in both directions and time pay it back; who owes more than the burst is told to be calm.
+//! follows the frames' headers as the bytes come by (RFC 9113, section 4.1). A frame has a price; requests, content in
+//! both directions and time pay it back; who owes more than the burst is told to be calm. Of what the frames hold, only
+//! the beginning of trailers is looked at: that crate drops pseudo-header fields there, which are malformed
+//! ([`super::trailers`]).
+
+use super::trailers::Beginning;
 
 /// Bytes of a frame's header.
 const HEADER_BYTES: usize = 9;
@@ -17,6 +21,8 @@ const SETTINGS: u8 = 0x4;
 const CONTINUATION: u8 = 0x9;
 const END_STREAM: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
+const PADDED: u8 = 0x8;
+const WITH_PRIORITY: u8 = 0x20;
 
 /// The price of a stream that is reset; what had to be done for it is many times that of a PING.
 const RESET_PRICE: u32 = 10;
@@ -34,6 +40,8 @@ const PAYLOAD_PER_UNIT: u32 = 256;
 pub(super) enum Fault {
     /// The first frame is not SETTINGS (RFC 9113, section 3.4).
     NoSettings,
+    /// Trailers with a pseudo-header field (RFC 9113, section 8.1).
+    PseudoTrailer,
     /// More control frames than the burst allows.
     Flood,
 }
@@ -47,6 +55,10 @@ pub(super) struct Meter {
     has_begun: bool,
     /// Between the HEADERS of a request and the end of its fields.
     in_fields: bool,
+    /// The highest stream so far.
+    last_stream: u32,
+    /// The beginning of the trailers that are being read.
+    trailers: Option<Beginning>,
     owed: u32,
     burst: u32,
     tick: u64,
@@ -61,6 +73,8 @@ impl Meter {
             payload_left: PREFACE_BYTES,
             has_begun: false,
             in_fields: false,
+            last_stream: 0,
+            trailers: None,
             owed: 0,
             burst,
             tick: 0,
@@ -77,8 +91,10 @@ impl Meter {
         while !bytes.is_empty() {
             if self.payload_left > 0 {
                 let count = bytes.len().min(self.payload_left as usize);
+                let (payload, rest) = bytes.split_at_checked(count).unwrap_or_default();
                 self.payload_left -= count as u32;
-                bytes = bytes.get(count..).unwrap_or_default();
+                bytes = rest;
+                self.look_at_trailers(payload)?;
                 continue;
             }
             let space = self.header.get_mut(self.header_len..).unwrap_or_default();
@@ -100,13 +116,24 @@ impl Meter {
         self.pay(bytes / CONTENT_PER_UNIT);
     }
 
+    /// Looks at the payload of a frame, if it is the beginning of trailers.
+    fn look_at_trailers(&mut self, payload: &[u8]) -> Result<(), Fault> {
+        let Some(beginning) = &mut self.trailers else { return Ok(()) };
+        match beginning.is_pseudo(payload) {
+            Some(true) => return Err(Fault::PseudoTrailer),
+            None if self.payload_left > 0 => {}
+            Some(false) | None => self.trailers = None,
+        }
+        Ok(())
+    }
+
     fn pay(&mut self, units: usize) {
         self.owed = self.owed.saturating_sub(u32::try_from(units).unwrap_or(u32::MAX));
     }
 
     /// A frame's header is whole.
     fn frame(&mut self, now: u64) -> Result<(), Fault> {
-        let [high, middle, low, kind, flags, ..] = self.header;
+        let [high, middle, low, kind, flags, stream @ ..] = self.header;
         let length = u32::from_be_bytes([0, high, middle, low]);
         self.payload_left = length;
         if !self.has_begun && kind != SETTINGS {
@@ -116,6 +143,12 @@ impl Meter {
         let price = match kind {
             HEADERS => {
                 self.in_fields = flags & END_HEADERS == 0;
+                let stream = u32::from_be_bytes(stream) & 0x7FFF_FFFF;
+                if stream > self.last_stream {
+                    self.last_stream = stream;
+                } else {
+                    self.trailers = Some(Beginning::new(flags & PADDED != 0, flags & WITH_PRIORITY != 0));
+                }
                 self.pay(REQUEST_PAYS as usize);
                 return Ok(());
             }

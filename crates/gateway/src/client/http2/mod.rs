@@ -9,6 +9,7 @@ mod head;
 mod meter;
 mod serve;
 mod stream;
+mod trailers;
 mod wire;
 
 pub(crate) use driver::serve_http2;

@@ -98,6 +98,11 @@ impl Wire {
         }
         let received = buf.filled().get(before..).unwrap_or_default();
         self.fault = self.meter.received(received, self.timers.now()).err();
+        if self.fault.is_some() {
+            // Nothing of it is acted on.
+            buf.set_filled(before);
+            return Poll::Pending;
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -196,6 +196,12 @@ async fn trailers_are_held_to_the_rules_of_fields() {
         let end = client.end_of(1).await;
         assert_eq!(end == End::Answered(200), is_well, "{field:?}: {end:?}");
     }
+    for field in [(":path", "/"), (":method", "200"), (":status", "200"), (":x", "y")] {
+        let mut client = Frames::connect(&gate).await;
+        client.send(frame(HEADERS, END_HEADERS, 1, &block(&pseudo("POST")))).await;
+        client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&[field]))).await;
+        assert!(is_malformed(&client.end_of(1).await), "{field:?}");
+    }
     let mut client = Frames::connect(&gate).await;
     client.send(frame(HEADERS, END_HEADERS, 1, &block(&pseudo("POST")))).await;
     client.send(frame(HEADERS, END_HEADERS, 1, &block(&[("x", "y")]))).await;
