@@ -18,6 +18,7 @@ mod api7;
 mod apisix;
 mod clock;
 mod consumers;
+mod health;
 mod observe;
 mod private_file;
 mod release_api;

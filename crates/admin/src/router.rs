@@ -4,7 +4,7 @@ use crate::access::{self, Guard};
 use crate::release_api::{self, refusal::Refusal};
 use crate::state::{AdminState, Dialect};
 use crate::wire::reply;
-use crate::{api7, apisix, observe};
+use crate::{api7, apisix, health, observe};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -34,6 +34,9 @@ pub fn router(state: AdminState, dialect: Dialect) -> Router {
     };
     guarded
         .merge(release_api::router(state.clone()))
+        .route("/tealgate/v1/upstreams/health", get(health::by_gateway))
+        .route("/v1/healthcheck", get(health::all))
+        .route("/v1/healthcheck/{collection}/{id}", get(health::one))
         .route_layer(middleware::from_fn_with_state(guard, access::check))
         .route("/status", get(observe::status))
         .route("/status/ready", get(observe::ready))

@@ -6,12 +6,16 @@
 //! route [`OVERFLOW`], and `tealgate_series_overflow` says how many. Durations come from the sketches, so a value
 //! within 3.125 % of a bound may be counted on its other side, and `_sum` is exact only to 3.125 %.
 
+mod nodes;
+
 use crate::counts::Counts;
 use crate::process::ProcessInfo;
 use crate::series::{SeriesCounts, SeriesKey};
 use crate::totals::TotalsSnapshot;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+
+pub use nodes::render_nodes;
 
 /// The content type of an answer with this text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -8,6 +8,7 @@ mod apps;
 mod consumers;
 mod deletes;
 mod events;
+mod health;
 mod limits;
 mod lists;
 mod malformed;

@@ -279,7 +279,9 @@ impl Server {
             let series = gateway.as_ref().map(|gateway| gateway.series().snapshot()).unwrap_or_default();
             let totals = gateway.as_ref().map(|gateway| gateway.totals().snapshot()).unwrap_or_default();
             let build = prometheus::BuildInfo { version: env!("CARGO_PKG_VERSION"), revision: "" };
-            prometheus::render(&series, &totals, &ProcessInfo::observe(), build)
+            let health = gateway.as_ref().map(|gateway| gateway.health()).unwrap_or_default();
+            let process_wide = prometheus::render(&series, &totals, &ProcessInfo::observe(), build);
+            process_wide + &prometheus::render_nodes(&health)
         })
     }
 
