@@ -43,7 +43,7 @@ pub(crate) async fn serve(
     // The current table stays this request's.
     let table = worker.table();
     // Read: the path is normalised once; what is matched is what is forwarded.
-    let mut request = Request::new(head, connection);
+    let mut request = Request::from_behind(head, connection, &worker.settings.trust);
     // Match.
     let matched = find(&table, &request);
     let route = matched.as_ref().ok().copied();
@@ -87,7 +87,7 @@ fn find<'t>(table: &'t Table, request: &Request<'_>) -> Result<&'t Route, Refusa
     if let Some(error) = request.path_error() {
         return Err(error.into());
     }
-    let client = request.connection.peer.ip();
+    let client = request.client_ip();
     let accepts = |route: &Route| {
         route.accepts(method, client)
             && route.vars.as_ref().is_none_or(|vars| vars.matches(&RequestVariables { request, route: None }))

@@ -6,6 +6,7 @@
 use crate::assignment::Issued;
 use crate::request::Request;
 use crate::table::{Node, Target};
+use crate::trust::{Standing, said};
 use http1::{Framing, Header, Known, ResponseHead, Version, write};
 use model::upstream::PassHost;
 
@@ -68,23 +69,28 @@ pub(crate) fn write_request(
 }
 
 fn write_forwarded(out: &mut Vec<u8>, request: &Request<'_>) {
-    let client = request.connection.peer_text.as_bytes();
+    let Request { connection, head, .. } = request;
     out.extend_from_slice(b"X-Real-IP: ");
-    out.extend_from_slice(client);
+    out.extend_from_slice(request.client_text().as_bytes());
     out.extend_from_slice(b"\r\nX-Forwarded-For: ");
-    for before in request.head.values(Known::XForwardedFor).filter(|value| !value.is_empty()) {
+    let before = head.values(Known::XForwardedFor).filter(|value| !value.is_empty());
+    for before in before.filter(|_| connection.standing != Standing::Stranger) {
         out.extend_from_slice(before);
         out.extend_from_slice(b", ");
     }
-    out.extend_from_slice(client);
+    // The hop that we know, not the client: whoever reads on skips what they trust.
+    out.extend_from_slice(connection.peer_text.as_bytes());
     out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
-    out.extend_from_slice(request.connection.scheme.as_bytes());
-    if !request.authority().is_empty() {
+    let proto = said(connection, head, Known::XForwardedProto);
+    out.extend_from_slice(proto.unwrap_or(connection.scheme.as_bytes()));
+    let host = said(connection, head, Known::XForwardedHost).unwrap_or(request.authority().as_bytes());
+    if !host.is_empty() {
         out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
-        out.extend_from_slice(request.authority().as_bytes());
+        out.extend_from_slice(host);
     }
     out.extend_from_slice(b"\r\nX-Forwarded-Port: ");
-    out.extend_from_slice(request.connection.local_port_text.as_bytes());
+    let port = said(connection, head, Known::XForwardedPort);
+    out.extend_from_slice(port.unwrap_or(connection.local_port_text.as_bytes()));
     out.extend_from_slice(b"\r\n");
 }
 

@@ -146,7 +146,7 @@ pub(crate) fn record(
         host: request.host(),
         path: &path,
         query: request.query.unwrap_or_default(),
-        client: request.connection.peer.ip().to_canonical(),
+        client: request.client_ip(),
         total_us,
         upstream_us: facts.upstream_us,
         request_bytes: facts.request_bytes,

@@ -2,10 +2,11 @@
 
 use crate::plugin::Run;
 use crate::table::Identity;
+use crate::trust::{Origin, Standing, Trust};
 use http1::target::TargetError;
 use http1::{Known, RequestHead, Version};
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What is known of the client's connection.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Connection {
     pub(crate) local_port_text: String,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
+    /// What is thought of the client.
+    pub(crate) standing: Standing,
 }
 
 impl Connection {
@@ -30,7 +33,15 @@ impl Connection {
             local,
             local_port_text: local.port().to_string(),
             scheme: "http",
+            standing: Standing::Unknown,
         }
+    }
+
+    /// The connection that a proxy in front has relayed to us, as it says.
+    pub(crate) fn is_relayed(&mut self, source: SocketAddr, destination: SocketAddr) {
+        (self.peer, self.local) = (source, destination);
+        self.peer_text = source.ip().to_canonical().to_string();
+        self.local_port_text = destination.port().to_string();
     }
 }
 
@@ -45,6 +56,8 @@ pub(crate) struct Request<'a> {
     pub(crate) run: Option<Box<Run<'a>>>,
     path: Result<Cow<'a, [u8]>, TargetError>,
     host: Cow<'a, str>,
+    /// Who sends it, where a trusted proxy says that it is someone else.
+    origin: Option<Box<Origin>>,
 }
 
 impl<'a> Request<'a> {
@@ -57,7 +70,32 @@ impl<'a> Request<'a> {
         } else {
             Cow::Borrowed(host)
         };
-        Request { head, connection, query: head.query(), run: None, path: normal_path(head.path()), host }
+        Request { head, connection, query: head.query(), run: None, path: normal_path(head.path()), host, origin: None }
+    }
+
+    /// The same, whose sender is found by the word of a trusted proxy, if one has sent it.
+    pub(crate) fn from_behind(head: &'a RequestHead, connection: &'a Connection, trust: &Trust) -> Request<'a> {
+        let mut request = Request::new(head, connection);
+        if connection.standing == Standing::Trusted {
+            request.origin = trust.origin(head).map(Box::new);
+        }
+        request
+    }
+
+    /// The address of who sends it.
+    pub(crate) fn client_ip(&self) -> IpAddr {
+        match &self.origin {
+            None => self.connection.peer.ip().to_canonical(),
+            Some(origin) => origin.ip,
+        }
+    }
+
+    /// The same as text.
+    pub(crate) fn client_text(&self) -> &str {
+        match &self.origin {
+            None => &self.connection.peer_text,
+            Some(origin) => &origin.text,
+        }
     }
 
     /// The normalised path; as it came, if it has no normal form.

@@ -3,6 +3,7 @@
 
 use crate::plugin::PluginKind;
 use crate::table::BudgetRule;
+use crate::trust::Trust;
 use model::secret::SecretKey;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ use std::path::PathBuf;
 pub struct Settings {
     /// Where connections are accepted; at least one.
     pub listen: Vec<Listener>,
+    /// Whose word counts about who sends a request.
+    pub trust: Trust,
     /// Threads, each with its own listener, pools, counters and log buffer; at least 1.
     pub threads: usize,
     /// Bounds of one request head: bytes, count and length of its parts.
@@ -87,19 +90,21 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Whether every connection begins with a TLS handshake.
     pub tls: bool,
+    /// Whether every connection begins with a PROXY header of a trusted peer, before all else.
+    pub relayed: bool,
 }
 
 impl Listener {
     /// Plain HTTP.
     #[must_use]
     pub fn plain(address: SocketAddr) -> Listener {
-        Listener { address, tls: false }
+        Listener { address, tls: false, relayed: false }
     }
 
     /// HTTP over TLS, with the certificates of the `ssls`.
     #[must_use]
     pub fn tls(address: SocketAddr) -> Listener {
-        Listener { address, tls: true }
+        Listener { address, tls: true, relayed: false }
     }
 }
 
@@ -107,6 +112,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             listen: vec![Listener::plain(SocketAddr::from(([127, 0, 0, 1], 9080)))],
+            trust: Trust::default(),
             threads: 1,
             head: http1::Limits::default(),
             max_body_bytes: 0,

@@ -88,7 +88,7 @@ impl<'a> RequestVariables<'a> {
             "scheme" => request.connection.scheme.into(),
             "server_port" => request.connection.local.port().to_string().into(),
             "server_addr" => request.connection.local.ip().to_canonical().to_string().into(),
-            "remote_addr" => request.connection.peer_text.as_str().into(),
+            "remote_addr" => request.client_text().into(),
             "remote_port" => request.connection.peer.port().to_string().into(),
             "args" | "query_string" => request.query.unwrap_or_default().into(),
             "is_args" => if request.query.is_some() { "?" } else { "" }.into(),

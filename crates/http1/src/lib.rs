@@ -17,6 +17,7 @@ mod fields;
 mod known;
 mod limits;
 mod message;
+pub mod proxy;
 mod request;
 mod response;
 mod syntax;

@@ -19,7 +19,7 @@ pub(super) fn hash_key(request: &Request<'_>, route: &Route, on: HashOn, key: &s
     };
     value
         .filter(|value| !value.is_empty())
-        .unwrap_or_else(|| request.connection.peer_text.clone())
+        .unwrap_or_else(|| request.client_text().to_owned())
         .into_bytes()
 }
 

@@ -66,13 +66,13 @@ impl<'r> Context<'_, 'r> {
     /// The address of the client.
     #[must_use]
     pub fn client(&self) -> IpAddr {
-        self.request.connection.peer.ip().to_canonical()
+        self.request.client_ip()
     }
 
     /// The address of the client as text.
     #[must_use]
     pub fn client_text(&self) -> &'r str {
-        &self.request.connection.peer_text
+        self.request.client_text()
     }
 
     /// When the request began: the time that it is judged by.

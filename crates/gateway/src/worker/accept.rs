@@ -1,6 +1,7 @@
 //! Taking connections from a listener.
 
 use super::Worker;
+use super::relayed::read_header;
 use crate::client::{ClientIo, serve_client};
 use crate::clock;
 use crate::listen::Bound;
@@ -104,7 +105,13 @@ fn open(worker: &Rc<Worker>, listener: Listener, socket: TcpStream, peer: Socket
         return;
     }
     tokio::task::spawn_local(async move {
-        let connection = Connection::new(peer, local);
+        let mut connection = Connection::new(peer, local);
+        let (worker, mut socket) = (&counted.worker, socket);
+        // In a box: what most connections do not need is not to make their tasks larger.
+        if listener.relayed && !Box::pin(read_header(worker, &mut socket, &mut connection)).await {
+            return;
+        }
+        connection.standing = worker.settings.trust.standing(connection.peer.ip());
         let refusal = too_many.then_some(Refusal::TooManyConnections);
         let io = ClientIo::Plain(socket);
         serve_client(Rc::clone(&counted.worker), io, connection, refusal).await;

@@ -4,6 +4,7 @@
 
 mod accept;
 mod mailbox;
+mod relayed;
 mod run;
 mod streams;
 

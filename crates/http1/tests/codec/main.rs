@@ -14,6 +14,7 @@ mod hyper_agrees;
 mod oracle;
 mod path;
 mod pieces;
+mod proxy;
 mod request_head;
 mod request_target;
 mod response_head;
