@@ -70,11 +70,23 @@ impl<'a> Request<'a> {
         } else {
             Cow::Borrowed(host)
         };
-        Request { head, connection, query: head.query(), run: None, path: normal_path(head.path()), host, origin: None }
+        Request {
+            head,
+            connection,
+            query: head.query(),
+            run: None,
+            path: normal_path(head.path()),
+            host,
+            origin: None,
+        }
     }
 
     /// The same, whose sender is found by the word of a trusted proxy, if one has sent it.
-    pub(crate) fn from_behind(head: &'a RequestHead, connection: &'a Connection, trust: &Trust) -> Request<'a> {
+    pub(crate) fn from_behind(
+        head: &'a RequestHead,
+        connection: &'a Connection,
+        trust: &Trust,
+    ) -> Request<'a> {
         let mut request = Request::new(head, connection);
         if connection.standing == Standing::Trusted {
             request.origin = trust.origin(head).map(Box::new);

@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn several_lines_are_one_list() {
-        let lines = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 1.1.1.1, 10.0.0.2\r\nX-Forwarded-For: 10.0.0.1\r\n";
+        let lines =
+            "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 1.1.1.1, 10.0.0.2\r\nX-Forwarded-For: 10.0.0.1\r\n";
         assert_eq!(origin("x-forwarded-for", lines).as_deref(), Some("1.1.1.1"));
     }
 

@@ -17,10 +17,7 @@ pub(super) fn hash_key(request: &Request<'_>, route: &Route, on: HashOn, key: &s
         HashOn::Consumer => text("consumer_name"),
         HashOn::VarsCombinations => combine(key, &text),
     };
-    value
-        .filter(|value| !value.is_empty())
-        .unwrap_or_else(|| request.client_text().to_owned())
-        .into_bytes()
+    value.filter(|value| !value.is_empty()).unwrap_or_else(|| request.client_text().to_owned()).into_bytes()
 }
 
 /// Replaces each `$name` and `${name}` of a combination; `None` if no name has a value.

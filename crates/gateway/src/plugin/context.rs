@@ -71,7 +71,7 @@ impl<'r> Context<'_, 'r> {
 
     /// The address of the client as text.
     #[must_use]
-    pub fn client_text(&self) -> &'r str {
+    pub fn client_text(&self) -> &str {
         self.request.client_text()
     }
 

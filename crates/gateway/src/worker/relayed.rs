@@ -8,7 +8,11 @@ use tokio::net::TcpStream;
 
 /// Reads the header and gives the connection the addresses that it says. False: there was none in time, or one that
 /// cannot be believed; the connection is to be closed without a word, since it is not known what is spoken on it.
-pub(super) async fn read_header(worker: &Worker, socket: &mut TcpStream, connection: &mut Connection) -> bool {
+pub(super) async fn read_header(
+    worker: &Worker,
+    socket: &mut TcpStream,
+    connection: &mut Connection,
+) -> bool {
     let peer = connection.peer;
     if !worker.settings.trust.covers(peer.ip()) {
         tracing::debug!(%peer, "not trusted to send PROXY headers");

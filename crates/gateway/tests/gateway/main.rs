@@ -17,6 +17,7 @@ mod http2;
 mod http2_upstreams;
 mod limits;
 mod paths;
+mod relayed;
 mod retries;
 mod router;
 mod shutdown;

@@ -95,13 +95,13 @@ impl Default for Listeners {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(with = "Vec<String>")]
-pub struct TlsListeners(pub Vec<SocketAddr>);
+pub struct FurtherListeners(pub Vec<SocketAddr>);
 
-impl<'de> Deserialize<'de> for TlsListeners {
+impl<'de> Deserialize<'de> for FurtherListeners {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer
             .deserialize_any(ListenersVisitor { may_be_off: true })
-            .map(|listeners| TlsListeners(listeners.0))
+            .map(|listeners| FurtherListeners(listeners.0))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each setting has a default, so that Tealgate starts with no file at all. Command-line flags override the file.
 
 use crate::config::limits::Limits;
-use crate::config::listen::{Listen, Listeners, TlsListeners};
+use crate::config::listen::{FurtherListeners, Listen, Listeners};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -16,7 +16,13 @@ pub struct Settings {
     pub listen: Listeners,
     /// Where the gateway accepts requests over TLS, with the certificates of `ssls`: one `IP:PORT`, a list of them, or
     /// `off`. APISIX's port for it (`apisix.ssl.listen`) is 9443.
-    pub tls_listen: TlsListeners,
+    pub tls_listen: FurtherListeners,
+    /// Where the gateway accepts connections of proxies that speak the PROXY protocol.
+    pub proxy_protocol: ProxyProtocol,
+    /// Proxies in front, addresses or CIDR blocks: only they are believed about who sends a request.
+    pub trusted_addresses: Vec<String>,
+    /// The header in which they name the client.
+    pub real_ip_header: String,
     /// The Admin API and the release API.
     pub admin: Admin,
     /// The directory of the store, the keys, the logs of the environments. Default: `/var/lib/tealgate` for root,
@@ -49,7 +55,10 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             listen: Listeners::default(),
-            tls_listen: TlsListeners::default(),
+            tls_listen: FurtherListeners::default(),
+            proxy_protocol: ProxyProtocol::default(),
+            trusted_addresses: Vec::new(),
+            real_ip_header: "X-Forwarded-For".to_owned(),
             admin: Admin::default(),
             data_dir: None,
             threads: None,
@@ -64,6 +73,16 @@ impl Default for Settings {
             retry_budget: RetryBudget::default(),
         }
     }
+}
+
+/// Listeners on which every connection begins with a PROXY header, version 1 or 2, of a trusted address.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxyProtocol {
+    /// Plain HTTP behind the header: one `IP:PORT`, a list of them, or `off`.
+    pub listen: FurtherListeners,
+    /// TLS behind the header: one `IP:PORT`, a list of them, or `off`.
+    pub tls_listen: FurtherListeners,
 }
 
 /// The Admin API and the release API.

@@ -30,11 +30,24 @@ pub fn check(settings: &Settings, findings: &mut Vec<Finding>) {
     if settings.retry_budget.percent > 1_000 {
         wrong("/retry_budget/percent".to_owned(), "must be 0 to 1000".to_owned(), "");
     }
-    for (index, block) in settings.admin.allow.iter().enumerate() {
-        if !is_address_block(block) {
+    for (field, blocks) in
+        [("/admin/allow", &settings.admin.allow), ("/trusted_addresses", &settings.trusted_addresses)]
+    {
+        for (index, block) in blocks.iter().enumerate().filter(|(_, block)| !is_address_block(block)) {
             let message = format!("`{block}` is no address and no CIDR block");
-            wrong(format!("/admin/allow/{index}"), message, "write 10.0.0.1, 10.0.0.0/8 or ::1/128");
+            wrong(format!("{field}/{index}"), message, "write 10.0.0.1, 10.0.0.0/8 or ::1/128");
         }
+    }
+    let proxies = &settings.proxy_protocol;
+    if settings.trusted_addresses.is_empty()
+        && !(proxies.listen.0.is_empty() && proxies.tls_listen.0.is_empty())
+    {
+        let message = "nobody may send PROXY headers: there are no `trusted_addresses`".to_owned();
+        wrong("/proxy_protocol".to_owned(), message, "name the proxies there");
+    }
+    if !is_header_name(&settings.real_ip_header) {
+        let message = format!("`{}` is no name of a header", settings.real_ip_header);
+        wrong("/real_ip_header".to_owned(), message, "write X-Forwarded-For or X-Real-IP, for example");
     }
     let listeners = listeners(settings);
     for (index, (pointer, address)) in listeners.iter().enumerate() {
@@ -50,6 +63,10 @@ pub fn check(settings: &Settings, findings: &mut Vec<Finding>) {
 fn listeners(settings: &Settings) -> Vec<(String, SocketAddr)> {
     let gateway =
         of_gateway("/listen", &settings.listen.0).chain(of_gateway("/tls_listen", &settings.tls_listen.0));
+    let proxies = &settings.proxy_protocol;
+    let gateway = gateway
+        .chain(of_gateway("/proxy_protocol/listen", &proxies.listen.0))
+        .chain(of_gateway("/proxy_protocol/tls_listen", &proxies.tls_listen.0));
     let admin = [("/admin/listen", settings.admin.listen), ("/admin/tls_listen", settings.admin.tls_listen)];
     let admin =
         admin.into_iter().filter_map(|(pointer, listen)| Some((pointer.to_owned(), listen.address()?)));
@@ -73,6 +90,12 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     let same_family = a.is_ipv4() == b.is_ipv4();
     let both = (any(a) || any(b)) && (same_family || (any(a) && a.is_ipv6()) || (any(b) && b.is_ipv6()));
     a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || both)
+}
+
+/// A token (RFC 9110, section 5.6.2).
+fn is_header_name(text: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_token)
 }
 
 /// `10.0.0.1`, `10.0.0.0/8`, `::1`, `fe80::/10`.

@@ -1,7 +1,8 @@
 //! The configuration file's settings as the gateway takes them.
 
 use crate::config::settings::{Settings, UpstreamTlsVerify};
-use gateway::Listener;
+use gateway::{Listener, Trust};
+use model::cidr::Cidr;
 use model::secret::SecretKey;
 use std::num::NonZero;
 use store::secret::Keyring;
@@ -12,6 +13,7 @@ pub(super) fn of(settings: &Settings, keyring: &Keyring) -> gateway::Settings {
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     gateway::Settings {
         listen: listeners(settings),
+        trust: trust(settings),
         threads: settings.threads.map_or_else(cores, usize::from),
         head: limits.of_heads(),
         max_body_bytes: limits.body_bytes,
@@ -43,5 +45,16 @@ pub(super) fn of(settings: &Settings, keyring: &Keyring) -> gateway::Settings {
 
 fn listeners(settings: &Settings) -> Vec<Listener> {
     let plain = settings.listen.0.iter().copied().map(Listener::plain);
-    plain.chain(settings.tls_listen.0.iter().copied().map(Listener::tls)).collect()
+    let tls = settings.tls_listen.0.iter().copied().map(Listener::tls);
+    let proxies = &settings.proxy_protocol;
+    let relayed = proxies.listen.0.iter().copied().map(Listener::plain);
+    let relayed = relayed.chain(proxies.tls_listen.0.iter().copied().map(Listener::tls));
+    plain.chain(tls).chain(relayed.map(|listener| Listener { relayed: true, ..listener })).collect()
+}
+
+fn trust(settings: &Settings) -> Trust {
+    Trust {
+        addresses: settings.trusted_addresses.iter().filter_map(|block| Cidr::parse(block)).collect(),
+        header: settings.real_ip_header.to_ascii_lowercase(),
+    }
 }

@@ -389,7 +389,10 @@ impl Server {
 /// The addresses of a gateway's listeners of one kind.
 pub(super) fn addresses(gateway: &Gateway, tls: bool) -> Vec<SocketAddr> {
     let listening = gateway.listening().iter();
-    listening.filter(|listener| listener.tls == tls).map(|listener| listener.address).collect()
+    listening
+        .filter(|listener| listener.tls == tls && !listener.relayed)
+        .map(|listener| listener.address)
+        .collect()
 }
 
 /// See [`Server::become_ready`].
