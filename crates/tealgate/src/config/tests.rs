@@ -98,6 +98,12 @@ apps:
 
 #[test]
 fn ranges_and_listeners_are_checked() {
+    let found = errors("proxy_protocol: {listen: \"127.0.0.1:1\"}\nreal_ip_header: \"X Y\"\n");
+    let fields: Vec<_> = found.iter().map(|(_, field, _)| field.as_str()).collect();
+    assert_eq!(fields, ["proxy_protocol", "real_ip_header"]);
+    let found = errors("trusted_addresses: [10.0.0.0/33]\nproxy_protocol: {tls_listen: \"0.0.0.0:9080\"}\n");
+    let fields: Vec<_> = found.iter().map(|(_, field, _)| field.as_str()).collect();
+    assert_eq!(fields, ["trusted_addresses[0]", "proxy_protocol.tls_listen"]);
     let found = errors("threads: 0\nlisten: [127.0.0.1:9180, 0.0.0.0:7443]\nadmin: {allow: [10.0.0.0/33]}\n");
     let fields: Vec<_> = found.iter().map(|(_, field, _)| field.as_str()).collect();
     assert_eq!(fields, ["threads", "admin.listen", "admin.tls_listen", "admin.allow[0]"]);
