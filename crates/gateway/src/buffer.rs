@@ -41,6 +41,11 @@ impl Buffer {
         !self.bytes.is_empty() && self.end - self.start == self.bytes.len()
     }
 
+    /// Bytes of memory that it takes while anything is in it.
+    pub(crate) fn size(&self) -> usize {
+        self.pool.size
+    }
+
     /// Marks the first `count` bytes as used, all of them if there are fewer.
     pub(crate) fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);

@@ -3,10 +3,10 @@
 //! Between the moment at which a request takes the thread's current table and its claim there is no await, and the
 //! counters of the choice are begun in the same breath ([`crate::exchange`]). So the swap of a table and a claim on
 //! the same thread are one after the other, and once every thread has acknowledged a table no claim under an older
-//! one can come. A stage that waits before the claim would have to take the current table again and find the route in
-//! it by its id.
+//! one can come. A request that a hold let wait takes the then current table and finds its route in it by its id.
 
 use crate::assignment::Issued;
+use crate::hold::Counted;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::table::{Goal, Route, RouteDefault, Target, Verdict};
@@ -53,6 +53,14 @@ impl<'t> Claim<'t> {
                 Goal::Nowhere(nowhere) => default(nowhere, &choice.series),
             },
         }
+    }
+}
+
+impl Claim<'_> {
+    /// Counts the request, while this is held, among those that a hold waits for; where none can come, nothing is.
+    pub(crate) fn count(&self, worker: &Worker, request: &Request<'_>) -> Option<Counted<'_>> {
+        let tallies = self.route.tallies.as_ref().filter(|tallies| tallies.include(request.head))?;
+        tallies.count(self.target.answerer, worker.thread)
     }
 }
 

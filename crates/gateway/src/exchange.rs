@@ -3,6 +3,7 @@
 use crate::claim::Claim;
 use crate::client::{After, Client};
 use crate::forward;
+use crate::hold::{self, Passed};
 use crate::plugin;
 use crate::record::{Facts, Open, record};
 use crate::refusal::Refusal;
@@ -45,7 +46,7 @@ pub(crate) async fn serve(
     // Read: the path is normalised once; what is matched is what is forwarded.
     let mut request = Request::from_behind(head, connection, &worker.settings.trust);
     // Match.
-    let matched = find(&table, &request);
+    let mut matched = find(&table, &request);
     let route = matched.as_ref().ok().copied();
     // Plugins: they may say who sends the request, change what is forwarded, or answer.
     let passed = match route {
@@ -54,15 +55,28 @@ pub(crate) async fn serve(
         }
         _ => Ok(()),
     };
+    // Hold: while a share moves it may have to wait; then the same route of the table that holds then carries it.
+    let later;
+    let mut revision = table.revision;
+    if let (Some(route), Ok(())) = (route, &passed)
+        && let Some(hold) = hold::asked(route, &request)
+    {
+        if hold::wait(worker, client, hold, &facts).await == Passed::ClientLeft {
+            return left(worker, &request, route, facts);
+        }
+        later = worker.table();
+        revision = later.revision;
+        matched = later.route(&route.id).map(Arc::as_ref).ok_or(Refusal::RouteNotFound);
+    }
     // Claim: the split decides the colour, and its counters begin.
-    let claim =
-        matched.and_then(|route| passed.and_then(|()| Claim::new(worker, table.revision, route, &request)));
+    let claim = matched.and_then(|route| passed.and_then(|()| Claim::new(worker, revision, route, &request)));
     let series = match (&claim, route) {
         (Ok(claim), _) => claim.series,
         (Err(_), Some(route)) => &route.gate_series,
         (Err(_), None) => &worker.unmatched,
     };
     let open = Open::begin(series.cell(worker.thread));
+    let _counted = claim.as_ref().ok().and_then(|claim| claim.count(worker, &request));
     client.timer.limit(worker.settings.total_timeout_ms);
     let after = match &claim {
         // Forward: to a node of the upstream, with retries, both bodies streaming.
@@ -76,6 +90,14 @@ pub(crate) async fn serve(
     // Record: exactly one ending for each request that was received.
     record(worker, &request, series, claim.as_ref().ok(), open, &facts);
     after
+}
+
+/// A request whose client went away while it waited.
+fn left(worker: &Worker, request: &Request<'_>, route: &Route, facts: Facts) -> After {
+    let open = Open::begin(route.gate_series.cell(worker.thread));
+    let facts = Facts { ending: Ending::ClientLeft, by_gate: true, ..facts };
+    record(worker, request, &route.gate_series, None, open, &facts);
+    After::Gone
 }
 
 /// The route of a request.

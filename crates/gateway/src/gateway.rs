@@ -1,6 +1,7 @@
 //! The handle on the running gateway: start it, give it configuration, drain it.
 
 use crate::health::Checker;
+use crate::hold::Holds;
 use crate::listen::{Bound, ListenError, Listening, Sockets};
 use crate::settings::{Listener, Settings};
 use crate::table::{Compiler, Problem, Table};
@@ -60,6 +61,7 @@ pub struct Gateway {
     series: Arc<Registry>,
     totals: Arc<Totals>,
     failures: Arc<Samples>,
+    holds: Arc<Holds>,
     configuration: Mutex<Configuration>,
     checker: Checker,
 }
@@ -142,6 +144,7 @@ impl Gateway {
             handles.push(builder.spawn(move || run(start)).map_err(StartError::Thread)?);
             mailboxes.push(sender);
         }
+        let holds = Arc::clone(compiler.holds());
         let configuration = Mutex::new(Configuration { compiler, tables: Vec::new() });
         let checker = Checker::new(tls, Duration::from_millis(settings.dns_valid_ms));
         Ok(Gateway {
@@ -152,6 +155,7 @@ impl Gateway {
             series,
             totals,
             failures,
+            holds,
             configuration,
             checker,
         })
@@ -205,6 +209,12 @@ impl Gateway {
     #[must_use]
     pub fn totals(&self) -> &Arc<Totals> {
         &self.totals
+    }
+
+    /// The holds that requests wait for.
+    #[must_use]
+    pub fn holds(&self) -> &Arc<Holds> {
+        &self.holds
     }
 
     /// The newest failed requests of each thread.

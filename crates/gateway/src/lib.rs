@@ -15,6 +15,7 @@ mod forward;
 mod gateway;
 mod headers;
 mod health;
+mod hold;
 mod listen;
 mod per_thread;
 pub mod plugin;
@@ -32,6 +33,7 @@ mod vars;
 mod worker;
 
 pub use gateway::{Applied, Gateway, StartError, ThreadEnded};
+pub use hold::Holds;
 pub use http1;
 pub use listen::{ListenError, Listening};
 pub use settings::{Listener, Settings, UpstreamHttp2};

@@ -19,6 +19,11 @@ impl<T> PerThread<T> {
         PerThread { slots: (0..threads.max(1)).map(|thread| Slot(make(thread))).collect() }
     }
 
+    /// The values of all threads.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().map(|slot| &slot.0)
+    }
+
     /// The value of a thread; threads are numbered from 0.
     pub(crate) fn get(&self, thread: usize) -> &T {
         &self.slots[thread % self.slots.len()].0

@@ -5,7 +5,9 @@
 use crate::health::HealthReport;
 use crate::samples::FailureSample;
 use crate::series::SeriesCounts;
+use crate::sketch::Sketch;
 use crate::totals::TotalsSnapshot;
+use model::record::Answerer;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -38,4 +40,32 @@ pub struct GatewayReport {
     /// How the nodes of upstreams with health checks are.
     #[serde(default)]
     pub health: HealthReport,
+    /// The newest holds.
+    #[serde(default)]
+    pub holds: Vec<HoldReport>,
+}
+
+/// One hold in one gateway: while a share moves, requests wait.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HoldReport {
+    /// Its id.
+    pub id: String,
+    /// It has ended on every thread; nobody else will wait.
+    pub over: bool,
+    /// On some thread the gateway ended it by itself: its budget was over.
+    pub lapsed: bool,
+    /// Requests of the kind that is held that are under way, by answerer.
+    pub open: Vec<(Answerer, u64)>,
+    /// Requests that wait now.
+    pub waiting: u64,
+    /// Requests that have waited and then went on.
+    pub waited: u64,
+    /// Requests whose client went away while they waited.
+    pub left: u64,
+    /// Requests that did not wait, because too many did already.
+    pub passed: u64,
+    /// The longest wait, microseconds.
+    pub longest_us: u64,
+    /// How long those that went on had waited.
+    pub waits: Sketch,
 }

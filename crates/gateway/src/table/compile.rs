@@ -3,6 +3,7 @@
 
 mod changes;
 mod consumers;
+mod holds;
 mod places;
 mod problem;
 mod routes;
@@ -12,10 +13,12 @@ pub use problem::Problem;
 use super::{BudgetRule, Ground, Table, Target};
 use crate::assignment::Assigner;
 use crate::health;
+use crate::hold::{Holds, Tallies};
 use crate::plugin::{Configured, PluginKind, Shared, configured};
 use changes::Changes;
 use foldhash::HashMap;
 use model::overlay::{self, Overlay};
+use model::policy::HeldRequests;
 use model::resource::{Kind, Resource, Revision};
 use model::secret::SecretKey;
 use model::service::Service;
@@ -37,6 +40,7 @@ pub struct Compiler {
     /// Targets with health checks, by uid.
     checked: HashMap<u64, Weak<Target>>,
     next_uid: u64,
+    has_compiled: bool,
     /// What the last table was built from.
     resources: Vec<Arc<Resource>>,
     targets: HashMap<String, InlineTarget>,
@@ -48,6 +52,11 @@ pub struct Compiler {
     kinds: &'static [PluginKind],
     /// What instances of plugins share through all tables.
     shared: Shared,
+    holds: Arc<Holds>,
+    /// Which requests the policy of an app holds, by the service that is its; those that hold none are left out.
+    held: HashMap<String, HeldRequests>,
+    /// By service, or by the route that has none.
+    tallies: HashMap<String, Arc<Tallies>>,
     problems: BTreeMap<(Kind, String), Vec<Problem>>,
 }
 
@@ -90,6 +99,7 @@ impl Compiler {
             health: health::Registry::new(threads),
             checked: HashMap::default(),
             next_uid: 1,
+            has_compiled: false,
             resources: Vec::new(),
             targets: HashMap::default(),
             overlays: HashMap::default(),
@@ -99,6 +109,9 @@ impl Compiler {
             consumers: consumers::Kept::default(),
             kinds: &[],
             shared: Shared::default(),
+            holds: Arc::new(Holds::new(threads)),
+            held: HashMap::default(),
+            tallies: HashMap::default(),
             problems: BTreeMap::new(),
         }
     }
@@ -124,6 +137,12 @@ impl Compiler {
         self
     }
 
+    /// The holds of all tables.
+    #[must_use]
+    pub fn holds(&self) -> &Arc<Holds> {
+        &self.holds
+    }
+
     /// Builds the table of `resources`, which are in the store's order, at `revision`. Costs what differs from the
     /// last ones, and a look at every route if that is more than routes.
     #[must_use]
@@ -134,9 +153,12 @@ impl Compiler {
         self.read_overlays(&changes);
         self.compile_services(&changes);
         let consumers = self.compile_consumers(&changes, &resources);
+        self.read_holds(&changes, &resources);
         self.compile_routes(revision, &changes, &resources);
         self.resources = resources;
+        self.has_compiled = true;
         self.assigner.forget_unused();
+        self.forget_unused_tallies();
         self.health.sweep();
         let problems = self.problems.values().flatten().chain(self.consumers.problems());
         (self.places.table(revision, consumers), problems.cloned().collect())

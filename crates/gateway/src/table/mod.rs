@@ -21,6 +21,7 @@ pub use split::{Choice, Goal, Rule, Split, Turns, Verdict};
 pub(crate) use target::Ground;
 pub use target::{Node, Target};
 
+use crate::hold::Hold;
 use crate::router::{Router, Trie};
 use foldhash::HashSet;
 use model::resource::Revision;
@@ -36,6 +37,7 @@ pub struct Table {
     reachable: Arc<HashSet<u64>>,
     /// Who may send requests.
     pub consumers: Arc<Consumers>,
+    holds: Arc<[Arc<Hold>]>,
 }
 
 impl Table {
@@ -65,6 +67,11 @@ impl Table {
     #[must_use]
     pub fn leads_to(&self, route: &str, target: u64) -> bool {
         self.route(route).is_some_and(|route| route.leads_to(target))
+    }
+
+    /// The holds of all rules.
+    pub(crate) fn holds(&self) -> &[Arc<Hold>] {
+        &self.holds
     }
 
     /// The targets that requests of any route can come to.

@@ -2,9 +2,11 @@
 
 use super::compile::InlineTarget;
 use super::{Goal, Split, Target};
+use crate::hold::{Hold, Tallies};
 use crate::plugin::Plan;
 use model::cidr::Cidr;
 use model::expr::eval::Matcher;
+use model::policy::HeldRequests;
 use model::resource::Revision;
 use model::upstream::Timeouts;
 use std::net::IpAddr;
@@ -44,6 +46,8 @@ pub struct Route {
     pub websocket: bool,
     /// Its plugins and its service's.
     pub(crate) plugins: Plan,
+    /// Counts the requests that a hold would wait for, where there may be one.
+    pub(crate) tallies: Option<Arc<Tallies>>,
     /// What the split and the default look like, for telling whether the epoch goes on.
     pub(super) digest: String,
     /// What it was built from.
@@ -66,6 +70,8 @@ pub enum RouteDefault {
 /// What a route was built from, apart from itself: it is built again when one of these changes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sources {
+    /// Which requests the policy of the service's app holds.
+    pub(super) held: HeldRequests,
     pub(super) service: Option<(Revision, Revision)>,
     /// Ids of the upstreams that are named, with the uid that they had; 0: did not exist.
     pub(super) upstreams: Vec<(String, u64)>,
@@ -79,6 +85,12 @@ impl Route {
     pub fn accepts(&self, method: &str, client: IpAddr) -> bool {
         (self.methods.is_empty() || self.methods.iter().any(|allowed| **allowed == *method))
             && (self.remote_addrs.is_empty() || self.remote_addrs.iter().any(|cidr| cidr.contains(client)))
+    }
+
+    /// The holds of its rules.
+    pub(crate) fn holds(&self) -> impl Iterator<Item = &Arc<Hold>> {
+        let rules = self.split.as_ref().map_or(&[][..], |split| &split.rules);
+        rules.iter().filter_map(|rule| rule.hold.as_ref())
     }
 
     /// Whether requests can still come to a target.

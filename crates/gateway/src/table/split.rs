@@ -4,6 +4,7 @@ use super::Target;
 use crate::assignment::{Assigned, Assignment, Issued};
 use crate::balance::shuffle::Shuffled;
 use crate::balance::wheel::Wheel;
+use crate::hold::Hold;
 use model::expr::eval::{Matcher, Variables};
 use model::record::Lane;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use telemetry::series::Series;
 pub struct Split {
     /// In order.
     pub rules: Vec<Rule>,
+    /// Whether any of them has a hold.
+    pub holds: bool,
 }
 
 /// One rule.
@@ -28,6 +31,8 @@ pub struct Rule {
     pub choices: Vec<Choice>,
     /// How one of them is chosen.
     pub turns: Turns,
+    /// Requests that it decides may have to wait.
+    pub hold: Option<Arc<Hold>>,
 }
 
 /// How a choice of a rule is made.
@@ -75,10 +80,27 @@ pub enum Verdict<'a> {
 impl Split {
     /// Chooses for one request. Where a rule goes by turns, its turn moves on.
     pub fn choose<V: Variables>(&self, variables: &V, thread: usize) -> Verdict<'_> {
+        let rule = match self.decisive(variables) {
+            Ok(Some(rule)) => rule,
+            Ok(None) => return Verdict::Default,
+            Err(missing) => return Verdict::Missing(missing),
+        };
+        let Some(assigned) = rule.turns.choose(variables, thread) else { return Verdict::Default };
+        let choice = rule.choices.get(assigned.choice);
+        choice.map_or(Verdict::Default, |choice| Verdict::Chosen(choice, assigned.issued))
+    }
+
+    /// The hold under which one request would be chosen for, if there is one.
+    pub fn hold<V: Variables>(&self, variables: &V) -> Option<&Arc<Hold>> {
+        self.decisive(variables).ok().flatten()?.hold.as_ref()
+    }
+
+    /// The rule that decides; or the upstream that is missing in one before it.
+    fn decisive<V: Variables>(&self, variables: &V) -> Result<Option<&Rule>, &str> {
         let mut passed = true;
         for rule in &self.rules {
             if let Some(id) = &rule.missing {
-                return Verdict::Missing(id);
+                return Err(id);
             }
             match &rule.matches {
                 None => passed = true,
@@ -92,12 +114,10 @@ impl Split {
                 }
             }
             if passed {
-                let Some(assigned) = rule.turns.choose(variables, thread) else { return Verdict::Default };
-                let choice = rule.choices.get(assigned.choice);
-                return choice.map_or(Verdict::Default, |choice| Verdict::Chosen(choice, assigned.issued));
+                return Ok(Some(rule));
             }
         }
-        Verdict::Default
+        Ok(None)
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) use streams::{Stream, Streams, Tracked};
 
 use crate::buffer::Buffers;
 use crate::clock::Anchor;
+use crate::hold::Waiting;
 use crate::settings::Settings;
 use crate::table::{Pinned, Table, Target};
 use crate::timer::Timers;
@@ -54,6 +55,8 @@ pub(crate) struct Worker {
     /// Counters of requests that no route matched.
     pub(crate) unmatched: Arc<Series>,
     pub(crate) streams: Streams,
+    /// Requests that a hold lets wait.
+    pub(crate) waiting: Waiting,
     /// Client connections of this thread.
     pub(crate) connections: Cell<usize>,
     /// Told when the last connection of a draining thread has gone.
@@ -122,11 +125,12 @@ impl Worker {
 
     /// Makes a table the current one: connections to what no request comes to any more are closed, and streams on it
     /// are given their drain deadline.
-    fn swap(&self, table: Arc<Table>) {
+    fn swap(self: &Rc<Self>, table: Arc<Table>) {
         if !Arc::ptr_eq(self.table.borrow().reachable(), table.reachable()) {
             self.pools.keep_only(table.reachable());
         }
         self.streams.retarget(&table);
-        *self.table.borrow_mut() = Pinned::new(table);
+        *self.table.borrow_mut() = Pinned::new(Arc::clone(&table));
+        Waiting::follow(self, &table);
     }
 }

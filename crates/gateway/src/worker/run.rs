@@ -73,6 +73,7 @@ fn worker(start: Start) -> (Rc<Worker>, Vec<Bound>, mpsc::UnboundedReceiver<Mess
         failures: start.failures,
         unmatched: start.unmatched,
         streams: Default::default(),
+        waiting: Default::default(),
         connections: Cell::new(0),
         last_left: Notify::new(),
         all_connections: start.all_connections,

@@ -14,6 +14,7 @@ mod failures;
 mod headers;
 mod health;
 mod http2;
+mod hold;
 mod http2_upstreams;
 mod limits;
 mod paths;

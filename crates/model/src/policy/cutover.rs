@@ -71,7 +71,7 @@ impl Default for Hold {
             requests: HeldRequests::None,
             budget_ms: 500,
             max_requests: 10_000,
-            max_bytes: 64 * 1024 * 1024,
+            max_bytes: 128 * 1024 * 1024,
             tries: 3,
         }
     }

@@ -1,5 +1,6 @@
 //! The places of all routes: the table that is to come, changed route by route.
 
+use crate::hold::Hold;
 use crate::router::Entry;
 use crate::table::{Consumers, Route, Table};
 use foldhash::{HashMap, HashSet};
@@ -14,6 +15,8 @@ pub(super) struct Places {
     next_order: u64,
     /// How many ways of routes lead to each target.
     ways: HashMap<u64, usize>,
+    /// The holds of routes, one for each of their rules.
+    holds: Vec<Arc<Hold>>,
 }
 
 /// Of one route; one that is left out keeps its place in the order.
@@ -66,7 +69,13 @@ impl Places {
             self.table.router.remove(entry);
         }
         self.table.by_id.change(id.as_bytes(), |slot| {
-            for target in slot.take().iter().flat_map(|route| route.reachable()) {
+            let before = slot.take();
+            for hold in before.iter().flat_map(|route| route.holds()) {
+                let place = self.holds.iter().position(|other| Arc::ptr_eq(other, hold));
+                place.map(|place| self.holds.swap_remove(place));
+                self.table.holds = self.holds.as_slice().into();
+            }
+            for target in before.iter().flat_map(|route| route.reachable()) {
                 let Some(ways) = self.ways.get_mut(&target) else { continue };
                 *ways -= 1;
                 if *ways == 0 {
@@ -79,6 +88,10 @@ impl Places {
     }
 
     fn count_ways(&mut self, route: &Route) {
+        for hold in route.holds() {
+            self.holds.push(Arc::clone(hold));
+            self.table.holds = self.holds.as_slice().into();
+        }
         for target in route.reachable() {
             let ways = self.ways.entry(target).or_default();
             *ways += 1;

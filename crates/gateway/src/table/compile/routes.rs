@@ -64,6 +64,7 @@ impl Compiler {
     pub(super) fn is_current(&self, route: &Route) -> bool {
         let sources = &route.sources;
         sources.service == self.services.get(&route.service).map(|service| service.sources)
+            && sources.held == self.held_of(&route.service)
             && sources.upstreams.iter().all(|(id, uid)| self.uid(id) == *uid)
     }
 
@@ -87,8 +88,14 @@ impl Compiler {
             before.as_ref().filter(|before| before.digest == digest).map_or(revision, |before| before.epoch);
         let service_id = parsed.service_id.as_deref().unwrap_or_default();
         let names = Names { route: &parsed.id, service: service_id, epoch, kept };
+        sources.held = self.held_of(service_id);
         let split =
             config.map(|config| self.compile_split(config, &default, &names, &mut sources)).transpose()?;
+        let held = sources.held;
+        let of_rules =
+            split.iter().flatten().flat_map(|split| &split.rules).find_map(|rule| rule.hold.as_ref());
+        let held = of_rules.map_or(held, |hold| hold.rule.requests);
+        let tallies = self.tallies(names.owner(), held);
         let remote_addrs = parsed.remote_addrs.iter().map(|block| {
             // A block that is left out would open the route, in the end to everyone.
             Cidr::parse(block).ok_or_else(|| format!("remote_addr {block} is neither an address nor a block"))
@@ -112,6 +119,7 @@ impl Compiler {
                 .or_else(|| service.and_then(|service| service.service.enable_websocket))
                 .unwrap_or(false),
             plugins: Plan::default(),
+            tallies,
             digest,
             sources,
         })
@@ -173,7 +181,8 @@ impl Compiler {
         let parsed = TrafficSplit::from_value(config).map_err(|error| error.to_string())?;
         let Some(rules) = parsed.rules else { return Ok(None) };
         let rules = rules.iter().map(|rule| self.compile_rule(rule, default, names, sources));
-        Ok(Some(Split { rules: rules.collect::<Result<_, _>>()? }))
+        let rules: Vec<Rule> = rules.collect::<Result<_, _>>()?;
+        Ok(Some(Split { holds: rules.iter().any(|rule| rule.hold.is_some()), rules }))
     }
 
     fn compile_rule(
@@ -220,7 +229,11 @@ impl Compiler {
         let choices: Vec<Choice> = choices.into_iter().map(|(_, choice)| choice).collect();
         let weights: Vec<u32> = choices.iter().map(|choice| choice.weight).collect();
         let matches = rule.matches.as_ref().map(|matches| matches.iter().map(Matcher::compile).collect());
-        Ok(Rule { matches, missing, turns: self.turns(extension, &weights), choices })
+        let hold = extension.hold.as_ref().and_then(|rule| {
+            let tallies = self.tallies(names.owner(), rule.requests)?;
+            Some(self.hold(rule, &tallies))
+        });
+        Ok(Rule { matches, missing, turns: self.turns(extension, &weights), hold, choices })
     }
 
     /// How a rule chooses; a single choice is always made, as in APISIX.
@@ -262,6 +275,13 @@ struct Names<'a> {
     epoch: Revision,
     /// Inline upstreams of the route's last form.
     kept: &'a [InlineTarget],
+}
+
+impl Names<'_> {
+    /// Whose requests are counted together.
+    fn owner(&self) -> &str {
+        if self.service.is_empty() { self.route } else { self.service }
+    }
 }
 
 /// By what a choice is told from the others of its rule (APISIX §2.4).
