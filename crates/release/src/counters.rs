@@ -4,6 +4,10 @@
 //! the user traffic under its own epochs only, so that nothing of an earlier release is counted, no baseline has to
 //! be remembered over a crash, and the counts of several gateways simply add.
 
+mod holds;
+
+pub(crate) use holds::HoldState;
+
 use crate::machine::{Spread, Traffic};
 use crate::report::{Account, Row};
 use judge::limits::{Observed, Verdict, evaluate};

@@ -26,7 +26,7 @@ pub struct ReleaseEvent {
     pub at_ms: i64,
     /// Who did it.
     pub actor: String,
-    /// `requested`, `planned`, `refused`, `withdrawn`, `decided`, `ended`, `commanded`, `counted`, `noticed`.
+    /// `requested`, `planned`, `refused`, `withdrawn`, `decided`, `ended`, `commanded`, `counted`, `held`, `noticed`.
     pub kind: String,
     /// The phase after it, if the release has a plan.
     pub phase: Option<String>,
@@ -118,6 +118,7 @@ pub(crate) fn words(event: &Event) -> Option<(&'static str, String)> {
             ("noticed", format!("gateway {instance} is gone, and with it what it had counted"))
         }
         Event::Dropped { seq } => ("noticed", format!("journal entry {seq} was cut off and does not count")),
+        Event::Held { hold } => ("held", format!("hold {}: {}", hold.id, hold.words())),
         Event::Ended { .. } | Event::Counted { .. } | Event::Seen { .. } => return None,
     })
 }

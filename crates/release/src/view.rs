@@ -3,7 +3,7 @@
 use crate::journal::{Folded, Move, Span};
 use crate::machine::{GateResult, Outcome, Phase, State, Waiting, describe};
 use crate::plan::{Component, Difference, Plan};
-use crate::report::Account;
+use crate::report::{Account, HoldSummary};
 use crate::target::EnvironmentStatus;
 use model::colour::Colour;
 use model::record::{Answerer, Lane};
@@ -69,12 +69,27 @@ pub struct ReleaseView {
     pub waiting_for: Vec<WaitingView>,
     /// The moves of traffic, with their measured times.
     pub moves: Vec<Move>,
+    /// The hold that is in force now.
+    #[serde(default)]
+    pub hold: Option<HoldView>,
+    /// The holds that are over.
+    #[serde(default)]
+    pub holds: Vec<HoldSummary>,
     /// What the plan says that a person should know.
     pub notes: Vec<String>,
     /// How the two environments differ.
     pub parity: Vec<Difference>,
     /// Gateways that went during the release, and with them what they had counted.
     pub gaps: Vec<String>,
+}
+
+/// A hold that is in force, added up over the gateways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldView {
+    /// Requests that wait.
+    pub waiting: u64,
+    /// Requests on the old colour that are waited for.
+    pub open: u64,
 }
 
 /// One step of the shift.
@@ -182,6 +197,8 @@ impl ReleaseView {
             gates: state.map(|state| state.gates.iter().map(gate).collect()).unwrap_or_default(),
             waiting_for: waiting.into_iter().map(waiting_view).collect(),
             moves: folded.moves.clone(),
+            hold: None,
+            holds: folded.holds.clone(),
             notes: folded.plan.as_ref().map(|plan| plan.notes.clone()).unwrap_or_default(),
             parity: component.map(|component| component.parity.clone()).unwrap_or_default(),
             gaps: folded.gaps.iter().cloned().collect(),

@@ -369,3 +369,34 @@ async fn only_an_administrator_may_say_what_runs() {
     }
     site.controller().start(request, &ann()).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_share_moves_when_what_was_under_way_has_ended_and_the_report_says_who_waited() {
+    let site = Site::new(policy(json!({"hold": {"requests": "writes", "budget_ms": 5_000}}))).await;
+    assert_eq!(site.release("1").await.outcome, Some(Outcome::Promoted), "nothing to wait for yet");
+    site.gateway.set_writes(3);
+    let id = site.start("2").await;
+    let view = site.until(&id, |view| view.hold.is_some_and(|hold| hold.open == 3)).await;
+    assert_eq!((view.share, view.phase.as_str()), (0, "shift"));
+    let rules = site.service().await["plugins"]["traffic-split"]["rules"].clone();
+    assert_eq!(rules[1]["weighted_upstreams"][1]["weight"], 100, "everyone is still on the old one");
+    site.gateway.set_writes(0);
+    let view = site.until(&id, |view| view.outcome.is_some() && !view.in_flight).await;
+    assert_eq!(view.outcome, Some(Outcome::Promoted));
+    let report = site.controller().report(&id).await.unwrap();
+    assert_eq!(report.holds.len(), 1, "{:?}", report.holds);
+    assert!(report.holds[0].in_time && report.to_markdown().contains("## Holds"));
+}
+
+#[tokio::test]
+async fn what_never_ends_keeps_everyone_on_the_old_version() {
+    let site = Site::new(policy(json!({"hold": {"requests": "writes", "budget_ms": 30, "tries": 2}}))).await;
+    site.release("1").await;
+    site.gateway.set_writes(1);
+    let view = site.release("2").await;
+    assert_eq!(view.outcome, Some(Outcome::RolledBack));
+    let why = view.why.unwrap();
+    assert!(why.contains("tried 2 times: 1 were under way on blue"), "{why}");
+    assert_eq!(site.service().await, json!({"id": "shop", "upstream_id": "shop-blue"}));
+    assert_eq!(site.gateway.versions(), ["1"], "nobody has seen the new one");
+}

@@ -21,6 +21,7 @@ enum Event {
     EndBadly,
     Gate(Verdict),
     Foreign,
+    HoldOver,
     Ready(bool),
     Spread(Spread),
     Traffic(Traffic),
@@ -57,6 +58,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::EndBadly),
         8 => verdict.prop_map(Event::Gate),
         1 => Just(Event::Foreign),
+        2 => Just(Event::HoldOver),
         6 => prop::bool::weighted(0.85).prop_map(Event::Ready),
         8 => spread.prop_map(Event::Spread),
         8 => traffic.prop_map(Event::Traffic),
@@ -98,7 +100,11 @@ fn policy() -> impl Strategy<Value = ReleasePolicy> {
         Just(Decommission::Reduce { instances: 1 }),
         Just(Decommission::Keep {}),
     ];
-    (steps, gates, unclear, decommission).prop_map(|(steps, gates, unclear, decommission)| ReleasePolicy {
+    let hold =
+        prop_oneof![Just(json!({})), Just(json!({"requests": "writes", "budget_ms": 800, "tries": 2}))];
+    let all = (steps, gates, unclear, decommission, hold);
+    all.prop_map(|(steps, gates, unclear, decommission, hold)| ReleasePolicy {
+        hold: serde_json::from_value(hold).unwrap(),
         steps: serde_json::from_value(steps).unwrap(),
         gates: serde_json::from_value(gates).unwrap(),
         on_inconclusive: unclear,
@@ -125,7 +131,13 @@ impl Witness {
     fn check(&mut self, world: &World) {
         for request in &world.actions {
             match request.action {
-                Action::SetShare { share, .. } if share > 0 => self.assert_gates_passed(&world.plan),
+                Action::SetShare { share, hold, .. } if share > 0 => {
+                    self.assert_gates_passed(&world.plan);
+                    assert!(
+                        hold.is_none() || world.state.phase.can_turn_back(),
+                        "nobody waits on the way back"
+                    );
+                }
                 Action::StopOld | Action::ReduceOld { .. } => {
                     assert_eq!(world.state.outcome, Some(Outcome::Promoted));
                     assert_idle(world, Colour::Blue);
@@ -199,6 +211,10 @@ fn happen(world: &mut World, witness: &mut Witness, event: Event) {
         Event::Gate(said) if gate_runs => witness.tell(world, verdict(said)),
         Event::Gate(_) => {}
         Event::Foreign => world.end_action(ActionResult::Foreign { diff: "edit".into() }),
+        Event::HoldOver if matches!(action, Some(Action::SetShare { hold: Some(_), .. })) => {
+            world.end_action(ActionResult::HoldOver { why: "1 was under way".into() });
+        }
+        Event::HoldOver => {}
         Event::Ready(ready) => world.seen.new = Some(Readiness { ready, detail: String::new() }),
         Event::Spread(spread) => world.seen.spread = spread,
         Event::Traffic(traffic) => world.seen.traffic = traffic,

@@ -58,8 +58,9 @@ impl Drop for Mortal {
 }
 
 /// Releases version 2 and kills the controller once its journal has `entries` entries. Answers whether it came so far.
-async fn release_with_a_death(entries: usize, bad: bool) -> bool {
+async fn release_with_a_death(entries: usize, bad: bool, hold: &str) -> bool {
     let changes = json!({
+        "hold": {"requests": hold, "tries": 5},
         "steps": [20, 100],
         "gates": [{"name": "tests", "check": {"command": {"command": ["t"]}}}],
         "keep_failed_ms": 100,
@@ -96,14 +97,14 @@ async fn release_with_a_death(entries: usize, bad: bool) -> bool {
 }
 
 /// A few at a time: each has a gateway that must not starve.
-async fn deaths(bad: bool) {
+async fn deaths(bad: bool, hold: &'static str) {
     let places = Arc::new(tokio::sync::Semaphore::new(4));
     let mut releases = tokio::task::JoinSet::new();
     for entries in 1..=32 {
         let places = Arc::clone(&places);
         releases.spawn(async move {
             let _place = places.acquire_owned().await.unwrap();
-            release_with_a_death(entries, bad).await
+            release_with_a_death(entries, bad, hold).await
         });
     }
     let came = releases.join_all().await;
@@ -112,12 +113,17 @@ async fn deaths(bad: bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_good_release_survives_the_death_of_its_controller_after_any_entry() {
-    deaths(false).await;
+    deaths(false, "none").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_release_goes_back_although_its_controller_dies_after_any_entry() {
-    deaths(true).await;
+    deaths(true, "none").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_with_requests_waiting_survives_the_death_of_its_controller_after_any_entry() {
+    deaths(false, "writes").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,10 +2,13 @@
 
 use super::Controller;
 use crate::book::{Page, Release};
-use crate::journal::{fold, read};
-use crate::machine::{Waiting, WaitingFor};
+use crate::counters::Gateways;
+use crate::journal::{Folded, fold, read};
+use crate::machine::{Action, State, Waiting, WaitingFor};
 use crate::report::Report;
-use crate::view::{AppStatus, ReleaseView};
+use crate::switch::hold_id;
+use crate::view::{AppStatus, HoldView, ReleaseView};
+use model::record::Answerer;
 use std::sync::Arc;
 use store::StoreError;
 
@@ -120,13 +123,14 @@ impl Controller {
     async fn view(&self, release: &Arc<Release>) -> Result<ReleaseView, QueryError> {
         let folded = &release.folded;
         let sight = self.context.sight(&folded.request.app);
-        let account = match (&folded.state, folded.ended()) {
+        let (account, hold) = match (&folded.state, folded.ended()) {
             (Some(state), false) if state.in_flight() => {
                 let gateways = self.context.gateways().await?;
                 let now_ms = crate::clock::now_ms();
-                Some(gateways.account(&folded.request.app, state.first_revision, now_ms))
+                let account = gateways.account(&folded.request.app, state.first_revision, now_ms);
+                (Some(account), hold(folded, state, &gateways))
             }
-            _ => folded.account.clone(),
+            _ => (folded.account.clone(), None),
         };
         let mut waiting = sight.waiting.get(&folded.release).cloned().unwrap_or_default();
         if folded.queued() {
@@ -136,6 +140,14 @@ impl Controller {
             let behind = behind.filter(|behind| *behind != folded.release);
             waiting.push(Waiting { what: WaitingFor::Turn { behind }, remaining_ms: None });
         }
-        Ok(ReleaseView::of(folded, account.as_ref(), waiting))
+        Ok(ReleaseView { hold, ..ReleaseView::of(folded, account.as_ref(), waiting) })
     }
+}
+
+/// The hold that is in force, if one is.
+fn hold(folded: &Folded, state: &State, gateways: &Gateways) -> Option<HoldView> {
+    let Action::SetShare { hold: Some(number), .. } = state.pending.as_ref()?.action else { return None };
+    let plan = folded.plan.as_ref()?;
+    let old = plan.lead()?.old.as_ref().map_or(Answerer::Upstream, |old| old.colour.into());
+    Some(gateways.holding(&hold_id(plan, number), old))
 }

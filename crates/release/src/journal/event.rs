@@ -2,7 +2,7 @@
 
 use crate::machine::{ActionRequest, ActionResult, Outcome, State};
 use crate::plan::{Plan, Refusal};
-use crate::report::Account;
+use crate::report::{Account, HoldSummary};
 use crate::target::EnvironmentSpec;
 use model::policy::Step;
 use model::target::Target;
@@ -54,6 +54,11 @@ pub enum Event {
     Counted {
         /// What they say.
         account: Box<Account>,
+    },
+    /// A hold is over.
+    Held {
+        /// Who waited, and for how long.
+        hold: HoldSummary,
     },
     /// What was seen of the new version when the release went back.
     Seen {

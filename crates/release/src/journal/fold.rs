@@ -4,7 +4,7 @@ use super::history::{Move, Span};
 use super::{Chain, Command, Entry, Event, Request};
 use crate::machine::{Input, Outcome, Phase, State};
 use crate::plan::{Plan, Refusal};
-use crate::report::Account;
+use crate::report::{Account, HoldSummary};
 use crate::target::EnvironmentSpec;
 use std::collections::BTreeSet;
 
@@ -37,6 +37,8 @@ pub struct Folded {
     pub spans: Vec<Span>,
     /// The moves of traffic so far, with their times.
     pub moves: Vec<Move>,
+    /// The holds that are over.
+    pub holds: Vec<HoldSummary>,
     /// The last counters.
     pub account: Option<Account>,
     /// The gateways that went while it was in flight and did not come back: what they had counted is not known.
@@ -68,6 +70,7 @@ fn begin(release: &str, first: &Entry) -> Option<Folded> {
         ended_at_ms: None,
         spans: Vec::new(),
         moves: Vec::new(),
+        holds: Vec::new(),
         account: None,
         gaps: BTreeSet::new(),
     })
@@ -106,6 +109,10 @@ impl Folded {
             }
             Event::Commanded(command) => self.inputs.push(input_of(command, &entry.actor)),
             Event::Counted { account } => self.account = Some((**account).clone()),
+            Event::Held { hold } => {
+                self.holds.retain(|known| known.id != hold.id);
+                self.holds.push(hold.clone());
+            }
             Event::Gateway { instance, alive: true } => {
                 self.gaps.remove(instance);
             }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::machine::Outcome;
+use crate::plan::FORMAT;
 use store::JournalEntry;
 
 fn request() -> Event {
@@ -100,8 +101,9 @@ fn entries_that_are_missing_swapped_or_from_elsewhere_are_damage() {
 #[test]
 fn a_newer_format_is_refused_by_name() {
     let mut entries = journal_of(&[request()]);
-    entries[0].body = entries[0].body.replacen("\"format\":1", "\"format\":2", 1);
-    assert_eq!(read(&entries), Err(Damage::NewerFormat { seq: 1, found: 2 }));
+    let (ours, newer) = (format!("\"format\":{FORMAT}"), FORMAT + 1);
+    entries[0].body = entries[0].body.replacen(&ours, &format!("\"format\":{newer}"), 1);
+    assert_eq!(read(&entries), Err(Damage::NewerFormat { seq: 1, found: newer }));
 }
 
 #[test]

@@ -16,6 +16,9 @@ pub enum Action {
         share: u8,
         /// Write even if someone else changed what the release owns.
         overwrite: bool,
+        /// Requests wait meanwhile; the number of the hold, unique within the release. `None`: nobody waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold: Option<u32>,
     },
     /// Run a gate once.
     RunGate {
@@ -68,6 +71,12 @@ pub enum ActionResult {
     Foreign {
         /// The difference, for people.
         diff: String,
+    },
+    /// What was under way on the old colour did not end while requests could wait for it. The hold is lifted, and the
+    /// share has not moved.
+    HoldOver {
+        /// What was not done.
+        why: String,
     },
     /// A gate has spoken.
     Gate {

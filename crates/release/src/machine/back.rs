@@ -88,14 +88,18 @@ impl Run<'_> {
         if self.state.pending.is_some() {
             return self.wait_for_action(doing, None);
         }
-        let pause_ms = back_off_ms(self.state.failures);
-        if let Some(why) = &self.state.last_failure
-            && self.state.stage_ms < pause_ms
-        {
-            let what = WaitingFor::Retry { why: why.clone() };
-            return self.wait(what, Some(pause_ms - self.state.stage_ms));
+        match self.back_off() {
+            Some(flow) => flow,
+            None => self.begin(action),
         }
-        self.begin(action)
+    }
+
+    /// The pause after a failed try. `None`: it is over, or nothing failed.
+    pub(super) fn back_off(&mut self) -> Option<Flow> {
+        let why = self.state.last_failure.clone()?;
+        let pause_ms = back_off_ms(self.state.failures);
+        let remaining_ms = pause_ms.checked_sub(self.state.stage_ms).filter(|ms| *ms > 0)?;
+        Some(self.wait(WaitingFor::Retry { why }, Some(remaining_ms)))
     }
 
     fn leave_to_later_release(&mut self) -> Flow {

@@ -80,6 +80,14 @@ pub enum Cause {
         /// The store's words.
         why: String,
     },
+    /// What was under way on the old version never ended while requests waited for it.
+    #[error("the traffic could not be moved with requests waiting, tried {tries} times: {why}")]
+    Hold {
+        /// How often it was tried.
+        tries: u32,
+        /// What did not end.
+        why: String,
+    },
     /// A person said stop.
     #[error("aborted by {actor}: {reason}")]
     Aborted {

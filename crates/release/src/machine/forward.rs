@@ -189,19 +189,42 @@ impl Run<'_> {
 
     /// Writes a share; more than nothing only to an environment that is ready.
     fn write_share(&mut self, share: u8) -> Flow {
-        if self.state.pending.is_some() {
-            let limit_ms = self.plan.apply_timeout_ms;
+        if let Some(pending) = &self.state.pending {
+            let is_held = matches!(pending.action, Action::SetShare { hold: Some(_), .. });
+            let held_ms = self.plan.hold.as_ref().filter(|_| is_held).map_or(0, |hold| hold.budget_ms);
+            let limit_ms = self.plan.apply_timeout_ms.saturating_add(held_ms);
             if self.state.stage_ms >= limit_ms {
                 return self.turn_back(Cause::NotApplied { detail: "the store does not answer".to_owned() });
             }
-            return self.wait_for_action("moving traffic", Some(limit_ms - self.state.stage_ms));
+            let doing = if is_held { "moving traffic while requests wait" } else { "moving traffic" };
+            return self.wait_for_action(doing, Some(limit_ms - self.state.stage_ms));
         }
         if !self.is_ready() {
             let detail = self.readiness_detail();
             let remaining_ms = UNREADY_LIMIT_MS.saturating_sub(self.state.unready_ms.unwrap_or(0));
             return self.wait(WaitingFor::Ready { detail }, Some(remaining_ms));
         }
-        self.begin(Action::SetShare { share, overwrite: false })
+        if let Some(flow) = self.back_off() {
+            return flow;
+        }
+        let hold = self.moves_held(share).then_some(self.state.counter.saturating_add(1));
+        self.begin(Action::SetShare { share, overwrite: false, hold })
+    }
+
+    /// Whether requests wait while the share becomes this one: when it grows. Nobody waits on the way back.
+    fn moves_held(&self, share: u8) -> bool {
+        self.plan.hold.is_some() && self.state.phase.has_traffic() && share > self.state.share()
+    }
+
+    /// The budget of a hold was over: everyone went on to the old version, where the traffic still is. After some tries
+    /// the release goes back, because nobody asked for a switch without the hold.
+    pub(super) fn hold_was_over(&mut self, why: &str) {
+        let tries = self.state.failures.saturating_add(1);
+        if tries >= self.plan.hold.as_ref().map_or(1, |hold| hold.tries) {
+            self.turn_back(Cause::Hold { tries, why: why.to_owned() });
+        } else {
+            self.try_again_later(&format!("requests waited in vain, and went on to the old version: {why}"));
+        }
     }
 
     /// Waits until every gateway runs what was written, within the plan's limit. `None`: they do.

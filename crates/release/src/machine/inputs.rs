@@ -80,6 +80,7 @@ impl Run<'_> {
                 self.state.began_to_write = false;
                 self.found_edit(diff);
             }
+            (Action::SetShare { .. }, ActionResult::HoldOver { why }) => self.hold_was_over(why),
             (Action::SetShare { .. }, ActionResult::Failed { why }) => {
                 self.turn_back(Cause::Switch { why: why.clone() });
             }
@@ -100,7 +101,7 @@ impl Run<'_> {
     }
 
     /// What leads back, or tidies up after the commit, is tried until it succeeds.
-    fn try_again_later(&mut self, why: &str) {
+    pub(super) fn try_again_later(&mut self, why: &str) {
         self.state.failures = self.state.failures.saturating_add(1);
         self.state.last_failure = Some(why.to_owned());
         self.state.stage_ms = 0;
@@ -166,7 +167,7 @@ impl Run<'_> {
         };
         let action = match self.state.phase {
             Phase::Commit => Action::CleanUp { overwrite: true },
-            _ => Action::SetShare { share, overwrite: true },
+            _ => Action::SetShare { share, overwrite: true, hold: None },
         };
         self.enter_stage(Stage::Act);
         self.begin(action);

@@ -23,6 +23,7 @@ pub(super) fn markdown(report: &Report) -> String {
         write_plan(&mut out, plan);
     }
     write_moves(&mut out, report);
+    write_holds(&mut out, report);
     write_gates(&mut out, report);
     write_counts(&mut out, report);
     write_ledger(&mut out, report);
@@ -66,6 +67,24 @@ fn write_moves(out: &mut String, report: &Report) {
         let took = moved.took_ms.map_or("not seen".to_owned(), |ms| format!("{ms} ms"));
         let at = time(moved.intended_at_ms);
         let _ = writeln!(out, "| {at} | {} | {} % | {took} |", moved.kind, moved.share);
+    }
+}
+
+fn write_holds(out: &mut String, report: &Report) {
+    if report.holds.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n## Holds\n");
+    let _ = writeln!(out, "| hold | waited | left | did not wait | p50 ms | p99 ms | longest ms | in time |");
+    let _ = writeln!(out, "|---|---|---|---|---|---|---|---|");
+    let ms = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| format!("{ms:.1}"));
+    for hold in &report.holds {
+        let (waited, left, passed) = (hold.waited, hold.left, hold.passed);
+        let (p50, p99, longest) = (ms(hold.p50_ms), ms(hold.p99_ms), ms(Some(hold.longest_ms)));
+        let in_time = if hold.in_time { "yes" } else { "**no**" };
+        let id = &hold.id;
+        let _ =
+            writeln!(out, "| {id} | {waited} | {left} | {passed} | {p50} | {p99} | {longest} | {in_time} |");
     }
 }
 

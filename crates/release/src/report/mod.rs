@@ -1,11 +1,13 @@
 //! Reports: what a release did, counted and timed, for people and programs.
 
 mod account;
+mod hold;
 mod ledger;
 mod markdown;
 mod timeline;
 
 pub use account::{Account, Row};
+pub use hold::HoldSummary;
 pub use ledger::{Ledger, Lost};
 pub use timeline::Line;
 
@@ -38,6 +40,9 @@ pub struct Report {
     pub phases: Vec<Span>,
     /// The moves of traffic, from the intent until every gateway ran it.
     pub moves: Vec<Move>,
+    /// The holds under which it moved.
+    #[serde(default)]
+    pub holds: Vec<HoldSummary>,
     /// What happened, in the order of the journal.
     pub timeline: Vec<Line>,
     /// The gates, each with the evidence of its last run on that occasion.
@@ -91,6 +96,7 @@ impl Report {
             plan: folded.plan.as_ref().map(Plan::masked),
             phases: folded.spans.clone(),
             moves: folded.moves.clone(),
+            holds: folded.holds.clone(),
             timeline: timeline::timeline(chain),
             gates: gates(folded, chain),
             ledger: Ledger::of(folded.account.as_ref(), !folded.gaps.is_empty()),

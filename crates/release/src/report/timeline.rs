@@ -32,6 +32,9 @@ fn texts(event: &Event) -> Vec<String> {
             vec![format!("{id}: written as revision {revision}")]
         }
         Event::Ended { id, result: ActionResult::Failed { why } } => vec![format!("{id}: failed: {why}")],
+        Event::Ended { id, result: ActionResult::HoldOver { why } } => {
+            vec![format!("{id}: the hold was over: {why}")]
+        }
         Event::Decided { notes, intents, .. } => {
             let does = intents.iter().map(|intent| format!("begins {}", intent.id));
             notes.iter().cloned().chain(does).collect()

@@ -8,7 +8,7 @@ use crate::controller::Context;
 use crate::gate::GateContext;
 use crate::machine::{Action, ActionRequest, ActionResult, State};
 use crate::plan::{Component, Plan, PlannedPreview};
-use crate::switch::{Position, Switch, SwitchError, Write, upstream_value};
+use crate::switch::{Position, Switch, SwitchError, Write, owned_at, upstream_value};
 use crate::target::{EnvironmentSpec, EnvironmentStatus, TargetError};
 use model::colour::Colour;
 use model::overlay::Owned;
@@ -24,10 +24,12 @@ use tokio::time::timeout;
 const MAX_WRITE_MS: u64 = 30_000;
 
 /// Everything that an action needs, by value: it outlives the pass that began it.
-struct Work {
-    context: Arc<Context>,
-    plan: Plan,
-    component: Component,
+pub(super) struct Work {
+    pub(super) context: Arc<Context>,
+    pub(super) plan: Plan,
+    pub(super) component: Component,
+    /// The new version's share as last written, percent.
+    pub(super) share: u8,
     expected: Vec<Owned>,
     statuses: BTreeMap<Colour, EnvironmentStatus>,
     fence: u64,
@@ -63,6 +65,7 @@ impl AppRunner {
         Some(Work {
             context: Arc::clone(&self.context),
             expected: expected(&plan, &component, &State { pending: None, ..state.clone() }),
+            share: state.share(),
             plan,
             component,
             statuses,
@@ -76,7 +79,12 @@ impl Work {
     async fn perform(&self, request: &ActionRequest) -> ActionResult {
         match &request.action {
             Action::Provision => self.provision().await,
-            Action::SetShare { share, overwrite } => self.write(Position::Share(*share), *overwrite).await,
+            Action::SetShare { share, overwrite, hold: Some(number) } => {
+                self.move_held(*share, *overwrite, *number).await
+            }
+            Action::SetShare { share, overwrite, hold: None } => {
+                self.write(Position::Share(*share), *overwrite).await
+            }
             Action::Restore => self.write(Position::Before, true).await,
             Action::CleanUp { overwrite } => self.write(Position::Committed, *overwrite).await,
             Action::RunGate { gate, .. } => self.run_gate(*gate, &request.id).await,
@@ -97,13 +105,23 @@ impl Work {
         done(driver.provision(&self.component.new).await)
     }
 
-    async fn write(&self, position: Position, overwrite: bool) -> ActionResult {
+    pub(super) async fn write(&self, position: Position, overwrite: bool) -> ActionResult {
+        self.write_expecting(position, &self.expected, overwrite).await
+    }
+
+    /// Writes over a position that this release itself has just written.
+    pub(super) async fn write_over(&self, known: Position, position: Position) -> ActionResult {
+        let known = [owned_at(&self.plan, &self.component, known)];
+        self.write_expecting(position, &known, false).await
+    }
+
+    async fn write_expecting(&self, position: Position, expected: &[Owned], overwrite: bool) -> ActionResult {
         let endpoints = self.endpoints(position);
         let write = Write {
             plan: &self.plan,
             component: &self.component,
             position,
-            expected: &self.expected,
+            expected,
             overwrite,
             endpoints: &endpoints,
             fence: self.fence,

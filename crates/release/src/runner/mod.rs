@@ -9,6 +9,7 @@ mod app;
 mod begin;
 mod drive;
 mod environments;
+mod held;
 mod observe;
 mod observer;
 mod record;

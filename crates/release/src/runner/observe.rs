@@ -3,12 +3,15 @@
 use super::app::AppRunner;
 use crate::book::Release;
 use crate::counters::{self, Gateways};
-use crate::machine::{Observation, Phase, Readiness, Spread, Stage, State};
+use crate::machine::{Action, Observation, Phase, Readiness, Spread, Stage, State};
 use crate::plan::{Component, Plan};
 use crate::switch::{Position, Switch, difference, owned_at};
 use model::colour::Colour;
 use model::overlay::Owned;
 use std::sync::Arc;
+
+/// A release that goes back begins so few actions between the hold and the write that puts everything back.
+const LAST_ACTIONS: u32 = 4;
 
 impl AppRunner {
     pub(super) async fn observe(
@@ -63,6 +66,7 @@ pub(super) fn expected(plan: &Plan, component: &Component, state: &State) -> Vec
             [Position::Share(written.share), Position::Before, Position::Share(0)]
                 .into_iter()
                 .chain(steps)
+                .chain(last_holds(plan, state, written.share))
                 .collect()
         }
         (_, None) | (Phase::KeepFailed, _) => vec![Position::Before],
@@ -70,13 +74,22 @@ pub(super) fn expected(plan: &Plan, component: &Component, state: &State) -> Vec
         (Phase::Decommission | Phase::Ended, _) => vec![Position::Committed],
         (_, Some(written)) => vec![Position::Share(written.share)],
     };
-    let pending = state.pending.as_ref().and_then(|pending| match pending.action {
-        crate::machine::Action::SetShare { share, .. } => Some(Position::Share(share)),
-        crate::machine::Action::CleanUp { .. } => Some(Position::Committed),
-        crate::machine::Action::Restore => Some(Position::Before),
-        _ => None,
-    });
-    last.into_iter().chain(pending).map(|position| owned_at(plan, component, position)).collect()
+    let (pending, held) = match state.pending.as_ref().map(|pending| &pending.action) {
+        Some(Action::SetShare { share, hold, .. }) => {
+            let held = hold.map(|number| Position::Held { share: state.share(), number });
+            (Some(Position::Share(*share)), held)
+        }
+        Some(Action::CleanUp { .. }) => (Some(Position::Committed), None),
+        Some(Action::Restore) => (Some(Position::Before), None),
+        _ => (None, None),
+    };
+    last.into_iter().chain(pending).chain(held).map(|position| owned_at(plan, component, position)).collect()
+}
+
+/// The holds of the last actions: one may stand if its release went back while requests waited.
+fn last_holds(plan: &Plan, state: &State, share: u8) -> impl Iterator<Item = Position> {
+    let numbers = state.counter.saturating_sub(LAST_ACTIONS)..=state.counter;
+    numbers.filter(|_| plan.hold.is_some()).map(move |number| Position::Held { share, number })
 }
 
 /// How what the release owns differs from what may stand there.

@@ -6,8 +6,9 @@ use crate::book::{Page, Release};
 use crate::clock;
 use crate::counters::Gateways;
 use crate::journal::Event;
-use crate::machine::{Stage, State};
+use crate::machine::{Action, Stage, State};
 use crate::plan::Plan;
+use crate::switch::hold_id;
 use model::resource::Revision;
 
 /// How many of the new version's last log lines are kept when it failed.
@@ -28,6 +29,7 @@ impl AppRunner {
         if after.in_flight() || before.stage == Stage::Drain {
             events.extend(self.comings_and_goings(release, gateways));
         }
+        events.extend(finished_holds(release, after, gateways));
         if before.cause.is_none() && after.cause.is_some() {
             events.extend(self.look_at_failed(release, after, gateways).await);
         }
@@ -65,6 +67,21 @@ impl AppRunner {
         let came = came.map(|instance| Event::Gateway { instance: instance.clone(), alive: true });
         gone.chain(came).collect()
     }
+}
+
+/// The holds of a release that are over and not written down yet.
+fn finished_holds(release: &Release, state: &State, gateways: &Gateways) -> Vec<Event> {
+    let Some(plan) = release.folded.plan.as_ref().filter(|plan| plan.hold.is_some()) else {
+        return Vec::new();
+    };
+    let under_way = state.pending.as_ref().and_then(|pending| match pending.action {
+        Action::SetShare { hold, .. } => hold,
+        _ => None,
+    });
+    let numbers = (1..=state.counter).filter(|number| Some(*number) != under_way);
+    let ids = numbers.map(|number| hold_id(plan, number));
+    let new = ids.filter(|id| release.folded.holds.iter().all(|known| known.id != *id));
+    new.filter_map(|id| gateways.finished_hold(&id)).map(|hold| Event::Held { hold }).collect()
 }
 
 /// A change has spread, or a colour has drained: what was counted up to now is worth keeping.

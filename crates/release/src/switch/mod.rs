@@ -12,7 +12,7 @@ mod tests;
 
 pub use endpoints::upstream_value;
 pub use gateway::GatewaySwitch;
-pub use owned::{Position, difference, owned_at, preview_rules};
+pub use owned::{Position, difference, hold_id, owned_at, preview_rules};
 
 use crate::machine::Spread;
 use crate::plan::{Component, Plan};

@@ -3,7 +3,7 @@
 use crate::plan::{Component, Plan, PlannedPreview};
 use model::colour::upstream_id;
 use model::overlay::Owned;
-use model::traffic_split::{EXTENSION, Extension};
+use model::traffic_split::{EXTENSION, Extension, HoldRule};
 use serde_json::{Value, json};
 
 /// Where the traffic is.
@@ -13,6 +13,13 @@ pub enum Position {
     Before,
     /// This many percent of user traffic on the new version, and the preview.
     Share(u8),
+    /// The same, and requests wait.
+    Held {
+        /// Percent of user traffic on the new version.
+        share: u8,
+        /// The hold's number within the release.
+        number: u32,
+    },
     /// All on the new version, which is the default; no split.
     Committed,
 }
@@ -34,13 +41,38 @@ pub fn owned_at(plan: &Plan, component: &Component, position: Position) -> Owned
             traffic_split: None,
         },
         Position::Share(share) => {
-            let preview = plan.preview.as_ref().map(|preview| preview_rule(preview, component));
             let shares = (share > 0).then(|| share_rule(share, component, &extension_at(plan, share)));
-            let rules: Vec<Value> = preview.into_iter().chain(shares).collect();
-            let traffic_split = (!rules.is_empty()).then(|| json!({ "rules": rules }));
-            Owned { traffic_split, ..before.clone() }
+            with_rules(plan, component, shares)
+        }
+        Position::Held { share, number } => {
+            let extension = Extension { hold: hold_rule(plan, number), ..extension_at(plan, share) };
+            with_rules(plan, component, Some(share_rule(share, component, &extension)))
         }
     }
+}
+
+fn with_rules(plan: &Plan, component: &Component, shares: Option<Value>) -> Owned {
+    let preview = plan.preview.as_ref().map(|preview| preview_rule(preview, component));
+    let rules: Vec<Value> = preview.into_iter().chain(shares).collect();
+    let traffic_split = (!rules.is_empty()).then(|| json!({ "rules": rules }));
+    Owned { traffic_split, ..component.before.owned.clone() }
+}
+
+/// By what the gateways know a hold.
+#[must_use]
+pub fn hold_id(plan: &Plan, number: u32) -> String {
+    format!("{}#{number}", plan.release)
+}
+
+fn hold_rule(plan: &Plan, number: u32) -> Option<HoldRule> {
+    let hold = plan.hold.as_ref()?;
+    Some(HoldRule {
+        id: hold_id(plan, number),
+        requests: hold.requests,
+        budget_ms: hold.budget_ms,
+        max_requests: hold.max_requests,
+        max_bytes: hold.max_bytes,
+    })
 }
 
 /// The rules by which a release shows its new version to those who hold its secret, before any user gets there.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::{Report, Store};
 use telemetry::counts::Counts;
-use telemetry::report::GatewayReport;
+use telemetry::report::{GatewayReport, HoldReport};
 use telemetry::samples::FailureSample;
 use telemetry::series::{SeriesCounts, SeriesKey};
 use tokio::task::JoinHandle;
@@ -31,6 +31,9 @@ struct Inner {
     bad: Mutex<Vec<String>>,
     /// No requests come while this is false.
     busy: Mutex<bool>,
+    /// Writes that are under way on blue; a hold waits for them.
+    writes: Mutex<u64>,
+    holds: Mutex<Vec<(HoldReport, i64)>>,
     /// User requests that came to a version, in the order of its first.
     versions: Mutex<Vec<String>>,
 }
@@ -44,6 +47,8 @@ impl FakeGateway {
             failures: Mutex::default(),
             bad: Mutex::default(),
             busy: Mutex::new(true),
+            writes: Mutex::new(0),
+            holds: Mutex::default(),
             versions: Mutex::default(),
         });
         let task = tokio::spawn(Arc::clone(&inner).run());
@@ -56,6 +61,11 @@ impl FakeGateway {
 
     pub(crate) fn set_busy(&self, busy: bool) {
         *self.inner.busy.lock().unwrap() = busy;
+    }
+
+    /// So many writes are under way on blue.
+    pub(crate) fn set_writes(&self, writes: u64) {
+        *self.inner.writes.lock().unwrap() = writes;
     }
 
     /// The versions that user requests came to, in the order of their first.
@@ -103,6 +113,28 @@ impl Inner {
             serde_json::from_value(value).unwrap()
         });
         Some((effective(&service.value, overlay.as_ref()), epoch))
+    }
+
+    /// Keeps the hold that the service has, once for each id and no longer than its budget.
+    async fn keep_holds(&self) {
+        let service = self.service().await.map(|(service, _)| service).unwrap_or_default();
+        let rules = service.pointer("/plugins/traffic-split/rules").and_then(Value::as_array);
+        let hold = rules.into_iter().flatten().find_map(|rule| rule.pointer("/tealgate/hold"));
+        let id = hold.and_then(|hold| hold["id"].as_str());
+        let now_ms = release::clock::now_ms();
+        let writes = *self.writes.lock().unwrap();
+        let mut holds = self.holds.lock().unwrap();
+        if let (Some(id), Some(hold)) = (id, hold)
+            && holds.iter().all(|(known, _)| known.id != id)
+        {
+            let report = HoldReport { id: id.to_owned(), ..HoldReport::default() };
+            holds.push((report, now_ms + hold["budget_ms"].as_i64().unwrap()));
+        }
+        for (hold, until_ms) in holds.iter_mut().filter(|(hold, _)| !hold.over) {
+            hold.lapsed = Some(hold.id.as_str()) == id && now_ms > *until_ms;
+            hold.over = hold.lapsed || Some(hold.id.as_str()) != id;
+            hold.open = vec![(Answerer::Blue, writes)];
+        }
     }
 
     /// Splits requests by the weights of the first rule without a match, else by the default.
@@ -172,6 +204,7 @@ impl Inner {
     }
 
     async fn report(&self, applied: u64) {
+        self.keep_holds().await;
         let series: Vec<SeriesCounts> = {
             let series = self.series.lock().unwrap();
             series
@@ -187,6 +220,7 @@ impl Inner {
             detail: serde_json::to_value(GatewayReport {
                 listen: vec!["0.0.0.0:9080".parse().unwrap()],
                 series,
+                holds: self.holds.lock().unwrap().iter().map(|(hold, _)| hold.clone()).collect(),
                 failures: self.failures.lock().unwrap().iter().cloned().collect(),
                 ..GatewayReport::default()
             })

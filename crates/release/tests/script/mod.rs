@@ -5,6 +5,7 @@
 //! live 1                       version 1 is live on blue; before `release`
 //! release 2                    plans it and takes the first step
 //! done | fail WHY | foreign DIFF    ends the action under way
+//! over WHY                     what was under way did not end while requests waited
 //! pass | no WHY | unclear WHY       ends the gate under way
 //! ready | unready WHY | unseen      the new environment
 //! spread | lag WHO | no-gateway     whether the gateways run what was written
@@ -105,6 +106,7 @@ impl Stage {
             }
             "fail" => world.end_action(ActionResult::Failed { why: text }),
             "foreign" => world.end_action(ActionResult::Foreign { diff: text }),
+            "over" => world.end_action(ActionResult::HoldOver { why: text }),
             "pass" => world.end_action(gate(Verdict::Pass, "as it should be")),
             "no" => world.end_action(gate(Verdict::Fail, rest)),
             "unclear" => world.end_action(gate(Verdict::Inconclusive, rest)),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Report, Store};
 use telemetry::health::HealthReport;
-use telemetry::report::GatewayReport;
+use telemetry::report::{GatewayReport, HoldReport};
 use telemetry::series::SeriesCounts;
 use tokio::sync::watch;
 
@@ -92,26 +92,30 @@ impl Instance {
 
     /// Reports the counters whenever they changed, and a sign of life now and then, for ever.
     pub(super) async fn report_forever(&self) {
-        let mut last = Vec::new();
+        let mut last = Default::default();
         let (mut quiet, mut looked, mut rounds, mut health_changes) = (0, 0, 0u32, 0);
         loop {
-            clock::pause(COUNTERS_EVERY).await;
+            tokio::select! {
+                () = clock::pause(COUNTERS_EVERY) => {}
+                // Someone waits for this one: a release whose requests are held.
+                () = self.hold_changed() => {}
+            }
             rounds = rounds.wrapping_add(1);
             let changed =
                 self.look_at_health(&mut health_changes, rounds.is_multiple_of(HEARTBEAT_INTERVALS));
             // The revision first: what is counted may be newer than it says, never older.
             let applied = *self.applied.borrow();
-            let counters = self.counters();
+            let now = (self.counters(), self.holds());
             quiet += 1;
             looked += 1;
             if self.is_heir && looked >= HEARTBEAT_INTERVALS {
                 looked = 0;
                 self.inherit().await;
             }
-            if changed || counters != last || quiet >= HEARTBEAT_INTERVALS {
+            if changed || now != last || quiet >= HEARTBEAT_INTERVALS {
                 quiet = 0;
-                self.report(applied, counters.clone()).await;
-                last = counters;
+                self.report(applied, now.0.clone()).await;
+                last = now;
             }
         }
     }
@@ -179,6 +183,19 @@ impl Instance {
         counters
     }
 
+    /// The holds that releases wait for.
+    fn holds(&self) -> Vec<HoldReport> {
+        self.gateway.as_ref().map(|gateway| gateway.holds().reports()).unwrap_or_default()
+    }
+
+    /// Returns when the gateway has something to tell of a hold before the counters are due.
+    async fn hold_changed(&self) {
+        match &self.gateway {
+            Some(gateway) => gateway.holds().changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
     async fn report(&self, applied: Option<Revision>, counters: Vec<SeriesCounts>) {
         self.send(applied, &self.detail(counters)).await;
     }
@@ -208,6 +225,7 @@ impl Instance {
             ended: false,
             inherited: Vec::new(),
             health: self.health().clone(),
+            holds: self.holds(),
         };
         self.inheritance().add_to(&mut detail);
         detail

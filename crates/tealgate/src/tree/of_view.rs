@@ -3,6 +3,7 @@
 use crate::tree::numbers::{duration, grouped};
 use crate::tree::picture::{ColourRow, Mood, PhaseRow, Picture, Standing, Steps};
 use release::machine::{Outcome, Verdict};
+use release::report::HoldSummary;
 use release::view::{ColourView, GateView, Progress, ReleaseView};
 
 /// The phases of a release that succeeds, and on which occasions their gates run.
@@ -129,8 +130,11 @@ fn phase(name: &str, occasions: &[&str], view: &ReleaseView, now_ms: i64) -> Pha
     if name == "shift" {
         let last = view.moves.iter().rev().find(|step| step.kind == "share" && step.share > 0);
         let took = last.and_then(|step| Some((step.share, step.took_ms?)));
-        row.detail =
-            took.map(|(share, took)| format!("switched to {share} % in {took} ms")).unwrap_or_default();
+        let took = took.map(|(share, took)| format!("switched to {share} % in {took} ms"));
+        let held = view.holds.last().map(HoldSummary::words);
+        let holding =
+            view.hold.map(|hold| format!("{} requests wait for {} to end", hold.waiting, hold.open));
+        row.detail = holding.unwrap_or_else(|| took.into_iter().chain(held).collect::<Vec<_>>().join(", "));
     }
     row
 }
