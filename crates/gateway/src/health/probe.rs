@@ -1,7 +1,7 @@
 //! One active check of one node: what is asked, and what came of it.
 
 use super::standing::Failed;
-use crate::table::Target;
+use crate::table::{Target, is_header};
 use crate::upstream::dial::dial;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::Connectors;
@@ -126,21 +126,12 @@ fn parsed(head: &mut ResponseHead, bytes: &[u8]) -> io::Result<Option<usize>> {
 /// The request of a check. Lines of `req_headers` take the place of ours with the same name; a line or a path with
 /// control characters is left out, so that no header can be smuggled in.
 fn request(host: &str, checks: &ActiveChecks) -> Vec<u8> {
-    let is_clean = |text: &str| !text.is_empty() && !text.bytes().any(|byte| byte.is_ascii_control());
-    let path = Some(checks.http_path.as_str()).filter(|path| is_clean(path) && path.starts_with('/'));
+    let no_controls = |path: &&str| !path.bytes().any(|byte| byte.is_ascii_control());
+    let path = Some(checks.http_path.as_str()).filter(no_controls).filter(|path| path.starts_with('/'));
     let path = path.unwrap_or("/").replace(' ', "%20");
-    let given: Vec<&str> = checks
-        .req_headers
-        .iter()
-        .map(String::as_str)
-        .filter(|line| is_clean(line) && line.contains(':'))
-        .collect();
-    let is_given = |name: &str| {
-        given
-            .iter()
-            .filter_map(|line| line.split_once(':'))
-            .any(|(other, _)| other.trim().eq_ignore_ascii_case(name))
-    };
+    let given: Vec<&str> =
+        checks.req_headers.iter().map(String::as_str).filter(|line| is_header(line)).collect();
+    let is_given = |name: &str| given.iter().any(|line| is_of(line, name));
     let ours = [("Host", host), ("User-Agent", "tealgate-health-check"), ("Accept", "*/*")];
     let mut request = format!("GET {path} HTTP/1.1\r\n");
     for (name, value) in ours.into_iter().filter(|(name, _)| !is_given(name)) {

@@ -9,6 +9,7 @@ mod problem;
 mod routes;
 
 pub use problem::Problem;
+pub(crate) use problem::is_header;
 
 use super::{BudgetRule, Ground, Table, Target};
 use crate::assignment::Assigner;

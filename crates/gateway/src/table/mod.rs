@@ -13,6 +13,7 @@ mod target;
 
 pub use crate::balance::budget::BudgetRule;
 pub use crate::balance::picker::{NoNode, Turn};
+pub(crate) use compile::is_header;
 pub use compile::{Compiler, Problem};
 pub use consumers::{Consumer, Consumers, Identity};
 pub(crate) use pinned::Pinned;

@@ -27,6 +27,10 @@ pub(super) fn of_upstream(value: &Value, upstream: &Upstream) -> Vec<String> {
     if upstream.scheme == Scheme::Unsupported && !upstream.inline {
         problems.push("its scheme is not one of http, https, grpc, grpcs: its requests get a 502".to_owned());
     }
+    let lines = upstream.checks.iter().flat_map(|checks| &checks.active.req_headers);
+    for line in lines.filter(|line| !is_header(line)) {
+        problems.push(format!("checks.active.req_headers: {line:?} is no `Name: value` and is not sent"));
+    }
     if value.get("discovery_type").is_some() && upstream.nodes.is_empty() {
         problems.push("service discovery is not there yet: its requests get a 503".to_owned());
     }
@@ -34,4 +38,10 @@ pub(super) fn of_upstream(value: &Value, upstream: &Upstream) -> Vec<String> {
         problems.push("client certificates are not sent to upstreams yet".to_owned());
     }
     problems
+}
+
+/// Whether a line can stand in the head of a health check.
+pub(crate) fn is_header(line: &str) -> bool {
+    let no_controls = !line.bytes().any(|byte| byte.is_ascii_control());
+    no_controls && line.split_once(':').is_some_and(|(name, _)| !name.trim().is_empty())
 }
