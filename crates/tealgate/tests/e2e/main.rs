@@ -10,6 +10,7 @@
 mod clock;
 mod crashes;
 mod harness;
+mod mixed;
 mod operation;
 mod release_cli;
 mod release_roles;
