@@ -11,6 +11,7 @@ mod clock;
 mod crashes;
 mod harness;
 mod mixed;
+mod node_health;
 mod operation;
 mod release_cli;
 mod release_roles;

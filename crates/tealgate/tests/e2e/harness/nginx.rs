@@ -55,22 +55,29 @@ impl Nginx {
             .replace("LOCATIONS", locations)
             .replace("HERE", &directory.display().to_string());
         let config_path = directory.join("nginx.conf");
-        std::fs::write(&config_path, config).unwrap();
-        let mut command = Command::new(PROGRAM);
-        command
-            .arg("-e")
-            .arg(directory.join("error.log"))
-            .arg("-p")
-            .arg(&directory)
-            .arg("-c")
-            .arg(config_path);
-        let stderr = std::fs::File::create(directory.join("stderr.log")).unwrap();
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        std::fs::write(config_path, config).unwrap();
+        let child = spawn(&directory);
         let nginx = Nginx { child, port, directory };
-        let connects = async || tokio::net::TcpStream::connect(nginx.address()).await.is_ok();
-        let evidence = || std::fs::read_to_string(nginx.directory.join("error.log")).unwrap_or_default();
-        clock::until("nginx", connects, evidence).await;
+        nginx.listens().await;
         nginx
+    }
+
+    async fn listens(&self) {
+        let connects = async || tokio::net::TcpStream::connect(self.address()).await.is_ok();
+        let evidence = || std::fs::read_to_string(self.directory.join("error.log")).unwrap_or_default();
+        clock::until("nginx", connects, evidence).await;
+    }
+
+    /// SIGKILL.
+    pub(crate) fn die(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again where it was.
+    pub(crate) async fn come_back(&mut self) {
+        self.child = spawn(&self.directory);
+        self.listens().await;
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -95,6 +102,14 @@ impl Nginx {
     pub(crate) fn files(&self) -> PathBuf {
         self.directory.join("files")
     }
+}
+
+fn spawn(directory: &Path) -> Child {
+    let mut command = Command::new(PROGRAM);
+    command.arg("-e").arg(directory.join("error.log"));
+    command.arg("-p").arg(directory).arg("-c").arg(directory.join("nginx.conf"));
+    let stderr = std::fs::File::create(directory.join("stderr.log")).unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap()
 }
 
 impl Drop for Nginx {
