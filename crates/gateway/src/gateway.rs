@@ -117,7 +117,7 @@ impl Gateway {
         let compiler = Compiler::new(threads, settings.always_verify_upstreams, Arc::clone(&series))
             .with_assignment_key(&settings.assignment_key)
             .with_retry_budget(settings.retry_budget)
-            .with_plugins(settings.plugins);
+            .with_plugins(settings.plugins, settings.limit_keys);
         let given = sockets.given();
         let listening = settings.listen.iter().zip(given);
         let listening = listening.map(|(listener, address)| Listener { address, ..*listener }).collect();

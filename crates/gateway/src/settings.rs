@@ -56,6 +56,8 @@ pub struct Settings {
     pub retry_budget: BudgetRule,
     /// The plugins that routes, services and consumers may configure.
     pub plugins: &'static [PluginKind],
+    /// Keys that all `limit-count`s together count by at a time; beyond it some other key begins anew.
+    pub limit_keys: usize,
     /// Largest request body, in bytes, that is kept so that an idempotent request can be tried again.
     pub replay_bytes: usize,
     /// Bounds of HTTP/2 towards upstreams.
@@ -133,6 +135,7 @@ impl Default for Settings {
             tls_ca_file: None,
             retry_budget: BudgetRule::default(),
             plugins: &[],
+            limit_keys: 262_144,
             replay_bytes: 64 * 1024,
             upstream_http2: UpstreamHttp2::default(),
             assignment_key: SecretKey([0; 32]),

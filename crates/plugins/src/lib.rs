@@ -6,13 +6,14 @@
 #![forbid(unsafe_code)]
 
 pub mod key_auth;
+pub mod limit_count;
 pub mod traffic_split;
 
 use gateway::plugin::PluginKind;
 use model::plugin::PluginInfo;
 
 /// Every plugin, highest priority first.
-pub const KINDS: &[PluginKind] = &[key_auth::KIND, traffic_split::KIND];
+pub const KINDS: &[PluginKind] = &[key_auth::KIND, limit_count::KIND, traffic_split::KIND];
 
 /// What is known of every plugin without running it, in the same order.
 pub const ALL: &[PluginInfo] = &infos();

@@ -34,6 +34,12 @@ impl ManualClock {
     }
 }
 
+/// A point in time, to count others from.
+#[must_use]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
 /// Waits for a future, at most [`LIMIT`].
 ///
 /// # Panics

@@ -24,6 +24,7 @@ mod few;
 mod meta;
 mod plan;
 mod run;
+mod template;
 
 pub use answer::Answer;
 pub use build::{Build, Shared};
@@ -32,6 +33,7 @@ pub use edits::{Edits, FieldValue};
 pub(crate) use meta::configured;
 pub(crate) use plan::{Configured, Plan};
 pub(crate) use run::{Run, answer_phase, before_claim, log_phase};
+pub use template::Template;
 
 use model::plugin::PluginInfo;
 use model::record::RequestRecord;

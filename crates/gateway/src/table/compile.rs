@@ -131,10 +131,11 @@ impl Compiler {
         self
     }
 
-    /// The same with the plugins that there are.
+    /// The same with the plugins that there are, and how many keys their limits may count by.
     #[must_use]
-    pub fn with_plugins(mut self, kinds: &'static [PluginKind]) -> Compiler {
+    pub fn with_plugins(mut self, kinds: &'static [PluginKind], most_keys: usize) -> Compiler {
         self.kinds = kinds;
+        self.shared = Shared::new(most_keys);
         self
     }
 
