@@ -25,6 +25,9 @@ pub struct Limits {
     pub body_bytes: u64,
     /// Longest request body that is kept so that an idempotent request can be tried again, bytes.
     pub replay_bytes: usize,
+    /// Most keys (addresses, consumers) that all `limit-count`s together count by at a time; beyond it some other key
+    /// begins anew.
+    pub limit_keys: usize,
     /// Most client connections over all threads; beyond it: 503 and closed.
     pub connections: usize,
     /// How long a client connection may be idle between two requests, milliseconds; then it is closed.
@@ -62,6 +65,7 @@ impl Default for Limits {
             chunk_line_bytes: 1024,
             body_bytes: 0,
             replay_bytes: 64 * 1024,
+            limit_keys: 262_144,
             connections: 100_000,
             idle_timeout_ms: 75_000,
             head_timeout_ms: 10_000,
@@ -89,6 +93,7 @@ impl Limits {
             ((64..=most).contains(&self.trailer_bytes), "trailer_bytes", "must be 64 to 1048576"),
             ((16..=most).contains(&self.chunk_line_bytes), "chunk_line_bytes", "must be 16 to 1048576"),
             (self.replay_bytes <= 16 << 20, "replay_bytes", "must be at most 16777216"),
+            ((64..=1 << 24).contains(&self.limit_keys), "limit_keys", "must be 64 to 16777216"),
             (self.connections > 0, "connections", "must be at least 1"),
             (self.idle_timeout_ms > 0, "idle_timeout_ms", "must be at least 1"),
             (self.head_timeout_ms > 0, "head_timeout_ms", "must be at least 1"),

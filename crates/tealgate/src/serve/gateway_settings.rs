@@ -37,6 +37,7 @@ pub(super) fn of(settings: &Settings, keyring: &Keyring) -> gateway::Settings {
         always_verify_upstreams: settings.upstream_tls_verify == UpstreamTlsVerify::Always,
         tls_ca_file: settings.tls_ca_file.clone(),
         plugins: plugins::KINDS,
+        limit_keys: limits.limit_keys,
         upstream_http2: gateway::UpstreamHttp2::default(),
         replay_bytes: limits.replay_bytes,
         assignment_key: SecretKey(keyring.derive("assignment")),
