@@ -37,4 +37,5 @@ pub use hold::Holds;
 pub use http1;
 pub use listen::{ListenError, Listening};
 pub use settings::{Listener, Settings, UpstreamHttp2};
+pub use telemetry;
 pub use trust::Trust;

@@ -17,7 +17,7 @@
 //! its frames by `forward::leg`, which decodes and frames anew already.
 
 mod answer;
-mod build;
+mod compile;
 mod context;
 mod edits;
 mod few;
@@ -27,7 +27,7 @@ mod run;
 mod template;
 
 pub use answer::Answer;
-pub use build::{Build, Shared};
+pub use compile::{Build, Shared};
 pub use context::{AnswerContext, Context};
 pub use edits::{Edits, FieldValue};
 pub(crate) use meta::configured;

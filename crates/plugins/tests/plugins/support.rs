@@ -1,12 +1,12 @@
 //! A gateway with the plugins before one upstream that records.
 
+use gateway::telemetry::totals::Totals;
 use gateway::{Applied, Gateway, Listener, Settings};
 use model::resource::{Kind, Origin, Resource};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use telemetry::totals::Totals;
 use testkit::raw::RawClient;
 use testkit::upstream::{Received, Upstream};
 
