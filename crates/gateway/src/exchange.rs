@@ -41,6 +41,7 @@ pub(crate) async fn serve(
     connection: &Connection,
     mut facts: Facts,
 ) -> After {
+    let in_flight = worker.begin_request();
     // The current table stays this request's.
     let table = worker.table();
     // Read: the path is normalised once; what is matched is what is forwarded.
@@ -50,6 +51,7 @@ pub(crate) async fn serve(
     let route = matched.as_ref().ok().copied();
     // Plugins: they may say who sends the request, change what is forwarded, or answer.
     let passed = match route {
+        _ if in_flight.is_too_many => Err(Refusal::TooManyRequests),
         Some(route) if !route.plugins.is_empty() => {
             plugin::before_claim(&mut request, route, &table, facts.began)
         }

@@ -6,12 +6,11 @@ use crate::listen::{Bound, ListenError, Listening, Sockets};
 use crate::settings::{Listener, Settings};
 use crate::table::{Compiler, Problem, Table};
 use crate::upstream::tls::{CaFileError, Connectors};
-use crate::worker::{Message, Start, run};
+use crate::worker::{Census, Message, Start, run};
 use model::record::{Answerer, Lane};
 use model::resource::{Resource, Revision};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -123,7 +122,7 @@ impl Gateway {
         let listening = listening.map(|(listener, address)| Listener { address, ..*listener }).collect();
         let settings = Arc::new(settings);
         let failures = Arc::new(Samples::new(threads));
-        let all_connections = Arc::new(AtomicUsize::new(0));
+        let census = Arc::new(Census::default());
         let mut mailboxes = Vec::with_capacity(threads);
         let mut handles = Vec::with_capacity(threads);
         for (thread, listeners) in by_thread.into_iter().enumerate() {
@@ -138,7 +137,7 @@ impl Gateway {
                 totals: Arc::clone(&totals),
                 failures: Arc::clone(&failures),
                 unmatched: Arc::clone(&unmatched),
-                all_connections: Arc::clone(&all_connections),
+                census: Arc::clone(&census),
             };
             let builder = std::thread::Builder::new().name(format!("gateway-{thread}"));
             handles.push(builder.spawn(move || run(start)).map_err(StartError::Thread)?);

@@ -55,6 +55,8 @@ pub(crate) enum Refusal {
     NoStream,
     #[error("too many connections")]
     TooManyConnections,
+    #[error("too many requests at a time")]
+    TooManyRequests,
     #[error("upstream did not answer in time")]
     UpstreamTimeout,
     #[error("a plugin answers")]
@@ -78,7 +80,11 @@ impl Refusal {
             | Refusal::UpstreamReset
             | Refusal::BadAnswer
             | Refusal::UnsupportedScheme => 502,
-            Refusal::NoUpstream | Refusal::NoNode | Refusal::NoStream | Refusal::TooManyConnections => 503,
+            Refusal::NoUpstream
+            | Refusal::NoNode
+            | Refusal::NoStream
+            | Refusal::TooManyConnections
+            | Refusal::TooManyRequests => 503,
             Refusal::UpstreamTimeout => 504,
             Refusal::Plugin(answer) => answer.status,
         }
@@ -137,6 +143,6 @@ impl Refusal {
 
     /// `Retry-After` in seconds, where coming again helps.
     pub(crate) fn retry_after(&self) -> Option<u32> {
-        matches!(self, Refusal::TooManyConnections).then_some(1)
+        matches!(self, Refusal::TooManyConnections | Refusal::TooManyRequests).then_some(1)
     }
 }

@@ -23,6 +23,17 @@ pub struct Settings {
     pub max_body_bytes: u64,
     /// Client connections over all threads; beyond it a connection is answered with 503 and closed.
     pub max_connections: usize,
+    /// Client connections from one address (IPv6: from one /64), trusted ones excluded; beyond it a connection is
+    /// answered with 503 and closed. 0: no bound.
+    pub max_connections_per_address: usize,
+    /// Requests in work over all threads, each of which has its part; beyond it a request is answered with 503. 0: no
+    /// bound.
+    pub max_requests: usize,
+    /// What a client must send of a body (over HTTP/1) or take of an answer, bytes a second, while nothing else is waited
+    /// for; then 408 or a cut. 0: no bound.
+    pub min_rate_bytes_per_s: u64,
+    /// The time over which that rate is measured.
+    pub min_rate_window_ms: u64,
     /// How long a connection may be idle between two requests; then it is closed.
     pub idle_timeout_ms: u64,
     /// From the first byte of a head to its last; then 408.
@@ -119,6 +130,10 @@ impl Default for Settings {
             head: http1::Limits::default(),
             max_body_bytes: 0,
             max_connections: 100_000,
+            max_connections_per_address: 0,
+            max_requests: 100_000,
+            min_rate_bytes_per_s: 32,
+            min_rate_window_ms: 60_000,
             idle_timeout_ms: 75_000,
             head_timeout_ms: 10_000,
             body_timeout_ms: 60_000,

@@ -16,6 +16,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use tokio::io::AsyncWriteExt;
 
+/// Requests that came in one piece and are served before others have their turn.
+const MAX_TURN: u32 = 8;
 /// How long the bytes of a request that was refused are read and dropped, so that its answer is not lost in a reset.
 const LINGER_MS: u64 = 2_000;
 /// How many of them.
@@ -45,7 +47,14 @@ pub(crate) async fn serve_client(
         return linger(&mut client).await;
     }
     let mut is_first = true;
+    let mut turn = 0;
     loop {
+        // One that pipelines is to leave the thread to others now and then.
+        turn = if client.input.is_empty() { 0 } else { turn + 1 };
+        if turn >= MAX_TURN {
+            turn = 0;
+            tokio::task::yield_now().await;
+        }
         let after = match next_head(&worker, &mut client, &mut head).await {
             Ok(facts) => exchange::serve(&worker, &mut client, &head, &connection, facts).await,
             Err(NoHead::Http2) if is_first => {

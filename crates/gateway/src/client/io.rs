@@ -21,6 +21,11 @@ pub(crate) enum ClientIo {
 }
 
 impl ClientIo {
+    /// Whether it is one stream among others of a connection.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self, ClientIo::Http2(_))
+    }
+
     /// The answer has begun and cannot be completed. Over HTTP/1 the close of the connection says so.
     pub(crate) fn break_off(&mut self) {
         if let ClientIo::Http2(stream) = self {

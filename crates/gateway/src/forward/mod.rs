@@ -6,6 +6,7 @@ pub(crate) mod ends;
 mod hash_key;
 mod http2;
 mod leg;
+mod pace;
 mod pump;
 mod trailers;
 mod tunnel;

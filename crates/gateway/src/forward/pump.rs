@@ -3,6 +3,7 @@
 use super::attempt::TryError;
 use super::http2;
 use super::leg::{Leg, LegError};
+use super::pace::Pace;
 use crate::buffer::Buffer;
 use crate::client::Client;
 use crate::exchange::Failure;
@@ -50,6 +51,7 @@ pub(super) async fn answer_head(
 ) -> Result<HeadEvent, TryError> {
     let mut moved = u64::MAX;
     let mut side = RequestSide::Going;
+    let mut pace = Pace::new(&worker.settings, worker.timers.now());
     poll_fn(|cx| {
         poll_request(cx, client, sides, &mut side)?;
         if let Poll::Ready(result) = poll_head(cx, worker, sides, answer) {
@@ -58,6 +60,10 @@ pub(super) async fn answer_head(
         let waits_for_client = !sides.request.is_done() && sides.request.waits_for_source;
         if sides.request.moved != moved {
             moved = sides.request.moved;
+            // A stream of HTTP/2 that says something now and then is what streams are for.
+            if !pace.keeps_up(moved, waits_for_client && !client.io.is_stream(), worker.timers.now()) {
+                return Poll::Ready(Err(Refusal::BodyTimeout.into()));
+            }
             client.timer.arm(match sides.request.is_done() {
                 true => sides.timeouts.read_ms,
                 false if waits_for_client => worker.settings.body_timeout_ms,
@@ -180,6 +186,7 @@ pub(super) async fn answer_body(
 ) -> Result<(), TryError> {
     let mut moved = u64::MAX;
     let mut side = RequestSide::Going;
+    let mut pace = Pace::new(&worker.settings, worker.timers.now());
     poll_fn(|cx| {
         // The answer has begun: a client that breaks off its body, or its framing, gets no other.
         if !sides.request.is_done() && poll_request(cx, client, sides, &mut side).is_err() {
@@ -202,6 +209,9 @@ pub(super) async fn answer_body(
         let now = answer.moved.wrapping_add(sides.request.moved);
         if now != moved {
             moved = now;
+            if !pace.keeps_up(answer.moved, !answer.waits_for_source, worker.timers.now()) {
+                return Poll::Ready(Err(Failure::ClientLeft.into()));
+            }
             let ms = if answer.waits_for_source {
                 sides.timeouts.read_ms
             } else {

@@ -1,6 +1,7 @@
 //! Taking connections from a listener.
 
 use super::Worker;
+use super::census::{Verdict, counted_as};
 use super::relayed::read_header;
 use crate::client::{ClientIo, serve_client};
 use crate::clock;
@@ -8,9 +9,10 @@ use crate::listen::Bound;
 use crate::refusal::Refusal;
 use crate::request::Connection;
 use crate::settings::Listener;
-use std::net::SocketAddr;
+use crate::trust::Standing;
+use socket2::SockRef;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -19,10 +21,8 @@ use tokio::task::JoinHandle;
 /// How long to wait when the system is out of file descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections beyond the bound that are answered before they are closed: so many at least, and one more for so many
-/// accepted ones.
-const REFUSED_AT_LEAST: usize = 16;
-const REFUSED_PER_ACCEPTED: usize = 8;
+/// Bytes of answers that the system holds for a client and has not sent yet.
+const MAX_UNSENT_BYTES: u32 = 128 * 1024;
 
 /// Connections that a draining thread still takes from a socket's queue: no queue is longer, and where another process
 /// accepts from the same socket, it is that one's turn.
@@ -93,42 +93,59 @@ fn open(worker: &Rc<Worker>, listener: Listener, socket: TcpStream, peer: Socket
         return;
     }
     let Ok(local) = socket.local_addr() else { return };
+    // What a client does not take is to wait here, where it is seen, and not in megabytes of the system's. A system that
+    // does not know the option is none to refuse connections for.
+    let _ = SockRef::from(&socket).set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
     // Without it, the last piece of an answer would wait for the client's acknowledgement.
     if socket.set_nodelay(true).is_err() {
         return;
     }
-    let counted = Counted::new(worker);
-    let (open, most) = (worker.all_connections.load(Relaxed), worker.settings.max_connections);
-    let too_many = open > most;
-    // Being told costs a connection, too: beyond some more, there is no answer.
-    if open > most.saturating_add(most / REFUSED_PER_ACCEPTED).saturating_add(REFUSED_AT_LEAST) {
+    let (mut counted, verdict) = Counted::new(worker);
+    if verdict == Verdict::Ignored {
         return;
     }
     tokio::task::spawn_local(async move {
         let mut connection = Connection::new(peer, local);
-        let (worker, mut socket) = (&counted.worker, socket);
+        let (worker, mut socket) = (Rc::clone(&counted.worker), socket);
         // In a box: what most connections do not need is not to make their tasks larger.
-        if listener.relayed && !Box::pin(read_header(worker, &mut socket, &mut connection)).await {
+        if listener.relayed && !Box::pin(read_header(&worker, &mut socket, &mut connection)).await {
             return;
         }
         connection.standing = worker.settings.trust.standing(connection.peer.ip());
-        let refusal = too_many.then_some(Refusal::TooManyConnections);
+        let refusal = match verdict.max(counted.from(&connection)) {
+            Verdict::Welcome => None,
+            Verdict::Refused => Some(Refusal::TooManyConnections),
+            Verdict::Ignored => return,
+        };
         let io = ClientIo::Plain(socket);
-        serve_client(Rc::clone(&counted.worker), io, connection, refusal).await;
+        serve_client(worker, io, connection, refusal).await;
     });
 }
 
 /// A connection that is counted while it lives.
 struct Counted {
     worker: Rc<Worker>,
+    /// The address that it is counted for, if addresses have a bound.
+    origin: Option<IpAddr>,
 }
 
 impl Counted {
-    fn new(worker: &Rc<Worker>) -> Counted {
+    fn new(worker: &Rc<Worker>) -> (Counted, Verdict) {
         worker.connections.set(worker.connections.get() + 1);
-        worker.all_connections.fetch_add(1, Relaxed);
         worker.totals().connection_opened();
-        Counted { worker: Rc::clone(worker) }
+        let verdict = worker.census.enter(worker.settings.max_connections);
+        (Counted { worker: Rc::clone(worker), origin: None }, verdict)
+    }
+
+    /// Counts it for its address, too. A trusted proxy has as many as it needs.
+    fn from(&mut self, connection: &Connection) -> Verdict {
+        let most = self.worker.settings.max_connections_per_address;
+        if most == 0 || connection.standing == Standing::Trusted {
+            return Verdict::Welcome;
+        }
+        let origin = counted_as(connection.peer.ip());
+        self.origin = Some(origin);
+        self.worker.census.enter_from(origin, most)
     }
 }
 
@@ -136,7 +153,10 @@ impl Drop for Counted {
     fn drop(&mut self) {
         let worker = &self.worker;
         worker.connections.set(worker.connections.get() - 1);
-        worker.all_connections.fetch_sub(1, Relaxed);
+        worker.census.leave();
+        if let Some(origin) = self.origin {
+            worker.census.leave_from(origin);
+        }
         worker.totals().connection_closed();
         if worker.connections.get() == 0 {
             worker.last_left.notify_one();

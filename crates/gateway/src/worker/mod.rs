@@ -3,11 +3,14 @@
 //! Nothing here is shared with another thread. What the other threads have to say comes through the mailbox.
 
 mod accept;
+mod census;
+mod in_flight;
 mod mailbox;
 mod relayed;
 mod run;
 mod streams;
 
+pub(crate) use census::Census;
 pub(crate) use mailbox::Message;
 pub(crate) use run::{Start, run};
 pub(crate) use streams::{Stream, Streams, Tracked};
@@ -25,7 +28,6 @@ use http1::{RequestHead, ResponseHead};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use telemetry::access_log::LogBuffer;
 use telemetry::samples::Samples;
 use telemetry::series::Series;
@@ -59,10 +61,13 @@ pub(crate) struct Worker {
     pub(crate) waiting: Waiting,
     /// Client connections of this thread.
     pub(crate) connections: Cell<usize>,
+    /// Requests of this thread that are in work.
+    in_flight: Cell<usize>,
+    most_requests: usize,
     /// Told when the last connection of a draining thread has gone.
     pub(crate) last_left: Notify,
     /// Client connections of all threads.
-    pub(crate) all_connections: Arc<AtomicUsize>,
+    pub(crate) census: Arc<Census>,
     /// No new requests: answers say `Connection: close`.
     pub(crate) draining: Cell<bool>,
     /// Idle connections are closed, too.

@@ -1,7 +1,8 @@
 //! The life of a gateway thread: start, listen, obey the mailbox, end.
 
 use super::accept::Acceptor;
-use super::{Message, Worker};
+use super::in_flight::part_of;
+use super::{Census, Message, Worker};
 use crate::buffer::Buffers;
 use crate::clock::{self, Anchor};
 use crate::listen::Bound;
@@ -14,7 +15,6 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use telemetry::access_log::LogBuffer;
 use telemetry::samples::Samples;
@@ -41,7 +41,7 @@ pub(crate) struct Start {
     pub(crate) totals: Arc<Totals>,
     pub(crate) failures: Arc<Samples>,
     pub(crate) unmatched: Arc<Series>,
-    pub(crate) all_connections: Arc<AtomicUsize>,
+    pub(crate) census: Arc<Census>,
 }
 
 /// Runs a gateway thread until its mailbox is closed.
@@ -75,8 +75,10 @@ fn worker(start: Start) -> (Rc<Worker>, Vec<Bound>, mpsc::UnboundedReceiver<Mess
         streams: Default::default(),
         waiting: Default::default(),
         connections: Cell::new(0),
+        in_flight: Cell::new(0),
+        most_requests: part_of(start.settings.max_requests, start.settings.threads),
         last_left: Notify::new(),
-        all_connections: start.all_connections,
+        census: start.census,
         draining: Cell::new(false),
         closing: Cell::new(false),
         anchor: Cell::new(Anchor::read()),

@@ -30,6 +30,16 @@ pub struct Limits {
     pub limit_keys: usize,
     /// Most client connections over all threads; beyond it: 503 and closed.
     pub connections: usize,
+    /// Most client connections from one address (IPv6: from one /64), those of `trusted_addresses` excluded; 0: no limit.
+    /// Beyond it: 503 and closed.
+    pub connections_per_address: usize,
+    /// Most requests in work over all threads, each of which has its part; 0: no limit. Beyond it: 503.
+    pub requests: usize,
+    /// What a client must send of a body over HTTP/1, or take of an answer, bytes a second, while nothing else is waited
+    /// for; 0: no limit. Less: 408, or cut.
+    pub min_rate_bytes_per_s: u64,
+    /// The time over which that rate is measured, milliseconds.
+    pub min_rate_window_ms: u64,
     /// How long a client connection may be idle between two requests, milliseconds; then it is closed.
     pub idle_timeout_ms: u64,
     /// From the first byte of a request head to its last, milliseconds; beyond it: 408.
@@ -67,6 +77,10 @@ impl Default for Limits {
             replay_bytes: 64 * 1024,
             limit_keys: 262_144,
             connections: 100_000,
+            connections_per_address: 0,
+            requests: 100_000,
+            min_rate_bytes_per_s: 32,
+            min_rate_window_ms: 60_000,
             idle_timeout_ms: 75_000,
             head_timeout_ms: 10_000,
             body_timeout_ms: 60_000,
@@ -95,6 +109,7 @@ impl Limits {
             (self.replay_bytes <= 16 << 20, "replay_bytes", "must be at most 16777216"),
             ((64..=1 << 24).contains(&self.limit_keys), "limit_keys", "must be 64 to 16777216"),
             (self.connections > 0, "connections", "must be at least 1"),
+            (self.min_rate_window_ms >= 1_000, "min_rate_window_ms", "must be at least 1000"),
             (self.idle_timeout_ms > 0, "idle_timeout_ms", "must be at least 1"),
             (self.head_timeout_ms > 0, "head_timeout_ms", "must be at least 1"),
             (self.body_timeout_ms > 0, "body_timeout_ms", "must be at least 1"),
