@@ -11,6 +11,7 @@
 )]
 
 pub mod clock;
+pub mod frames;
 pub mod http2;
 pub mod raw;
 pub mod scripted;

@@ -52,9 +52,14 @@ pub(crate) async fn serve_http2(
     timer.arm(worker.settings.head_timeout_ms);
     if let Ok(Some(h2)) = timer.within(handshake(&worker.settings, &wire)).await {
         let shared = Rc::new(Shared::new(Rc::clone(worker), connection));
+        let streams = Rc::clone(&shared);
         let mut driver =
             Driver { h2, wire: &wire, shared, timer: &timer, phase: Phase::Busy, is_leaving: false };
         poll_fn(|cx| driver.poll(cx)).await;
+        drop(driver);
+        // Each of them hears of the end, and is recorded before the connection counts as gone.
+        timer.arm(LEAVE_MS);
+        let _ = timer.within(poll_fn(|cx| streams.poll_idle(cx))).await;
     }
     // The protocol's half went with the connection; its streams hold none of it.
     if let Some(wire) = Rc::into_inner(wire) {

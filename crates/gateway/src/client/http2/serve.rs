@@ -16,7 +16,7 @@ use http::Request;
 use http1::RequestError;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 /// What the streams of a connection share with each other and with what drives it.
 pub(super) struct Shared {
@@ -48,6 +48,12 @@ impl Shared {
     /// Whether no stream is open.
     pub(super) fn is_idle(&self) -> bool {
         self.open.get() == 0
+    }
+
+    /// Ready when no stream is open.
+    pub(super) fn poll_idle(&self, cx: &Context<'_>) -> Poll<()> {
+        self.watch(cx);
+        if self.is_idle() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Whether the connection has become idle since this was last asked.

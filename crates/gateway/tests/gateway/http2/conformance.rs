@@ -1,7 +1,7 @@
 //! The frames of RFC 9113, sections 3 to 8, and HPACK (RFC 7541), in the order of their rules.
 
 use super::super::support::Gate;
-use super::frames::{
+use testkit::frames::{
     ACK, COMPRESSION_ERROR, CONTINUATION, DATA, END_HEADERS, END_STREAM, End, FLOW_CONTROL_ERROR,
     FRAME_SIZE_ERROR, Frames, GOAWAY, HEADERS, INTERNAL_ERROR, PADDED, PING, PRIORITY, PROTOCOL_ERROR,
     PUSH_PROMISE, RST_STREAM, SETTINGS, STREAM_CLOSED, WINDOW_UPDATE, WITH_PRIORITY, block, frame, get, post,
@@ -22,7 +22,7 @@ enum Rule {
 }
 
 async fn check(gate: &Gate, name: &str, rule: Rule, bytes: &[u8]) {
-    let mut client = Frames::connect(gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send(bytes).await;
     let end = match rule {
         Rule::Fine => {
@@ -91,8 +91,8 @@ async fn section_3_a_connection_begins_with_the_preface() {
         client.send(preface).await;
         assert!(client.read_to_end().await.starts_with("HTTP/1.1 "), "it is no HTTP/2");
     }
-    let mut client = Frames::silent(&gate).await;
-    client.send([super::frames::PREFACE, &settings(&[])].concat()).await;
+    let mut client = Frames::silent(gate.address()).await;
+    client.send([testkit::frames::PREFACE, &settings(&[])].concat()).await;
     let first = client.next().await.unwrap();
     assert_eq!((first.kind, first.flags, first.stream), (SETTINGS, 0, 0));
 }
@@ -177,7 +177,7 @@ async fn section_5_1_a_stream_that_has_ended_takes_nothing_more() {
     let upstream = Upstream::start("blue").await;
     let gate = Gate::before(upstream.address()).await;
     for more in [frame(DATA, END_STREAM, 1, b"x"), get(1), frame(CONTINUATION, END_HEADERS, 1, &[])] {
-        let mut client = Frames::connect(&gate).await;
+        let mut client = Frames::connect(gate.address()).await;
         client.send(get(1)).await;
         assert_eq!(client.end_of(1).await, End::Answered(200));
         client.send(more).await;
@@ -282,7 +282,7 @@ async fn section_6_5_settings() {
     .await;
     let upstream = Upstream::start("blue").await;
     let gate = Gate::before(upstream.address()).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send([settings(&[(4, 100), (4, 1)]), get(1)].concat()).await;
     assert!(client.next_of(SETTINGS).await.is_some_and(|frame| frame.flags == ACK));
     assert_eq!(client.next_of(DATA).await.unwrap().payload.len(), 1, "the last value counts");
@@ -310,7 +310,7 @@ async fn sections_6_6_to_6_8_push_ping_and_goaway() {
     .await;
     let upstream = Upstream::start("blue").await;
     let gate = Gate::before(upstream.address()).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send([get(1), frame(GOAWAY, 0, 0, &goaway(0xFF))].concat()).await;
     assert_eq!(client.end_of(1).await, End::Answered(200), "what was asked before is answered");
     while client.next().await.is_some() {}
@@ -337,7 +337,7 @@ async fn section_6_9_windows() {
     .await;
     let upstream = Upstream::start("blue").await;
     let gate = Gate::before(upstream.address()).await;
-    let mut client = Frames::with(&gate, &[(4, 0)]).await;
+    let mut client = Frames::with(gate.address(), &[(4, 0)]).await;
     client.send(get(1)).await;
     assert!(client.next_of(HEADERS).await.is_some());
     assert!(client.is_alive().await, "no content comes without a window");
@@ -358,7 +358,7 @@ async fn section_6_9_content_beyond_the_window_is_an_error() {
     let upstream = Upstream::start("blue").await;
     upstream.behave(Behaviour::Held);
     let gate = Gate::before(upstream.address()).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send(post(1)).await;
     // The upstream reads; what counts is that the client does not wait for its window.
     for _ in 0..4_000 {
@@ -436,7 +436,7 @@ async fn hpack_blocks_that_cannot_be_decoded_end_the_connection() {
 async fn hpack_tables_serve_whole_connections() {
     let upstream = Upstream::start("blue").await;
     let gate = Gate::before(upstream.address()).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     // A change of size, the pseudo-header fields from the static table, and a field that enters the dynamic one.
     let first =
         [&[0x20, 0x3F, 0xE1, 0x1F, 0x82, 0x86, 0x84, 0x41, 1, b'h', 0x40, 1, b'x', 1, b'y'][..]].concat();
@@ -454,7 +454,7 @@ async fn hpack_tables_serve_whole_connections() {
 async fn an_error_of_the_gate_is_never_an_internal_one() {
     let upstream = Upstream::start("blue").await;
     let gate = Gate::before(upstream.address()).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send(headers(END_HEADERS | END_STREAM, 1, &block(&[(":method", "GET")]))).await;
     assert_ne!(client.end_of(1).await, End::Reset(INTERNAL_ERROR));
 }

@@ -2,14 +2,14 @@
 
 use super::super::support::{Gate, route, settings, upstream};
 use super::client::{Client, request};
-use super::frames::{
+use gateway::Settings;
+use serde_json::json;
+use testkit::clock::eventually;
+use testkit::frames::{
     CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, End, Frames, HEADERS, PING,
     PREFACE, PRIORITY, PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, frame,
     get, post, pseudo,
 };
-use gateway::Settings;
-use serde_json::json;
-use testkit::clock::eventually;
 use testkit::raw::RawClient;
 use testkit::upstream::{Behaviour, Upstream};
 
@@ -34,7 +34,7 @@ async fn floods_of_control_frames_end_their_connection_and_no_other() {
         ("empty CONTINUATION", frame(CONTINUATION, 0, 1, &[])),
     ];
     for (name, flood) in floods {
-        let mut client = Frames::connect(&gate).await;
+        let mut client = Frames::connect(gate.address()).await;
         if name == "empty CONTINUATION" {
             client.send(frame(HEADERS, END_STREAM, 1, &block(&pseudo("GET")))).await;
         }
@@ -48,7 +48,7 @@ async fn floods_of_control_frames_end_their_connection_and_no_other() {
 async fn empty_data_frames_are_bounded() {
     let blue = Upstream::start("blue").await;
     let gate = gate(settings(), &blue).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send(post(1)).await;
     client.send(frame(DATA, 0, 1, &[]).repeat(4_000)).await;
     assert_eq!(client.end_of(1).await, CALM);
@@ -61,7 +61,7 @@ async fn streams_that_are_reset_as_soon_as_they_are_opened_are_bounded() {
     let gate = gate(settings(), &blue).await;
     // All at once, and one after the other with time to be taken up.
     for is_patient in [false, true] {
-        let mut client = Frames::connect(&gate).await;
+        let mut client = Frames::connect(gate.address()).await;
         let mut is_alive = true;
         for number in 0..2_000 {
             let stream = 2 * number + 1;
@@ -85,7 +85,7 @@ async fn a_client_may_change_its_mind_now_and_then() {
     let blue = Upstream::start("blue").await;
     blue.behave(Behaviour::Held);
     let gate = gate(settings(), &blue).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     for number in 0..100 {
         client.send(get(2 * number + 1)).await;
     }
@@ -102,7 +102,7 @@ async fn more_streams_than_allowed_are_refused_and_the_others_go_on() {
     let blue = Upstream::start("blue").await;
     blue.behave(Behaviour::Held);
     let gate = gate(Settings { http2_max_streams: 2, ..settings() }, &blue).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send([get(1), get(3), get(5)].concat()).await;
     assert_eq!(client.end_of(5).await, End::Reset(REFUSED_STREAM));
     blue.arrived(2).await;
@@ -120,7 +120,7 @@ async fn a_head_beyond_its_bounds_is_a_431() {
     let large = "x".repeat(33 << 10);
     let many: Vec<_> = (0..200).map(|_| ("x", "y")).collect();
     for more in [vec![("x", large.as_str())], many] {
-        let mut client = Frames::connect(&gate).await;
+        let mut client = Frames::connect(gate.address()).await;
         let block = block(&[&pseudo("GET")[..], &more].concat());
         let mut pieces = block.chunks(16_000);
         client.send(frame(HEADERS, END_STREAM, 1, pieces.next().unwrap())).await;
@@ -138,7 +138,7 @@ async fn a_head_beyond_its_bounds_is_a_431() {
 async fn a_head_without_end_is_cut_at_its_bound() {
     let blue = Upstream::start("blue").await;
     let gate = gate(settings(), &blue).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     let field = block(&[("x", &"y".repeat(15_000))]);
     client.send(frame(HEADERS, END_STREAM, 1, &block(&pseudo("GET")))).await;
     client.send(frame(CONTINUATION, 0, 1, &field).repeat(200)).await;
@@ -159,7 +159,7 @@ async fn a_slow_head_is_cut_at_its_deadline() {
             .concat(),
     ];
     for beginning in beginnings {
-        let mut client = Frames::silent(&gate).await;
+        let mut client = Frames::silent(gate.address()).await;
         client.send(&beginning).await;
         client.0.read_to_end().await;
     }
@@ -170,7 +170,7 @@ async fn a_slow_head_is_cut_at_its_deadline() {
 async fn a_client_without_a_window_is_given_up() {
     let blue = Upstream::start("blue").await;
     let gate = gate(Settings { write_timeout_ms: 100, ..settings() }, &blue).await;
-    let mut client = Frames::with(&gate, &[(4, 0)]).await;
+    let mut client = Frames::with(gate.address(), &[(4, 0)]).await;
     client.send(get(1)).await;
     assert_eq!(client.end_of(1).await, End::Reset(CANCEL));
     assert!(client.is_alive().await);
@@ -182,7 +182,7 @@ async fn a_client_that_does_not_read_is_given_up() {
     let blue = Upstream::start("blue").await;
     let settings = Settings { write_timeout_ms: 100, idle_timeout_ms: 100, ..settings() };
     let gate = gate(settings, &blue).await;
-    let mut client = Frames::with(&gate, &[(4, 0x7FFF_FFFF)]).await;
+    let mut client = Frames::with(gate.address(), &[(4, 0x7FFF_FFFF)]).await;
     client.send(frame(WINDOW_UPDATE, 0, 0, &0x7000_0000_u32.to_be_bytes())).await;
     let large =
         block(&[(":method", "GET"), (":scheme", "http"), (":path", "/?size=50000000"), (":authority", "h")]);
@@ -195,7 +195,7 @@ async fn a_client_that_does_not_read_is_given_up() {
 async fn a_connection_that_does_not_begin_with_settings_is_an_error() {
     let blue = Upstream::start("blue").await;
     let gate = gate(settings(), &blue).await;
-    let mut client = Frames::silent(&gate).await;
+    let mut client = Frames::silent(gate.address()).await;
     client.send([PREFACE, &get(1)].concat()).await;
     assert_eq!(client.end_of(1).await, End::Closed(Some(PROTOCOL_ERROR)));
     assert!(blue.requests().is_empty());

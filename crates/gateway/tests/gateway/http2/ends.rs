@@ -2,13 +2,13 @@
 
 use super::super::support::{Gate, route, settings, upstream};
 use super::client::{Client, read, read_content, request};
-use super::frames::{
-    ACK, DATA, END_STREAM, Frames, GOAWAY, HEADERS, NO_ERROR, PING, RST_STREAM, frame, get, post, reason,
-};
 use gateway::Settings;
 use h2::Reason;
 use serde_json::json;
 use testkit::clock::{eventually, within};
+use testkit::frames::{
+    ACK, DATA, END_STREAM, Frames, GOAWAY, HEADERS, NO_ERROR, PING, RST_STREAM, frame, get, post, reason,
+};
 use testkit::scripted::{ScriptedUpstream, Step};
 use testkit::upstream::{Behaviour, Upstream};
 
@@ -73,7 +73,7 @@ async fn an_answer_before_the_end_of_the_request_is_followed_by_a_reset_without_
     ];
     let upstream = ScriptedUpstream::start(vec![script]).await;
     let gate = Gate::before(upstream.address()).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send(post(1)).await;
     client.send(frame(DATA, 0, 1, b"abc")).await;
     assert_eq!(client.next_of(HEADERS).await.unwrap().stream, 1);
@@ -112,7 +112,7 @@ async fn a_drain_lets_streams_finish_and_says_goodbye_in_two_steps() {
     let upstream = Upstream::start("blue").await;
     upstream.behave(Behaviour::Held);
     let gate = Gate::before(upstream.address()).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send(get(1)).await;
     upstream.arrived(1).await;
     let drained = async {
@@ -144,7 +144,7 @@ async fn a_drain_lets_streams_finish_and_says_goodbye_in_two_steps() {
 async fn a_drain_does_not_wait_for_a_client_that_does_not_listen() {
     let upstream = Upstream::start("blue").await;
     let gate = Gate::before(upstream.address()).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send(get(1)).await;
     assert!(client.next_of(DATA).await.is_some());
     within("the drain", gate.gateway.drain()).await;
@@ -186,7 +186,7 @@ async fn a_long_stream_keeps_its_connection() {
     let (answer, _) = client.open(request("GET", "/"), true).await;
     upstream.arrived(1).await;
     // A connection that does nothing is gone by then.
-    let mut idle = Frames::silent(&gate).await;
+    let mut idle = Frames::silent(gate.address()).await;
     while idle.next().await.is_some() {}
     upstream.release(1);
     assert_eq!(read(answer).await.unwrap().status, 200);

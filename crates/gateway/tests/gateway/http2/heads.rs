@@ -1,14 +1,14 @@
 //! What a request over HTTP/2 may say of itself (RFC 9113, section 8), and that nothing of it is smuggled on.
 
 use super::super::support::Gate;
-use super::frames::{
+use testkit::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, PROTOCOL_ERROR, block, frame, pseudo,
 };
 use testkit::upstream::Upstream;
 
 /// How a request with these fields and no content ends.
 async fn ask(gate: &Gate, fields: &[(&str, &str)]) -> End {
-    let mut client = Frames::connect(gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &block(fields))).await;
     client.end_of(1).await
 }
@@ -156,7 +156,7 @@ async fn content_that_is_not_as_long_as_announced_is_an_error_of_its_stream() {
         ("3", vec![&b"ab"[..], b"cd"]),
         ("3", vec![&b"abc"[..], smuggled]),
     ] {
-        let mut client = Frames::connect(&gate).await;
+        let mut client = Frames::connect(gate.address()).await;
         let head = block(&[&pseudo("POST")[..], &[("content-length", length)]].concat());
         let mut bytes = frame(HEADERS, END_HEADERS, 1, &head);
         let last = pieces.len() - 1;
@@ -177,7 +177,7 @@ async fn content_that_looks_like_http1_stays_content() {
     let upstream = Upstream::start("blue").await;
     let gate = Gate::before(upstream.address()).await;
     let content = b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send(frame(HEADERS, END_HEADERS, 1, &block(&pseudo("POST")))).await;
     client.send(frame(DATA, END_STREAM, 1, content)).await;
     assert_eq!(client.end_of(1).await, End::Answered(200));
@@ -190,19 +190,19 @@ async fn trailers_are_held_to_the_rules_of_fields() {
     let upstream = Upstream::start("blue").await;
     let gate = Gate::before(upstream.address()).await;
     for (field, is_well) in [(("x", "y"), true), (("connection", "x"), false), (("x", " y"), false)] {
-        let mut client = Frames::connect(&gate).await;
+        let mut client = Frames::connect(gate.address()).await;
         client.send(frame(HEADERS, END_HEADERS, 1, &block(&pseudo("POST")))).await;
         client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&[field]))).await;
         let end = client.end_of(1).await;
         assert_eq!(end == End::Answered(200), is_well, "{field:?}: {end:?}");
     }
     for field in [(":path", "/"), (":method", "200"), (":status", "200"), (":x", "y")] {
-        let mut client = Frames::connect(&gate).await;
+        let mut client = Frames::connect(gate.address()).await;
         client.send(frame(HEADERS, END_HEADERS, 1, &block(&pseudo("POST")))).await;
         client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(&[field]))).await;
         assert!(is_malformed(&client.end_of(1).await), "{field:?}");
     }
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     client.send(frame(HEADERS, END_HEADERS, 1, &block(&pseudo("POST")))).await;
     client.send(frame(HEADERS, END_HEADERS, 1, &block(&[("x", "y")]))).await;
     assert!(is_malformed(&client.end_of(1).await), "trailers end the stream");
@@ -212,7 +212,7 @@ async fn trailers_are_held_to_the_rules_of_fields() {
 async fn a_head_may_come_in_pieces() {
     let upstream = Upstream::start("blue").await;
     let gate = Gate::before(upstream.address()).await;
-    let mut client = Frames::connect(&gate).await;
+    let mut client = Frames::connect(gate.address()).await;
     let block = block(&pseudo("GET"));
     let (first, rest) = block.split_at(7);
     client.send(frame(HEADERS, END_STREAM, 1, first)).await;

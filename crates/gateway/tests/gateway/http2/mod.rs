@@ -5,6 +5,5 @@ mod conformance;
 mod defences;
 mod ends;
 mod exchanges;
-mod frames;
 mod heads;
 mod streaming;

@@ -1,49 +1,50 @@
-//! A client that writes and reads frames, for what no proper client would send.
+//! A client of HTTP/2 that writes and reads frames (RFC 9113, section 4), for what no proper client would send.
+#![allow(missing_docs, reason = "the names are the RFC's")]
 
-use super::super::support::Gate;
-use testkit::raw::RawClient;
+use crate::raw::RawClient;
+use std::net::SocketAddr;
 
-pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-pub(super) const DATA: u8 = 0x0;
-pub(super) const HEADERS: u8 = 0x1;
-pub(super) const PRIORITY: u8 = 0x2;
-pub(super) const RST_STREAM: u8 = 0x3;
-pub(super) const SETTINGS: u8 = 0x4;
-pub(super) const PUSH_PROMISE: u8 = 0x5;
-pub(super) const PING: u8 = 0x6;
-pub(super) const GOAWAY: u8 = 0x7;
-pub(super) const WINDOW_UPDATE: u8 = 0x8;
-pub(super) const CONTINUATION: u8 = 0x9;
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const DATA: u8 = 0x0;
+pub const HEADERS: u8 = 0x1;
+pub const PRIORITY: u8 = 0x2;
+pub const RST_STREAM: u8 = 0x3;
+pub const SETTINGS: u8 = 0x4;
+pub const PUSH_PROMISE: u8 = 0x5;
+pub const PING: u8 = 0x6;
+pub const GOAWAY: u8 = 0x7;
+pub const WINDOW_UPDATE: u8 = 0x8;
+pub const CONTINUATION: u8 = 0x9;
 
-pub(super) const ACK: u8 = 0x1;
-pub(super) const END_STREAM: u8 = 0x1;
-pub(super) const END_HEADERS: u8 = 0x4;
-pub(super) const PADDED: u8 = 0x8;
-pub(super) const WITH_PRIORITY: u8 = 0x20;
+pub const ACK: u8 = 0x1;
+pub const END_STREAM: u8 = 0x1;
+pub const END_HEADERS: u8 = 0x4;
+pub const PADDED: u8 = 0x8;
+pub const WITH_PRIORITY: u8 = 0x20;
 
-pub(super) const NO_ERROR: u32 = 0x0;
-pub(super) const PROTOCOL_ERROR: u32 = 0x1;
-pub(super) const INTERNAL_ERROR: u32 = 0x2;
-pub(super) const FLOW_CONTROL_ERROR: u32 = 0x3;
-pub(super) const STREAM_CLOSED: u32 = 0x5;
-pub(super) const FRAME_SIZE_ERROR: u32 = 0x6;
-pub(super) const REFUSED_STREAM: u32 = 0x7;
-pub(super) const CANCEL: u32 = 0x8;
-pub(super) const COMPRESSION_ERROR: u32 = 0x9;
-pub(super) const ENHANCE_YOUR_CALM: u32 = 0xb;
+pub const NO_ERROR: u32 = 0x0;
+pub const PROTOCOL_ERROR: u32 = 0x1;
+pub const INTERNAL_ERROR: u32 = 0x2;
+pub const FLOW_CONTROL_ERROR: u32 = 0x3;
+pub const STREAM_CLOSED: u32 = 0x5;
+pub const FRAME_SIZE_ERROR: u32 = 0x6;
+pub const REFUSED_STREAM: u32 = 0x7;
+pub const CANCEL: u32 = 0x8;
+pub const COMPRESSION_ERROR: u32 = 0x9;
+pub const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) kind: u8,
-    pub(super) flags: u8,
-    pub(super) stream: u32,
-    pub(super) payload: Vec<u8>,
+pub struct Frame {
+    pub kind: u8,
+    pub flags: u8,
+    pub stream: u32,
+    pub payload: Vec<u8>,
 }
 
 /// What a connection ends with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub enum End {
     /// The stream was reset for this reason.
     Reset(u32),
     /// GOAWAY for this reason, or `None` if the connection was closed without.
@@ -53,7 +54,8 @@ pub(super) enum End {
 }
 
 /// The bytes of a frame.
-pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = vec![length[1], length[2], length[3], kind, flags];
     frame.extend(stream.to_be_bytes());
@@ -62,7 +64,8 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
 }
 
 /// A header block of literals that are not indexed (RFC 7541, section 6.2.2).
-pub(super) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+#[must_use]
+pub fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
         block.push(0);
@@ -86,22 +89,26 @@ pub(super) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// The pseudo-header fields of a request.
-pub(super) fn pseudo(method: &'static str) -> Vec<(&'static str, &'static str)> {
+#[must_use]
+pub fn pseudo(method: &'static str) -> Vec<(&'static str, &'static str)> {
     vec![(":method", method), (":scheme", "http"), (":path", "/"), (":authority", "h")]
 }
 
 /// A GET of `/` as one HEADERS frame.
-pub(super) fn get(stream: u32) -> Vec<u8> {
+#[must_use]
+pub fn get(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_STREAM | END_HEADERS, stream, &block(&pseudo("GET")))
 }
 
 /// A POST to `/` whose content is to come.
-pub(super) fn post(stream: u32) -> Vec<u8> {
+#[must_use]
+pub fn post(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &block(&pseudo("POST")))
 }
 
 /// A SETTINGS frame.
-pub(super) fn settings(values: &[(u16, u32)]) -> Vec<u8> {
+#[must_use]
+pub fn settings(values: &[(u16, u32)]) -> Vec<u8> {
     let mut payload = Vec::new();
     for (name, value) in values {
         payload.extend(name.to_be_bytes());
@@ -111,33 +118,35 @@ pub(super) fn settings(values: &[(u16, u32)]) -> Vec<u8> {
 }
 
 /// A connection of frames.
-pub(super) struct Frames(pub(super) RawClient);
+#[derive(Debug)]
+pub struct Frames(pub RawClient);
 
 impl Frames {
     /// Connects and says nothing.
-    pub(super) async fn silent(gate: &Gate) -> Frames {
-        Frames(RawClient::connect(gate.address()).await)
+    pub async fn silent(address: SocketAddr) -> Frames {
+        Frames(RawClient::connect(address).await)
     }
 
     /// Connects, exchanges settings, and reads until ours are acknowledged.
-    pub(super) async fn connect(gate: &Gate) -> Frames {
-        Frames::with(gate, &[]).await
+    pub async fn connect(address: SocketAddr) -> Frames {
+        Frames::with(address, &[]).await
     }
 
     /// The same, with settings of the client.
-    pub(super) async fn with(gate: &Gate, values: &[(u16, u32)]) -> Frames {
-        let mut frames = Frames::silent(gate).await;
+    pub async fn with(address: SocketAddr, values: &[(u16, u32)]) -> Frames {
+        let mut frames = Frames::silent(address).await;
         frames.send([PREFACE, &settings(values), &frame(SETTINGS, ACK, 0, &[])].concat()).await;
         while frames.next().await.is_none_or(|frame| (frame.kind, frame.flags) != (SETTINGS, ACK)) {}
         frames
     }
 
-    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    /// Sends bytes.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.send(bytes).await;
     }
 
     /// The next frame; `None` once the connection is closed.
-    pub(super) async fn next(&mut self) -> Option<Frame> {
+    pub async fn next(&mut self) -> Option<Frame> {
         let header = self.0.read_exactly(9).await;
         let [high, middle, low, kind, flags, a, b, c, d] = header[..] else { return None };
         let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
@@ -146,7 +155,7 @@ impl Frames {
     }
 
     /// The next frame of a kind; `None` if the connection is closed before.
-    pub(super) async fn next_of(&mut self, kind: u8) -> Option<Frame> {
+    pub async fn next_of(&mut self, kind: u8) -> Option<Frame> {
         loop {
             let frame = self.next().await?;
             if frame.kind == kind {
@@ -156,7 +165,7 @@ impl Frames {
     }
 
     /// How a stream, or the connection, ends.
-    pub(super) async fn end_of(&mut self, stream: u32) -> End {
+    pub async fn end_of(&mut self, stream: u32) -> End {
         let mut status = 0;
         while let Some(frame) = self.next().await {
             match frame.kind {
@@ -177,7 +186,7 @@ impl Frames {
     }
 
     /// Whether the connection still serves: a PING comes back.
-    pub(super) async fn is_alive(&mut self) -> bool {
+    pub async fn is_alive(&mut self) -> bool {
         self.send(frame(PING, 0, 0, b"tealgate")).await;
         while let Some(frame) = self.next().await {
             if (frame.kind, frame.flags, &*frame.payload) == (PING, ACK, b"tealgate") {
@@ -188,7 +197,9 @@ impl Frames {
     }
 }
 
-pub(super) fn reason(bytes: &[u8]) -> u32 {
+/// The number at the beginning of a payload: the reason of RST_STREAM, the last stream of GOAWAY.
+#[must_use]
+pub fn reason(bytes: &[u8]) -> u32 {
     u32::from_be_bytes(bytes[..4].try_into().unwrap())
 }
 
