@@ -17,6 +17,7 @@ mod hold;
 mod http2;
 mod http2_upstreams;
 mod limits;
+mod outages;
 mod overload;
 mod paths;
 mod relayed;

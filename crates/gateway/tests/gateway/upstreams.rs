@@ -124,3 +124,28 @@ async fn a_key_always_reaches_the_same_node() {
     }
     assert_eq!(reached.len(), 2);
 }
+
+#[tokio::test]
+async fn cookies_and_combinations_are_keys_too() {
+    let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
+    for more in [
+        json!({"type": "chash", "hash_on": "cookie", "key": "user"}),
+        json!({"type": "chash", "hash_on": "vars_combinations", "key": "$cookie_user-${http_host}"}),
+        json!({"type": "chash", "hash_on": "vars", "key": "arg_user"}),
+    ] {
+        let resources =
+            [upstream_with("u", &[a.address(), b.address()], &more), route(&json!({"upstream_id": "u"}))];
+        let gate = Gate::with(settings(), &resources).await;
+        let mut client = gate.client().await;
+        let mut reached = std::collections::BTreeSet::new();
+        for user in 0..20 {
+            let request =
+                format!("GET /?user={user} HTTP/1.1\r\nHost: h\r\nCookie: a=b; user={user}\r\n\r\n");
+            let first = client.ask(&request).await.header("x-colour").unwrap().to_owned();
+            let second = client.ask(&request).await.header("x-colour").unwrap().to_owned();
+            assert_eq!(first, second, "{more}");
+            reached.insert(first);
+        }
+        assert_eq!(reached.len(), 2, "{more}");
+    }
+}

@@ -1,6 +1,7 @@
 use crate::support::{Gate, consumer, credential, route};
 use model::resource::Kind;
 use serde_json::{Value, json};
+use testkit::upstream::Upstream;
 
 fn jack() -> (Kind, Value) {
     consumer("jack", &json!({"key-auth": {"key": "jacks-key"}}))
@@ -145,4 +146,33 @@ async fn the_label_custom_id_is_passed_on() {
     let gate = Gate::with(&[route(&json!({"key-auth": {}})), labelled]).await;
     assert_eq!(gate.get("/", &[("apikey", "jacks-key")]).await.status, 200);
     assert_eq!(gate.last_request().values("x-consumer-custom-id"), ["4711"]);
+}
+
+#[tokio::test]
+async fn a_consumer_always_reaches_the_same_node_whatever_its_key() {
+    let (one, two) = (Upstream::start("one").await, Upstream::start("two").await);
+    let nodes = json!({one.address().to_string(): 1, two.address().to_string(): 1});
+    let upstream = json!({"type": "chash", "hash_on": "consumer", "nodes": nodes});
+    let route = json!({"id": "r", "uri": "/*", "upstream": upstream, "plugins": {"key-auth": {}}});
+    let mut resources = vec![(Kind::Route, route)];
+    for number in 0..12 {
+        let name = format!("c{number}");
+        resources.push(consumer(&name, &json!({})));
+        for key in ["a", "b"] {
+            let conf = json!({"key-auth": {"key": format!("{name}-{key}")}});
+            resources.push(credential(&name, key, &conf));
+        }
+    }
+    let gate = Gate::with(&resources).await;
+    let mut reached = std::collections::BTreeSet::new();
+    for number in 0..12 {
+        let mut of_consumer = std::collections::BTreeSet::new();
+        for key in ["a", "b"] {
+            let answer = gate.get("/", &[("apikey", &format!("c{number}-{key}"))]).await;
+            of_consumer.insert(answer.header("x-colour").expect("a node"));
+        }
+        assert_eq!(of_consumer.len(), 1, "c{number}");
+        reached.extend(of_consumer);
+    }
+    assert_eq!(reached.len(), 2);
 }
