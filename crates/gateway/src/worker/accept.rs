@@ -9,6 +9,7 @@ use crate::listen::Bound;
 use crate::refusal::Refusal;
 use crate::request::Connection;
 use crate::settings::Listener;
+use crate::timer::ticks;
 use crate::trust::Standing;
 use socket2::SockRef;
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +21,8 @@ use tokio::task::JoinHandle;
 
 /// How long to wait when the system is out of file descriptors or memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+/// The least time between two complaints about that.
+const COMPLAINT_MS: u64 = 60_000;
 
 /// Bytes of answers that the system holds for a client and has not sent yet.
 const MAX_UNSENT_BYTES: u32 = 128 * 1024;
@@ -50,7 +53,7 @@ impl Acceptor {
 async fn accept(worker: Rc<Worker>, acceptor: Acceptor) {
     let Acceptor { place, sockets } = acceptor;
     let Some(listener) = worker.settings.listen.get(place).copied() else { return };
-    let mut late = 0;
+    let (mut late, mut complain_at) = (0, 0);
     let wakeup = worker.timers.timer();
     loop {
         // Outside the task's budget: one that is used up would look like an empty queue.
@@ -74,7 +77,10 @@ async fn accept(worker: Rc<Worker>, acceptor: Acceptor) {
             Some(Err(error)) if is_of_one_connection(&error) => {}
             Some(Err(_)) if worker.draining.get() => return,
             Some(Err(error)) => {
-                tracing::warn!(address = %listener.address, %error, "cannot accept connections for a moment");
+                if worker.timers.now() >= complain_at {
+                    complain_at = worker.timers.now() + ticks(COMPLAINT_MS);
+                    tracing::warn!(address = %listener.address, %error, "cannot accept connections for a moment");
+                }
                 clock::pause(EXHAUSTED_PAUSE).await;
             }
             None => return,

@@ -5,6 +5,7 @@
 //! ```
 
 mod admin_listeners;
+mod descriptors;
 mod error;
 mod follow;
 mod gateway_settings;
@@ -42,6 +43,7 @@ const CONTROL_THREADS: usize = 2;
 pub fn run(arguments: &ServeArgs, output: Output) -> Outcome {
     let options = Options::new(arguments)?;
     logging::start(&options.prepared.settings.log);
+    descriptors::raise(options.prepared.settings.limits.connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_name("control")

@@ -13,6 +13,7 @@ mod harness;
 mod mixed;
 mod node_health;
 mod operation;
+mod overload;
 mod release_cli;
 mod release_roles;
 mod reload;
