@@ -9,6 +9,7 @@
 
 pub mod certificate;
 pub mod keys;
+pub mod pem;
 pub mod server;
 pub mod state;
 pub mod ttl;

@@ -7,6 +7,7 @@ use release::controller::Controller;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
+use store::secret::Keyring;
 use tokio::sync::{Mutex, watch};
 
 /// Which Admin API a listener speaks.
@@ -40,6 +41,8 @@ pub struct AdminState {
     pub plugins: &'static [PluginInfo],
     /// Who may do what.
     pub keys: Arc<Keys>,
+    /// Seals private keys before they are stored.
+    pub keyring: Arc<Keyring>,
     /// From which addresses; default: loopback.
     pub allow_admin: Arc<[Cidr]>,
     /// The release controller of this process; without one the release API shows apps only.
@@ -62,12 +65,18 @@ pub struct AdminState {
 impl AdminState {
     /// A state with the defaults: loopback only, writes wait up to 5 s, role `all`, ready, no metrics.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, plugins: &'static [PluginInfo], keys: Arc<Keys>) -> AdminState {
+    pub fn new(
+        store: Arc<dyn Store>,
+        plugins: &'static [PluginInfo],
+        keys: Arc<Keys>,
+        keyring: Arc<Keyring>,
+    ) -> AdminState {
         let (_, readiness) = watch::channel(Readiness::Ready);
         AdminState {
             store,
             plugins,
             keys,
+            keyring,
             allow_admin: ["127.0.0.0/8", "::1"].into_iter().filter_map(Cidr::parse).collect(),
             controller: None,
             apply_timeout: Duration::from_secs(5),

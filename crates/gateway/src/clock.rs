@@ -16,6 +16,12 @@ pub(crate) fn unix_us() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// The wall clock as certificates are checked against it.
+#[must_use]
+pub(crate) fn wall() -> rustls::pki_types::UnixTime {
+    rustls::pki_types::UnixTime::now()
+}
+
 /// A point in time and the wall-clock time that belongs to it: one of the two is enough to read per request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor {

@@ -111,6 +111,9 @@ fn find<'t>(table: &'t Table, request: &Request<'_>) -> Result<&'t Route, Refusa
     if let Some(error) = request.path_error() {
         return Err(error.into());
     }
+    if let Some(tls) = &request.connection.tls {
+        tls.admits(table.tls(), request.host(), request.path())?;
+    }
     let client = request.client_ip();
     let accepts = |route: &Route| {
         route.accepts(method, client)

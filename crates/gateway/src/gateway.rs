@@ -4,7 +4,7 @@ use crate::health::Checker;
 use crate::hold::Holds;
 use crate::listen::{Bound, ListenError, Listening, Sockets};
 use crate::settings::{Listener, Settings};
-use crate::table::{Compiler, Problem, Table};
+use crate::table::{Certificate, Compiler, Problem, Table};
 use crate::upstream::tls::{CaFileError, Connectors};
 use crate::worker::{Census, Message, Start, run};
 use model::record::{Answerer, Lane};
@@ -61,6 +61,7 @@ pub struct Gateway {
     totals: Arc<Totals>,
     failures: Arc<Samples>,
     holds: Arc<Holds>,
+    certificates: std::sync::Mutex<Vec<Certificate>>,
     configuration: Mutex<Configuration>,
     checker: Checker,
 }
@@ -116,7 +117,8 @@ impl Gateway {
         let compiler = Compiler::new(threads, settings.always_verify_upstreams, Arc::clone(&series))
             .with_assignment_key(&settings.assignment_key)
             .with_retry_budget(settings.retry_budget)
-            .with_plugins(settings.plugins, settings.limit_keys);
+            .with_plugins(settings.plugins, settings.limit_keys)
+            .with_secrets(Arc::clone(&settings.secrets), settings.fallback_sni.clone());
         let given = sockets.given();
         let listening = settings.listen.iter().zip(given);
         let listening = listening.map(|(listener, address)| Listener { address, ..*listener }).collect();
@@ -155,6 +157,7 @@ impl Gateway {
             totals,
             failures,
             holds,
+            certificates: std::sync::Mutex::default(),
             configuration,
             checker,
         })
@@ -222,6 +225,12 @@ impl Gateway {
         &self.failures
     }
 
+    /// The certificates that are shown to clients.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<Certificate> {
+        self.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Compiles a configuration and returns once every thread runs it: a request whose upstream is claimed after that
     /// is claimed under it.
     ///
@@ -234,6 +243,8 @@ impl Gateway {
     ) -> Result<Applied, ThreadEnded> {
         let mut configuration = self.configuration.lock().await;
         let (table, problems) = configuration.compiler.compile(revision, resources);
+        *self.certificates.lock().unwrap_or_else(PoisonError::into_inner) =
+            configuration.compiler.certificates();
         let table = Arc::new(table);
         let mut acknowledged = Vec::with_capacity(self.mailboxes.len());
         for mailbox in &self.mailboxes {

@@ -27,6 +27,7 @@ pub mod router;
 mod settings;
 pub mod table;
 mod timer;
+mod tls;
 mod trust;
 mod upstream;
 mod vars;

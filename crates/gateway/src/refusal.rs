@@ -53,6 +53,12 @@ pub(crate) enum Refusal {
     NoNode,
     #[error("too many requests wait for a stream to the upstream")]
     NoStream,
+    #[error("client certificate was not present")]
+    ClientCertificateMissing,
+    #[error("client certificate verification is not passed")]
+    ClientCertificateInvalid,
+    #[error("the connection was made for another host")]
+    Misdirected,
     #[error("too many connections")]
     TooManyConnections,
     #[error("too many requests at a time")]
@@ -68,7 +74,12 @@ impl Refusal {
     pub(crate) fn status(&self) -> u16 {
         match self {
             Refusal::Head(error) => error.status(),
-            Refusal::Target(_) | Refusal::Body(_) | Refusal::NotHttp2 => 400,
+            Refusal::Target(_)
+            | Refusal::Body(_)
+            | Refusal::NotHttp2
+            | Refusal::ClientCertificateMissing
+            | Refusal::ClientCertificateInvalid => 400,
+            Refusal::Misdirected => 421,
             Refusal::RouteNotFound | Refusal::ServiceGone => 404,
             Refusal::MethodNotAllowed => 405,
             Refusal::HeadTimeout | Refusal::BodyTimeout => 408,

@@ -2,6 +2,7 @@
 
 use crate::plugin::Run;
 use crate::table::Identity;
+use crate::tls::Session;
 use crate::trust::{Origin, Standing, Trust};
 use http1::target::TargetError;
 use http1::{Known, RequestHead, Version};
@@ -23,6 +24,8 @@ pub(crate) struct Connection {
     pub(crate) scheme: &'static str,
     /// What is thought of the client.
     pub(crate) standing: Standing,
+    /// What its TLS handshake has shown.
+    pub(crate) tls: Option<Box<Session>>,
 }
 
 impl Connection {
@@ -34,6 +37,7 @@ impl Connection {
             local_port_text: local.port().to_string(),
             scheme: "http",
             standing: Standing::Unknown,
+            tls: None,
         }
     }
 
@@ -42,6 +46,12 @@ impl Connection {
         (self.peer, self.local) = (source, destination);
         self.peer_text = source.ip().to_canonical().to_string();
         self.local_port_text = destination.port().to_string();
+    }
+
+    /// The same connection after its TLS handshake.
+    pub(crate) fn secure(&mut self, session: Session) {
+        self.scheme = "https";
+        self.tls = Some(Box::new(session));
     }
 }
 

@@ -4,9 +4,10 @@
 use crate::plugin::PluginKind;
 use crate::table::BudgetRule;
 use crate::trust::Trust;
-use model::secret::SecretKey;
+use model::secret::{Opener, SecretKey, Unsealed};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How the gateway runs. Times are milliseconds.
 #[derive(Clone, Debug)]
@@ -73,6 +74,15 @@ pub struct Settings {
     pub replay_bytes: usize,
     /// Bounds of HTTP/2 towards upstreams.
     pub upstream_http2: UpstreamHttp2,
+    /// From the first byte of a TLS handshake to its last; then the connection is closed.
+    pub handshake_timeout_ms: u64,
+    /// TLS handshakes under way over all threads, which share them equally; beyond it a connection is closed.
+    pub max_handshakes: usize,
+    /// The name that stands for TLS clients that name no host, or one that no SSL resource is for; without it they are
+    /// refused.
+    pub fallback_sni: Option<String>,
+    /// Opens the private keys of resources.
+    pub secrets: Arc<dyn Opener>,
     /// Signs what says which colour a user was assigned to. The same in all gateways of a data directory.
     pub assignment_key: SecretKey,
 }
@@ -153,6 +163,10 @@ impl Default for Settings {
             limit_keys: 262_144,
             replay_bytes: 64 * 1024,
             upstream_http2: UpstreamHttp2::default(),
+            handshake_timeout_ms: 10_000,
+            max_handshakes: 4_096,
+            fallback_sni: None,
+            secrets: Arc::new(Unsealed),
             assignment_key: SecretKey([0; 32]),
         }
     }

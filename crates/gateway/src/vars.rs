@@ -101,6 +101,7 @@ impl<'a> RequestVariables<'a> {
             "service_id" => route?.service.as_str().into(),
             "service_name" => route?.service_name.as_str().into(),
             "consumer_name" => request.consumer_name()?.into(),
+            _ if name.starts_with("ssl_") => request.connection.tls.as_ref()?.variable(name)?.into(),
             _ => request.run.as_ref()?.variable(name)?.into(),
         })
     }

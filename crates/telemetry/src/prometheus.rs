@@ -210,6 +210,18 @@ fn process_wide(out: &mut String, totals: &TotalsSnapshot) {
             "Heads refused as malformed or too large.",
             totals.bad_requests,
         ),
+        (
+            "tealgate_tls_handshakes_total",
+            "counter",
+            "TLS handshakes of clients that were done.",
+            totals.handshakes_done,
+        ),
+        (
+            "tealgate_tls_handshakes_failed_total",
+            "counter",
+            "TLS handshakes of clients that failed, took too long, or were too many.",
+            totals.handshakes_failed,
+        ),
         ("tealgate_bytes_received_total", "counter", "Bytes read from clients.", totals.bytes_received),
         ("tealgate_bytes_sent_total", "counter", "Bytes written to clients.", totals.bytes_sent),
         (

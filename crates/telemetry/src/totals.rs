@@ -19,6 +19,8 @@ pub struct ThreadTotals {
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
     retries_refused: AtomicU64,
+    handshakes_done: AtomicU64,
+    handshakes_failed: AtomicU64,
 }
 
 impl ThreadTotals {
@@ -40,6 +42,16 @@ impl ThreadTotals {
     /// A head that is not well-formed, or over a limit, was refused.
     pub fn bad_request(&self) {
         add(&self.bad_requests, 1, Ordering::Relaxed);
+    }
+
+    /// A client's TLS handshake was done.
+    pub fn handshake_done(&self) {
+        add(&self.handshakes_done, 1, Ordering::Relaxed);
+    }
+
+    /// A client's TLS handshake failed, took too long, or was one too many.
+    pub fn handshake_failed(&self) {
+        add(&self.handshakes_failed, 1, Ordering::Relaxed);
     }
 
     /// Bytes of a request's head and body were read; the framing of chunks is not counted.
@@ -88,6 +100,12 @@ pub struct TotalsSnapshot {
     /// Tries that failed and were not repeated, because the upstream's retry budget was spent.
     #[serde(default)]
     pub retries_refused: u64,
+    /// TLS handshakes of clients that were done.
+    #[serde(default)]
+    pub handshakes_done: u64,
+    /// TLS handshakes of clients that failed.
+    #[serde(default)]
+    pub handshakes_failed: u64,
     /// Lines of the access log that were dropped, because its writer could not keep up or could not write.
     pub log_lines_dropped: u64,
     /// Failed writes and failed openings of the access log.
@@ -143,6 +161,8 @@ impl Totals {
             sum.bytes_received += thread.bytes_received.load(Ordering::Relaxed);
             sum.bytes_sent += thread.bytes_sent.load(Ordering::Relaxed);
             sum.retries_refused += thread.retries_refused.load(Ordering::Relaxed);
+            sum.handshakes_done += thread.handshakes_done.load(Ordering::Relaxed);
+            sum.handshakes_failed += thread.handshakes_failed.load(Ordering::Relaxed);
         }
         sum
     }

@@ -1,9 +1,9 @@
 //! The shapes of API7's answers: `{"value": ..., "warning_msg"?}` and flat lists (APISIX §1.9).
 
 use crate::api7::{route_form, upstreams};
-use crate::resources::Progress;
 use crate::resources::view::Shown;
 use crate::resources::write::Written;
+use crate::resources::{Progress, secrets};
 use crate::wire::reply;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 /// A resource as this dialect shows it.
 pub(crate) fn flat(shown: &Shown) -> Value {
+    let value = secrets::shown(shown.kind, &shown.value);
     match shown.kind {
-        Kind::Route => route_form::shown(&shown.value),
-        Kind::Upstream => upstreams::shown(&shown.value),
-        _ => shown.value.clone(),
+        Kind::Route => route_form::shown(&value),
+        Kind::Upstream => upstreams::shown(&value),
+        _ => value,
     }
 }
 

@@ -12,6 +12,7 @@ mod route_form;
 mod routes;
 mod service_form;
 mod services;
+mod ssls;
 mod upstreams;
 
 use crate::apisix::{Call, PREFIX, fixed, is_dispatched};
@@ -38,6 +39,7 @@ async fn answer(state: &AdminState, request: Request) -> Result<Response, Proble
         ["routes", ..] => routes::answer(state, Call::read(request).await?).await,
         ["services", _, "upstreams", ..] => upstreams::answer(state, Call::read(request).await?).await,
         ["consumers", ..] => consumers::answer(state, Dialect::Api7, Call::read(request).await?).await,
+        ["ssls", ..] => ssls::answer(state, Call::read(request).await?).await,
         ["services", ..] => services::answer(state, Call::read(request).await?).await,
         [other, ..] => Err(Problem::NotFound(format!("Unsupported resource type: {other}"))),
     }

@@ -1,8 +1,8 @@
 //! The shapes of APISIX's answers, version 3 (APISIX §1.3).
 
-use crate::resources::Progress;
 use crate::resources::view::Shown;
 use crate::resources::write::Written;
+use crate::resources::{Progress, secrets};
 use crate::wire::reply;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -28,7 +28,7 @@ fn key(shown: &Shown) -> String {
 fn with_indexes(shown: &Shown) -> Value {
     json!({
         "key": key(shown),
-        "value": shown.value,
+        "value": secrets::shown(shown.kind, &shown.value),
         "createdIndex": shown.created,
         "modifiedIndex": shown.modified,
     })
@@ -48,7 +48,10 @@ pub(crate) fn list(page: &[Shown], total: usize) -> Response {
 /// Of a write; without the indexes, as in APISIX.
 pub(crate) fn written(written: &Written) -> Response {
     let status = if written.is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let body = json!({"key": key(&written.shown), "value": written.shown.value});
+    let body = json!({
+        "key": key(&written.shown),
+        "value": secrets::shown(written.shown.kind, &written.shown.value),
+    });
     written.progress.mark(reply::json(status, &body))
 }
 

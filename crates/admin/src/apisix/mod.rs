@@ -66,6 +66,7 @@ pub(crate) fn gateway_kind(collection: &str) -> Result<Kind, Problem> {
         "services" => Ok(Kind::Service),
         "upstreams" => Ok(Kind::Upstream),
         "consumers" => Ok(Kind::Consumer),
+        "ssls" => Ok(Kind::Ssl),
         other => Err(Problem::NotFound(format!("Unsupported resource type: {other}"))),
     }
 }

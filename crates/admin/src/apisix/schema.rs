@@ -10,7 +10,8 @@ use model::resource::Kind;
 use model::schema;
 
 /// The kinds whose schemas are shown.
-pub(crate) const KINDS: [Kind; 4] = [Kind::Route, Kind::Service, Kind::Upstream, Kind::Consumer];
+pub(crate) const KINDS: [Kind; 5] =
+    [Kind::Route, Kind::Service, Kind::Upstream, Kind::Ssl, Kind::Consumer];
 
 /// The schema that the segments after `schema` name.
 pub(crate) fn get(plugins: &[PluginInfo], segments: &[&str], query: &Query) -> Result<Response, Problem> {

@@ -6,6 +6,7 @@ pub(crate) mod merge;
 mod owned;
 pub(crate) mod references;
 pub(crate) mod remove;
+pub(crate) mod secrets;
 mod times;
 pub(crate) mod view;
 pub(crate) mod write;

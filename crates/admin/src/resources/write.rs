@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::consumers::must_be_unique;
 use crate::resources::view::{self, Shown};
-use crate::resources::{EXPIRES_AT_MS, Progress, merge, owned, read_only, references, times};
+use crate::resources::{EXPIRES_AT_MS, Progress, merge, owned, read_only, references, secrets, times};
 use crate::state::AdminState;
 use crate::wire::problem::Problem;
 use model::check;
@@ -78,11 +78,14 @@ async fn attempt(state: &AdminState, order: &Order) -> Result<Written, Problem> 
         return Err(read_only(current.kind, &current.id));
     }
     let desired = desired(order, current.as_ref(), clock::unix_s())?;
+    let desired = secrets::opened(state, order.kind, desired)?;
     check::check(order.kind, &desired, state.plugins).map_err(|error| Problem::invalid(error.to_string()))?;
+    secrets::check(order.kind, &desired)?;
     references::must_exist(state, order.kind, &desired).await?;
     if let (Kind::Consumer | Kind::Credential, Some(id)) = (order.kind, &order.id) {
         must_be_unique(state, order.kind, id, &desired).await?;
     }
+    let desired = secrets::sealed(state, order.kind, desired);
     match from_file {
         Some(file) => match owned::write(state, file, &desired).await? {
             Some(overlay) => commit_overlay(state, file, overlay).await,

@@ -17,6 +17,7 @@ mod origins;
 mod patches;
 mod plugins_and_schemas;
 mod releases;
+mod ssls;
 mod support;
 mod ttl;
 mod walkthrough;

@@ -160,7 +160,7 @@ async fn an_empty_array_is_an_empty_object() {
 #[tokio::test]
 async fn resources_of_other_kinds_are_named_as_unsupported() {
     let gate = Gate::start(Dialect::Apisix).await;
-    for kind in ["protos", "ssls", "global_rules", "plugin_configs", "apps", "overlays", "nonsense"] {
+    for kind in ["protos", "secrets", "global_rules", "plugin_configs", "apps", "overlays", "nonsense"] {
         let text = format!("Unsupported resource type: {kind}");
         gate.call("GET", &format!("/{kind}"), ()).await.is_error(404, &text);
         gate.call("PUT", &format!("/{kind}/1"), "{}").await.is_error(404, &text);

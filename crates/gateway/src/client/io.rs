@@ -9,12 +9,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// The client's end of an exchange.
 #[derive(Debug)]
 pub(crate) enum ClientIo {
     /// A socket.
     Plain(TcpStream),
+    /// A socket with TLS on it.
+    Tls(Box<TlsStream<TcpStream>>),
     /// One stream of an HTTP/2 connection: it reads as the content of the request, and what is written is the content
     /// of the answer.
     Http2(Box<Http2Stream>),
@@ -54,14 +57,14 @@ impl ClientIo {
 impl Source for ClientIo {
     fn has_ended(&self) -> bool {
         match self {
-            ClientIo::Plain(_) => false,
+            ClientIo::Plain(_) | ClientIo::Tls(_) => false,
             ClientIo::Http2(stream) => stream.has_ended(),
         }
     }
 
     fn take_trailers(&mut self) -> Option<Box<HeaderMap>> {
         match self {
-            ClientIo::Plain(_) => None,
+            ClientIo::Plain(_) | ClientIo::Tls(_) => None,
             ClientIo::Http2(stream) => stream.take_trailers(),
         }
     }
@@ -75,6 +78,7 @@ impl Sink for ClientIo {
     fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: Option<&HeaderMap>) -> Poll<io::Result<()>> {
         match self {
             ClientIo::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            ClientIo::Tls(stream) => Pin::new(stream).poll_flush(cx),
             ClientIo::Http2(stream) => stream.poll_finish(cx, trailers),
         }
     }
@@ -85,6 +89,7 @@ impl AsyncRead for ClientIo {
         match self.get_mut() {
             ClientIo::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
             ClientIo::Http2(stream) => Pin::new(stream).poll_read(cx, buf),
+            ClientIo::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -94,6 +99,7 @@ impl AsyncWrite for ClientIo {
         match self.get_mut() {
             ClientIo::Plain(socket) => Pin::new(socket).poll_write(cx, buf),
             ClientIo::Http2(stream) => Pin::new(stream).poll_write(cx, buf),
+            ClientIo::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -105,6 +111,7 @@ impl AsyncWrite for ClientIo {
         match self.get_mut() {
             ClientIo::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, bufs),
             ClientIo::Http2(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            ClientIo::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -112,6 +119,7 @@ impl AsyncWrite for ClientIo {
         match self.get_mut() {
             ClientIo::Plain(socket) => Pin::new(socket).poll_flush(cx),
             ClientIo::Http2(stream) => Pin::new(stream).poll_flush(cx),
+            ClientIo::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -119,6 +127,7 @@ impl AsyncWrite for ClientIo {
         match self.get_mut() {
             ClientIo::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
             ClientIo::Http2(stream) => Pin::new(stream).poll_shutdown(cx),
+            ClientIo::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -7,9 +7,11 @@ mod holds;
 mod places;
 mod problem;
 mod routes;
+mod ssls;
 
 pub use problem::Problem;
 pub(crate) use problem::is_header;
+pub use ssls::Certificate;
 
 use super::{BudgetRule, Ground, Table, Target};
 use crate::assignment::Assigner;
@@ -21,10 +23,11 @@ use foldhash::HashMap;
 use model::overlay::{self, Overlay};
 use model::policy::HeldRequests;
 use model::resource::{Kind, Resource, Revision};
-use model::secret::SecretKey;
+use model::secret::{Opener, SecretKey, Unsealed};
 use model::service::Service;
 use model::upstream::Upstream;
 use places::Places;
+use ssls::Ssls;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use telemetry::series::Registry;
@@ -49,6 +52,7 @@ pub struct Compiler {
     services: HashMap<String, Arc<EffectiveService>>,
     places: Places,
     assigner: Assigner,
+    ssls: Ssls,
     consumers: consumers::Kept,
     kinds: &'static [PluginKind],
     /// What instances of plugins share through all tables.
@@ -106,6 +110,7 @@ impl Compiler {
             overlays: HashMap::default(),
             services: HashMap::default(),
             places: Places::default(),
+            ssls: Ssls::new(Arc::new(Unsealed), None),
             assigner: Assigner::new(&SecretKey([0; 32]), threads),
             consumers: consumers::Kept::default(),
             kinds: &[],
@@ -145,12 +150,20 @@ impl Compiler {
         &self.holds
     }
 
+    /// The same with who opens private keys, and with the name that stands for TLS clients that name no host.
+    #[must_use]
+    pub fn with_secrets(mut self, opener: Arc<dyn Opener>, fallback_sni: Option<String>) -> Compiler {
+        self.ssls = Ssls::new(opener, fallback_sni);
+        self
+    }
+
     /// Builds the table of `resources`, which are in the store's order, at `revision`. Costs what differs from the
     /// last ones, and a look at every route if that is more than routes.
     #[must_use]
     pub fn compile(&mut self, revision: Revision, resources: Vec<Arc<Resource>>) -> (Table, Vec<Problem>) {
         let before = std::mem::take(&mut self.resources);
         let changes = Changes::between(&before, &resources);
+        self.compile_ssls(&changes, &resources);
         self.compile_targets(&changes);
         self.read_overlays(&changes);
         self.compile_services(&changes);
@@ -163,7 +176,7 @@ impl Compiler {
         self.forget_unused_tallies();
         self.health.sweep();
         let problems = self.problems.values().flatten().chain(self.consumers.problems());
-        (self.places.table(revision, consumers), problems.cloned().collect())
+        (self.places.table(revision, consumers).with_tls(self.ssls.names()), problems.cloned().collect())
     }
 
     /// The targets with health checks that requests can come to. One without weight is not looked at.

@@ -14,7 +14,7 @@ mod target;
 pub use crate::balance::budget::BudgetRule;
 pub use crate::balance::picker::{NoNode, Turn};
 pub(crate) use compile::is_header;
-pub use compile::{Compiler, Problem};
+pub use compile::{Certificate, Compiler, Problem};
 pub use consumers::{Consumer, Consumers, Identity};
 pub(crate) use pinned::Pinned;
 pub use route::{Route, RouteDefault};
@@ -24,6 +24,7 @@ pub use target::{Node, Target};
 
 use crate::hold::Hold;
 use crate::router::{Router, Trie};
+use crate::tls::Names;
 use foldhash::HashSet;
 use model::resource::Revision;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub struct Table {
     /// Who may send requests.
     pub consumers: Arc<Consumers>,
     holds: Arc<[Arc<Hold>]>,
+    tls: Arc<Names>,
 }
 
 impl Table {
@@ -73,6 +75,16 @@ impl Table {
     /// The holds of all rules.
     pub(crate) fn holds(&self) -> &[Arc<Hold>] {
         &self.holds
+    }
+
+    /// Certificates by name.
+    pub(crate) fn tls(&self) -> &Arc<Names> {
+        &self.tls
+    }
+
+    /// The same table with other certificates.
+    fn with_tls(self, tls: &Arc<Names>) -> Table {
+        Table { tls: Arc::clone(tls), ..self }
     }
 
     /// The targets that requests of any route can come to.

@@ -3,6 +3,7 @@
 use super::Worker;
 use super::census::{Verdict, counted_as};
 use super::relayed::read_header;
+use crate::client::http2::serve_http2;
 use crate::client::{ClientIo, serve_client};
 use crate::clock;
 use crate::listen::Bound;
@@ -10,6 +11,7 @@ use crate::refusal::Refusal;
 use crate::request::Connection;
 use crate::settings::Listener;
 use crate::timer::ticks;
+use crate::tls;
 use crate::trust::Standing;
 use socket2::SockRef;
 use std::net::{IpAddr, SocketAddr};
@@ -95,9 +97,6 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
 }
 
 fn open(worker: &Rc<Worker>, listener: Listener, socket: TcpStream, peer: SocketAddr) {
-    if listener.tls {
-        return;
-    }
     let Ok(local) = socket.local_addr() else { return };
     // What a client does not take is to wait here, where it is seen, and not in megabytes of the system's. A system that
     // does not know the option is none to refuse connections for.
@@ -123,9 +122,28 @@ fn open(worker: &Rc<Worker>, listener: Listener, socket: TcpStream, peer: Socket
             Verdict::Refused => Some(Refusal::TooManyConnections),
             Verdict::Ignored => return,
         };
-        let io = ClientIo::Plain(socket);
-        serve_client(worker, io, connection, refusal).await;
+        if listener.tls {
+            // Too many connections is no time for handshakes: such a client is told by the end of its connection.
+            if refusal.is_none() {
+                Box::pin(serve_tls(worker, socket, connection)).await;
+            }
+            return;
+        }
+        serve_client(worker, ClientIo::Plain(socket), connection, refusal).await;
     });
+}
+
+/// Serves a connection that begins with a TLS handshake.
+async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, mut connection: Connection) {
+    // In a box of its own, so that what the handshake needs is let go of afterwards.
+    let Some(accepted) = Box::pin(tls::accept(&worker, socket, &mut connection)).await else { return };
+    let io = ClientIo::Tls(accepted.io);
+    if accepted.http2 {
+        let nothing = worker.buffers.buffer();
+        Box::pin(serve_http2(&worker, io, nothing, Rc::new(connection))).await;
+    } else {
+        serve_client(worker, io, connection, None).await;
+    }
 }
 
 /// A connection that is counted while it lives.

@@ -21,6 +21,7 @@ use crate::hold::Waiting;
 use crate::settings::Settings;
 use crate::table::{Pinned, Table, Target};
 use crate::timer::Timers;
+use crate::tls::Handshakes;
 use crate::upstream::pool::Pools;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::Connectors;
@@ -73,6 +74,8 @@ pub(crate) struct Worker {
     /// Idle connections are closed, too.
     pub(crate) closing: Cell<bool>,
     pub(crate) anchor: Cell<Anchor>,
+    /// TLS handshakes of this thread.
+    pub(crate) handshakes: Handshakes,
 }
 
 impl Worker {

@@ -9,6 +9,7 @@ use crate::listen::Bound;
 use crate::settings::Settings;
 use crate::table::{Pinned, Table};
 use crate::timer::{TICK_MS, Timers};
+use crate::tls::Handshakes;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::Connectors;
 use std::cell::{Cell, RefCell};
@@ -82,6 +83,7 @@ fn worker(start: Start) -> (Rc<Worker>, Vec<Bound>, mpsc::UnboundedReceiver<Mess
         draining: Cell::new(false),
         closing: Cell::new(false),
         anchor: Cell::new(Anchor::read()),
+        handshakes: Handshakes::new(start.settings.max_handshakes.div_ceil(start.settings.threads.max(1))),
         settings: start.settings,
     };
     (Rc::new(worker), start.listeners, start.mailbox)

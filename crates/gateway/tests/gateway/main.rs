@@ -31,5 +31,6 @@ mod support;
 mod swap;
 mod takeover;
 mod timeouts;
+mod tls;
 mod upgrade;
 mod upstreams;

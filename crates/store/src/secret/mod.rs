@@ -22,6 +22,7 @@ mod tests;
 pub use file::FILE_NAME;
 
 use aws_lc_rs::hkdf;
+use model::secret::{Opener, SecretText};
 use seal::Sealer;
 use std::fmt;
 use std::io;
@@ -156,6 +157,15 @@ fn derive(master: &hkdf::Prk, label: &str) -> [u8; KEY_BYTES] {
         master.expand(&[label.as_bytes()], hkdf::HKDF_SHA256).and_then(|expanded| expanded.fill(&mut key));
     debug_assert!(filled.is_ok(), "HKDF gives as many bytes as its hash has");
     key
+}
+
+impl Opener for Keyring {
+    fn open(&self, text: &SecretText) -> Result<SecretText, String> {
+        if !Keyring::is_sealed(&text.0) {
+            return Ok(text.clone());
+        }
+        Keyring::open(self, &text.0).map(SecretText).map_err(|error| error.to_string())
+    }
 }
 
 /// Names of the keys, nothing else.

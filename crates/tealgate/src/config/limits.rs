@@ -42,6 +42,10 @@ pub struct Limits {
     pub min_rate_window_ms: u64,
     /// How long a client connection may be idle between two requests, milliseconds; then it is closed.
     pub idle_timeout_ms: u64,
+    /// From a TLS client's connection to the end of its handshake, milliseconds; then it is closed.
+    pub handshake_timeout_ms: u64,
+    /// Most TLS handshakes that are under way over all threads, which share them equally; one more is closed.
+    pub handshakes: usize,
     /// From the first byte of a request head to its last, milliseconds; beyond it: 408.
     pub head_timeout_ms: u64,
     /// Between two pieces of a request body, milliseconds; beyond it: 408.
@@ -82,6 +86,8 @@ impl Default for Limits {
             min_rate_bytes_per_s: 32,
             min_rate_window_ms: 60_000,
             idle_timeout_ms: 75_000,
+            handshake_timeout_ms: 10_000,
+            handshakes: 4_096,
             head_timeout_ms: 10_000,
             body_timeout_ms: 60_000,
             write_timeout_ms: 60_000,
@@ -111,6 +117,8 @@ impl Limits {
             (self.connections > 0, "connections", "must be at least 1"),
             (self.min_rate_window_ms >= 1_000, "min_rate_window_ms", "must be at least 1000"),
             (self.idle_timeout_ms > 0, "idle_timeout_ms", "must be at least 1"),
+            (self.handshake_timeout_ms > 0, "handshake_timeout_ms", "must be at least 1"),
+            (self.handshakes > 0, "handshakes", "must be at least 1"),
             (self.head_timeout_ms > 0, "head_timeout_ms", "must be at least 1"),
             (self.body_timeout_ms > 0, "body_timeout_ms", "must be at least 1"),
             ((1..=65_535).contains(&self.http2_max_streams), "http2_max_streams", "must be 1 to 65535"),

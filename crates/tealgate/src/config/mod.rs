@@ -9,6 +9,7 @@ pub mod error;
 pub mod limits;
 pub mod listen;
 pub mod mark;
+pub mod pem;
 pub mod pointer;
 pub mod references;
 pub mod resources;
@@ -23,9 +24,13 @@ use crate::config::resources::FileResource;
 use crate::config::settings::{AccessLog, Settings};
 use crate::config::typed::Finding;
 use model::plugin::PluginInfo;
+use model::secret;
 use serde_json::{Map, Value};
+use std::convert::Infallible;
+use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use store::secret::Keyring;
 
 /// Largest configuration file, bytes.
 pub const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
@@ -33,7 +38,7 @@ pub const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 const MAX_ERRORS: usize = 1000;
 
 /// A configuration file that was read and found right.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Loaded {
     /// The file as it was named.
     pub file: String,
@@ -46,7 +51,33 @@ pub struct Loaded {
     document: Document,
 }
 
+/// Without its content: that may hold private keys.
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("file", &self.file)
+            .field("resources", &self.resources)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Loaded {
+    /// The same with its secrets as they are stored.
+    #[must_use]
+    pub fn sealed(&self, keyring: &Keyring) -> Loaded {
+        let mut sealed = self.clone();
+        for resource in &mut sealed.resources {
+            let seal = &mut |secret: &mut String| {
+                *secret = keyring.seal(secret);
+                Ok::<(), Infallible>(())
+            };
+            match secret::change(resource.kind, &mut resource.value, seal) {
+                Ok(()) => {}
+            }
+        }
+        sealed
+    }
+
     /// An error about a place in this file.
     #[must_use]
     pub fn error(&self, finding: &Finding) -> ConfigError {
@@ -61,10 +92,10 @@ impl Loaded {
 pub fn load(path: &Path, plugins: &[PluginInfo]) -> Result<Loaded, ConfigErrors> {
     let file = path.display().to_string();
     let text = read(path).map_err(|(message, hint)| whole_file(&file, message, hint))?;
-    let mut loaded = parse(&file, &text, plugins)?;
     // Absolute, because versions are stored with it and outlive this working directory.
-    loaded.base_dir = base_dir(path)
+    let base_dir = base_dir(path)
         .map_err(|error| whole_file(&file, format!("its directory cannot be found: {error}"), ""))?;
+    let mut loaded = parse_in(&base_dir, &file, &text, plugins)?;
     resolve_paths(&mut loaded.settings, &loaded.base_dir);
     Ok(loaded)
 }
@@ -74,11 +105,24 @@ fn base_dir(path: &Path) -> std::io::Result<PathBuf> {
     Ok(absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf))
 }
 
-/// Checks the text of a file.
+/// Checks the text of a file. Other files that it names are looked for below the working directory.
 ///
 /// # Errors
 /// As [`load()`].
 pub fn parse(file: &str, text: &str, plugins: &[PluginInfo]) -> Result<Loaded, ConfigErrors> {
+    parse_in(Path::new("."), file, text, plugins)
+}
+
+/// The same for a file of a directory, below which other files that it names are looked for.
+///
+/// # Errors
+/// As [`load()`].
+pub fn parse_in(
+    base_dir: &Path,
+    file: &str,
+    text: &str,
+    plugins: &[PluginInfo],
+) -> Result<Loaded, ConfigErrors> {
     let document = Document::parse(text).map_err(|errors| {
         let errors = errors.into_iter().map(|error| ConfigError {
             file: file.to_owned(),
@@ -93,11 +137,12 @@ pub fn parse(file: &str, text: &str, plugins: &[PluginInfo]) -> Result<Loaded, C
     let mut findings = Vec::new();
     let (top, collections) = split(&document.value, &mut findings);
     let settings = settings_check::parse(&top, &mut findings);
-    let resources = resources::collect(&collections, plugins, &document, &mut findings);
+    let resources = resources::collect(&collections, plugins, &document, base_dir, &mut findings);
     references::check(&resources, &mut findings);
     match settings {
         Some(settings) if findings.is_empty() => {
-            Ok(Loaded { file: file.to_owned(), base_dir: PathBuf::from("."), settings, resources, document })
+            let base_dir = base_dir.to_path_buf();
+            Ok(Loaded { file: file.to_owned(), base_dir, settings, resources, document })
         }
         _ => Err(sorted(findings.iter().map(|finding| located(file, &document, finding)).collect())),
     }

@@ -2,6 +2,7 @@
 
 use crate::config::document::Document;
 use crate::config::mark::Position;
+use crate::config::pem;
 use crate::config::pointer::tokens;
 use crate::config::typed::{self, Finding};
 use model::app::App;
@@ -9,12 +10,14 @@ use model::plugin::PluginInfo;
 use model::resource::Kind;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
 
 /// The collections that a file may hold.
-pub const COLLECTIONS: [&str; 5] = ["routes", "services", "upstreams", "consumers", "apps"];
+pub const COLLECTIONS: [&str; 6] = ["routes", "services", "upstreams", "ssls", "consumers", "apps"];
 
 /// One resource of a file.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct FileResource {
     /// What it is.
     pub kind: Kind,
@@ -28,6 +31,13 @@ pub struct FileResource {
     pub position: Position,
 }
 
+/// Without its content: that may hold private keys.
+impl fmt::Debug for FileResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileResource").field("kind", &self.kind).field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
 /// The kind of resource that a top-level key holds.
 #[must_use]
 pub fn kind(collection: &str) -> Option<Kind> {
@@ -39,6 +49,7 @@ pub fn collect(
     collections: &Map<String, Value>,
     plugins: &[PluginInfo],
     document: &Document,
+    base_dir: &Path,
     findings: &mut Vec<Finding>,
 ) -> Vec<FileResource> {
     let mut resources = Vec::new();
@@ -52,8 +63,10 @@ pub fn collect(
         };
         for (index, item) in items.iter().enumerate() {
             let pointer = format!("/{collection}/{index}");
-            check(kind, item, &pointer, plugins, findings);
-            let Some(id) = id(kind, item, &pointer, findings) else { continue };
+            let mut item = item.clone();
+            pem::resolve(collection, &mut item, &pointer, base_dir, findings);
+            check(kind, &item, &pointer, plugins, findings);
+            let Some(id) = id(kind, &item, &pointer, findings) else { continue };
             let position = document.position(&pointer);
             let name = if kind == Kind::Consumer { "username" } else { "id" };
             if let Some(line) = seen.insert((kind, id.clone()), position.line) {
@@ -66,7 +79,7 @@ pub fn collect(
                     hint: format!("give each its own {name}"),
                 });
             }
-            let mut value = item.clone();
+            let mut value = item;
             if let Some(object) = value.as_object_mut() {
                 object.insert("id".to_owned(), Value::String(id.clone()));
             }
@@ -126,6 +139,7 @@ fn hint(kind: Kind, item: &Value) -> &'static str {
     let has = |key: &str| item.get(key).is_some();
     match kind {
         Kind::Route if has("uri") == has("uris") => "a route has either `uri` or `uris`",
+        Kind::Ssl if has("sni") == has("snis") => "an ssl has either `sni` or `snis`",
         Kind::Upstream if !has("nodes") => "an upstream needs `nodes`, for example {\"127.0.0.1:8080\": 1}",
         _ => "",
     }
@@ -138,6 +152,12 @@ fn check(kind: Kind, item: &Value, pointer: &str, plugins: &[PluginInfo], findin
             let text = error.text.strip_prefix("invalid configuration: ").unwrap_or(&error.text);
             let pointer = below(error.pointer.unwrap_or_default());
             findings.push(Finding { pointer, message: text.to_owned(), hint: hint(kind, item).to_owned() });
+        } else if let Err(error) = admin::pem::check(kind, item) {
+            findings.push(Finding {
+                pointer: below(error.pointer),
+                message: error.text,
+                hint: String::new(),
+            });
         }
         return;
     }

@@ -23,6 +23,9 @@ pub struct Settings {
     pub trusted_addresses: Vec<String>,
     /// The header in which they name the client.
     pub real_ip_header: String,
+    /// The name in `ssls` that stands for TLS clients that name no host, or one that is in no `ssls`; without it they
+    /// are refused. APISIX's `apisix.ssl.fallback_sni`.
+    pub tls_fallback_sni: Option<String>,
     /// The Admin API and the release API.
     pub admin: Admin,
     /// The directory of the store, the keys, the logs of the environments. Default: `/var/lib/tealgate` for root,
@@ -59,6 +62,7 @@ impl Default for Settings {
             proxy_protocol: ProxyProtocol::default(),
             trusted_addresses: Vec::new(),
             real_ip_header: "X-Forwarded-For".to_owned(),
+            tls_fallback_sni: None,
             admin: Admin::default(),
             data_dir: None,
             threads: None,

@@ -1,6 +1,8 @@
 //! The store's newest state becomes what the gateway runs.
 
+use super::certificates::Expiry;
 use super::instance::Instance;
+use crate::clock;
 use gateway::Gateway;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// the newest state is read and applied.
 pub(super) async fn follow(store: Arc<dyn Store>, gateway: Arc<Gateway>, instance: Arc<Instance>) {
     let mut changes = store.watch();
+    let mut expiry = Expiry::default();
     loop {
         changes.mark_unchanged();
         match store.snapshot().await {
@@ -26,6 +29,7 @@ pub(super) async fn follow(store: Arc<dyn Store>, gateway: Arc<Gateway>, instanc
                         problem.what
                     );
                 }
+                expiry.warn(gateway.certificates(), clock::now_s());
                 instance.applied(applied.revision).await;
             }
             Err(error) => {
@@ -33,7 +37,7 @@ pub(super) async fn follow(store: Arc<dyn Store>, gateway: Arc<Gateway>, instanc
                     error = &error as &dyn std::error::Error,
                     "store cannot be read; traffic goes on"
                 );
-                crate::clock::pause(RETRY).await;
+                clock::pause(RETRY).await;
                 changes.mark_changed();
             }
         }

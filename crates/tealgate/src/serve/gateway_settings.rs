@@ -3,12 +3,13 @@
 use crate::config::settings::{Settings, UpstreamTlsVerify};
 use gateway::{Listener, Trust};
 use model::cidr::Cidr;
-use model::secret::SecretKey;
+use model::secret::{Opener, SecretKey};
 use std::num::NonZero;
+use std::sync::Arc;
 use store::secret::Keyring;
 
 /// What the gateway is started with. Its keys are derived, each by a label of its own.
-pub(super) fn of(settings: &Settings, keyring: &Keyring) -> gateway::Settings {
+pub(super) fn of(settings: &Settings, keyring: &Arc<Keyring>) -> gateway::Settings {
     let limits = &settings.limits;
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     gateway::Settings {
@@ -44,6 +45,10 @@ pub(super) fn of(settings: &Settings, keyring: &Keyring) -> gateway::Settings {
         limit_keys: limits.limit_keys,
         upstream_http2: gateway::UpstreamHttp2::default(),
         replay_bytes: limits.replay_bytes,
+        handshake_timeout_ms: limits.handshake_timeout_ms,
+        max_handshakes: limits.handshakes,
+        fallback_sni: settings.tls_fallback_sni.as_ref().map(|name| name.to_ascii_lowercase()),
+        secrets: Arc::clone(keyring) as Arc<dyn Opener>,
         assignment_key: SecretKey(keyring.derive("assignment")),
     }
 }

@@ -63,7 +63,7 @@ impl Server {
     async fn reload(&self) {
         self.manager.reloading();
         match &self.options.config {
-            Some(path) => reload::reload(path, &*self.store).await,
+            Some(path) => reload::reload(path, &*self.store, &self.keyring).await,
             None => tracing::info!("there is no configuration file to read again"),
         }
         self.manager.ready();

@@ -5,6 +5,7 @@
 //! ```
 
 mod admin_listeners;
+mod certificates;
 mod descriptors;
 mod error;
 mod follow;

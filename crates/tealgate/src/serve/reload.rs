@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::Store;
+use store::secret::Keyring;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -15,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// Reads the file again and applies it. What is wrong with it is logged, and everything stays as it was.
-pub(super) async fn reload(path: &Path, store: &dyn Store) {
+pub(super) async fn reload(path: &Path, store: &dyn Store, keyring: &Keyring) {
     let loaded = match config::load(path, plugins::ALL) {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -23,7 +24,7 @@ pub(super) async fn reload(path: &Path, store: &dyn Store) {
             return;
         }
     };
-    match apply(store, &loaded).await {
+    match apply(store, &loaded, keyring).await {
         Ok(()) => {}
         Err(apply::ApplyError::Refused(errors)) => {
             tracing::error!("configuration file is not taken over, everything stays as it was:\n{errors}");
@@ -39,8 +40,12 @@ pub(super) async fn reload(path: &Path, store: &dyn Store) {
 ///
 /// # Errors
 /// When it conflicts with what others own, or the store fails.
-pub(super) async fn apply(store: &dyn Store, loaded: &Loaded) -> Result<(), apply::ApplyError> {
-    let applied = apply::apply_file(store, loaded, clock::now_s()).await?;
+pub(super) async fn apply(
+    store: &dyn Store,
+    loaded: &Loaded,
+    keyring: &Keyring,
+) -> Result<(), apply::ApplyError> {
+    let applied = apply::apply_file(store, &loaded.sealed(keyring), clock::now_s()).await?;
     tracing::info!(
         file = loaded.file,
         revision = applied.revision,

@@ -40,6 +40,7 @@ const CONTROLLER_LIMIT: Duration = Duration::from_secs(20);
 pub struct Server {
     pub(super) options: Options,
     pub(super) store: Arc<dyn Store>,
+    pub(super) keyring: Arc<Keyring>,
     pub(super) gateway: Option<Arc<Gateway>>,
     pub(super) controller: Option<Arc<Controller>>,
     processes: Option<Arc<ProcessDriver>>,
@@ -99,7 +100,7 @@ impl Server {
         };
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&options.prepared.data_dir).map_err(store_error)?);
-        let keyring = Keyring::load_or_create(&options.prepared.data_dir)?;
+        let keyring = Arc::new(Keyring::load_or_create(&options.prepared.data_dir)?);
         let (gateway, log) = start_gateway(&options, &keyring, taker.as_deref_mut())?;
         let admin = admin_listeners::open(&options, taker.as_deref_mut())?;
         // What can fail has failed before anything is written or taken.
@@ -108,7 +109,7 @@ impl Server {
             certificate::load_or_create(&options.prepared.data_dir)?;
         }
         if let (Some(loaded), true) = (&options.prepared.loaded, options.role != Role::Gateway) {
-            reload::apply(&*store, loaded).await?;
+            reload::apply(&*store, loaded, &keyring).await?;
         }
         let instance =
             Instance::new(Arc::clone(&store), options.role.name(), gateway.clone(), taker.is_some());
@@ -122,6 +123,7 @@ impl Server {
         let holdings = Arc::new(Holdings { gateway: gateway.clone(), admin, lock, readiness: ready });
         let mut server = Server {
             store,
+            keyring,
             gateway,
             controller: None,
             processes: None,
@@ -228,7 +230,8 @@ impl Server {
         let Some(holdings) = self.holdings.clone() else { return Ok(()) };
         let prepared = &self.options.prepared;
         let keys = Arc::new(keys(&self.options)?);
-        let mut state = AdminState::new(Arc::clone(&self.store), plugins::ALL, keys);
+        let mut state =
+            AdminState::new(Arc::clone(&self.store), plugins::ALL, keys, Arc::clone(&self.keyring));
         state.allow_admin =
             prepared.settings.admin.allow.iter().filter_map(|block| Cidr::parse(block)).collect();
         state.role = self.options.role.name();
@@ -280,8 +283,12 @@ impl Server {
             let totals = gateway.as_ref().map(|gateway| gateway.totals().snapshot()).unwrap_or_default();
             let build = prometheus::BuildInfo { version: env!("CARGO_PKG_VERSION"), revision: "" };
             let health = gateway.as_ref().map(|gateway| gateway.health()).unwrap_or_default();
+            let certificates = gateway.as_ref().map(|gateway| gateway.certificates()).unwrap_or_default();
+            let now_s = crate::clock::now_s();
             let process_wide = prometheus::render(&series, &totals, &ProcessInfo::observe(), build);
-            process_wide + &prometheus::render_nodes(&health)
+            process_wide
+                + &prometheus::render_nodes(&health)
+                + &super::certificates::render(&certificates, now_s)
         })
     }
 
@@ -427,7 +434,7 @@ type Started = (Option<Arc<Gateway>>, Option<Arc<telemetry::access_log::AccessLo
 
 fn start_gateway(
     options: &Options,
-    keyring: &Keyring,
+    keyring: &Arc<Keyring>,
     taker: Option<&mut Taker>,
 ) -> Result<Started, ServeError> {
     if options.role == Role::Controller {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use store::secret::Keyring;
 use store::{Expect, MemoryStore, Store, Write};
 use tokio::net::TcpListener;
 
@@ -40,7 +41,8 @@ pub(crate) fn keys() -> Keys {
 /// A state on an empty memory store.
 pub(crate) fn state() -> AdminState {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let mut state = AdminState::new(store, plugins::ALL, Arc::new(keys()));
+    let mut state =
+        AdminState::new(store, plugins::ALL, Arc::new(keys()), Arc::new(Keyring::of_key(&[7; 32])));
     state.apply_timeout = Duration::from_secs(2);
     state
 }

@@ -1,0 +1,109 @@
+//! The handshake of a client's connection: bounded in time and in number, and ended with an alert that says why.
+
+use super::profile::HTTP2;
+use super::{Profile, Session};
+use crate::request::Connection;
+use crate::timer::Timer;
+use crate::worker::Worker;
+use rustls::server::Acceptor;
+use std::cell::Cell;
+use std::io;
+use std::sync::Arc;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
+
+/// A fatal alert, unrecognized_name, in a record of its own (RFC 8446, section 6; RFC 6066, section 3).
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// A connection that has begun to speak TLS.
+pub(crate) struct Accepted {
+    pub(crate) io: Box<TlsStream<TcpStream>>,
+    /// HTTP/2 was agreed on.
+    pub(crate) http2: bool,
+}
+
+/// Does the handshake of a connection, whose `Connection` knows of it then. `None`: it failed, and the client was told
+/// as far as TLS can.
+pub(crate) async fn accept(
+    worker: &Worker,
+    socket: TcpStream,
+    connection: &mut Connection,
+) -> Option<Accepted> {
+    let Some(_counted) = worker.handshakes.begin() else {
+        worker.totals().handshake_failed();
+        return None;
+    };
+    let timer: Timer = worker.timers.timer();
+    timer.arm(worker.settings.handshake_timeout_ms);
+    match timer.within(handshake(worker, socket)).await {
+        Ok(Ok((stream, profile))) => {
+            worker.totals().handshake_done();
+            let tls = stream.get_ref().1;
+            let http2 = tls.alpn_protocol() == Some(HTTP2);
+            connection.secure(Session::new(&profile, tls));
+            Some(Accepted { io: Box::new(stream), http2 })
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(client = %connection.peer, %error, "TLS handshake failed");
+            worker.totals().handshake_failed();
+            None
+        }
+        Err(_) => {
+            tracing::debug!(client = %connection.peer, "TLS handshake took too long");
+            worker.totals().handshake_failed();
+            None
+        }
+    }
+}
+
+async fn handshake(worker: &Worker, socket: TcpStream) -> io::Result<(TlsStream<TcpStream>, Arc<Profile>)> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+    let profile = {
+        let hello = start.client_hello();
+        worker.table().tls().for_client(hello.server_name()).cloned()
+    };
+    let Some(profile) = profile else { return Err(refuse_name(start).await) };
+    let stream = start.into_stream(Arc::clone(&profile.config)).await?;
+    Ok((stream, profile))
+}
+
+/// Tells a client that its name, or that it named none, leads nowhere.
+async fn refuse_name(mut start: StartHandshake<TcpStream>) -> io::Error {
+    // Whether it hears of it or not, the connection ends.
+    let _ = start.io.write_all(&UNRECOGNIZED_NAME).await;
+    let _ = start.io.shutdown().await;
+    io::Error::new(io::ErrorKind::NotFound, "no SSL resource is for the name")
+}
+
+/// How many handshakes of a thread are under way.
+#[derive(Debug)]
+pub(crate) struct Handshakes {
+    open: Cell<usize>,
+    most: usize,
+}
+
+impl Handshakes {
+    /// At most `most` at a time.
+    pub(crate) fn new(most: usize) -> Handshakes {
+        Handshakes { open: Cell::new(0), most }
+    }
+
+    /// Counts one while what is returned lives; `None` if there are too many.
+    fn begin(&self) -> Option<Counted<'_>> {
+        if self.open.get() >= self.most {
+            return None;
+        }
+        self.open.set(self.open.get() + 1);
+        Some(Counted(self))
+    }
+}
+
+struct Counted<'a>(&'a Handshakes);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+    }
+}
