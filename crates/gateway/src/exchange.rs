@@ -53,7 +53,7 @@ pub(crate) async fn serve(
     let passed = match route {
         _ if in_flight.is_too_many => Err(Refusal::TooManyRequests),
         Some(route) if !route.plugins.is_empty() => {
-            plugin::before_claim(&mut request, route, &table, facts.began)
+            plugin::before_claim(&mut request, route, &table, facts.began, worker.anchor.get())
         }
         _ => Ok(()),
     };

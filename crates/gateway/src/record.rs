@@ -130,6 +130,7 @@ pub(crate) fn record(
     let key = series.key();
     let node = claim.and_then(|claim| claim.target.nodes.get(facts.node?));
     let path = String::from_utf8_lossy(request.path());
+    let query = request.logged_query();
     let record = RequestRecord {
         at_us: worker.anchor.get().unix_us_of(facts.began),
         route: &key.route,
@@ -145,8 +146,9 @@ pub(crate) fn record(
         method: request.head.method(),
         host: request.host(),
         path: &path,
-        query: request.query.unwrap_or_default(),
+        query: &query,
         client: request.client_ip(),
+        consumer: request.consumer_name().unwrap_or_default(),
         total_us,
         upstream_us: facts.upstream_us,
         request_bytes: facts.request_bytes,

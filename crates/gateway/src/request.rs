@@ -4,6 +4,7 @@ use crate::plugin::Run;
 use crate::table::Identity;
 use crate::tls::Session;
 use crate::trust::{Origin, Standing, Trust};
+use crate::vars;
 use http1::target::TargetError;
 use http1::{Known, RequestHead, Version};
 use std::borrow::Cow;
@@ -170,6 +171,19 @@ impl<'a> Request<'a> {
             lines.filter_map(|line| std::str::from_utf8(line.value).ok()).flat_map(|line| line.split(';'));
         let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// The query as it may be logged: without what a plugin says is a secret.
+    pub(crate) fn logged_query(&self) -> Cow<'a, str> {
+        let query = self.query.unwrap_or_default();
+        let Some(secret) = self.run.as_ref().and_then(|run| run.secret_argument()) else {
+            return query.into();
+        };
+        let shown = |pair: &'a str| match pair.split_once('=') {
+            Some((name, _)) if vars::decoded(name) == secret => format!("{name}=***"),
+            _ => pair.to_owned(),
+        };
+        query.split('&').map(shown).collect::<Vec<_>>().join("&").into()
     }
 
     /// Who sends it, once a plugin has found out.

@@ -117,7 +117,7 @@ fn protocol(version: Version) -> &'static str {
 }
 
 /// Percent-decoded, `+` as a blank, as a query argument is.
-fn decoded(text: &str) -> Cow<'_, str> {
+pub(crate) fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
         return text.into();
     }

@@ -126,6 +126,8 @@ pub struct RequestRecord<'a> {
     pub query: &'a str,
     /// Address of the client.
     pub client: std::net::IpAddr,
+    /// Name of the consumer that sent it; empty if that is not known.
+    pub consumer: &'a str,
     /// From the first byte of the head to the last byte of the answer, microseconds.
     pub total_us: u64,
     /// From the claim of the upstream to its response head, microseconds; 0 if none came.

@@ -99,11 +99,15 @@ impl Plugin for KeyAuth {
 
 impl KeyAuth {
     /// Who sends the request, and where the key stood.
-    fn identify<'r>(&self, request: &Context<'_, 'r>) -> Result<(Identity<'r>, Place), &Arc<Answer>> {
+    fn identify<'r>(
+        &'r self,
+        request: &mut Context<'_, 'r>,
+    ) -> Result<(Identity<'r>, Place), &'r Arc<Answer>> {
         let consumers = request.consumers();
         let (found, place) = match request.header(&self.conf.header) {
             Some(key) => (consumers.by_key(NAME, key), Place::Header),
             None => {
+                request.keep_secret(&self.conf.query);
                 let key = request.argument(&self.conf.query).ok_or(&self.missing)?;
                 (consumers.by_key(NAME, key.as_bytes()), Place::Query)
             }

@@ -7,13 +7,14 @@
 
 pub mod key_auth;
 pub mod limit_count;
+pub mod request_id;
 pub mod traffic_split;
 
 use gateway::plugin::PluginKind;
 use model::plugin::PluginInfo;
 
 /// Every plugin, highest priority first.
-pub const KINDS: &[PluginKind] = &[key_auth::KIND, limit_count::KIND, traffic_split::KIND];
+pub const KINDS: &[PluginKind] = &[request_id::KIND, key_auth::KIND, limit_count::KIND, traffic_split::KIND];
 
 /// What is known of every plugin without running it, in the same order.
 pub const ALL: &[PluginInfo] = &infos();

@@ -62,6 +62,9 @@ pub(crate) fn write_line(record: &RequestRecord<'_>, clock: &mut CachedSecond, o
     query(out, record.query);
     name(out, "client");
     address(out, record.client);
+    if !record.consumer.is_empty() {
+        text(out, "consumer", record.consumer);
+    }
     number(out, "total_us", record.total_us);
     number(out, "upstream_us", record.upstream_us);
     number(out, "request_bytes", record.request_bytes);

@@ -132,6 +132,7 @@ mod tests {
             path: "/p",
             query: "a=1&token=secret",
             client: IpAddr::from([127, 0, 0, 1]),
+            consumer: "",
             total_us: 1,
             upstream_us: 1,
             request_bytes: 0,

@@ -3,6 +3,7 @@
 use super::plan::Step;
 use super::run::Run;
 use super::{Edits, FieldValue};
+use crate::clock::Anchor;
 use crate::request::Request;
 use crate::table::{Consumers, Identity, Route, Table};
 use crate::vars::RequestVariables;
@@ -20,6 +21,7 @@ pub struct Context<'c, 'r> {
     pub(super) route: &'r Route,
     pub(super) table: &'r Table,
     pub(super) began: Instant,
+    pub(super) anchor: Anchor,
 }
 
 impl<'r> Context<'_, 'r> {
@@ -81,6 +83,12 @@ impl<'r> Context<'_, 'r> {
         self.began
     }
 
+    /// The same as wall-clock time, microseconds since the Unix epoch.
+    #[must_use]
+    pub fn began_unix_us(&self) -> i64 {
+        self.anchor.unix_us_of(self.began)
+    }
+
     /// The consumers of the table that the request was matched under.
     #[must_use]
     pub fn consumers(&self) -> &'r Consumers {
@@ -121,6 +129,13 @@ impl<'r> Context<'_, 'r> {
     pub fn forward_query(&mut self, query: Option<String>) {
         if let Some(run) = self.run() {
             run.query = Some(query.unwrap_or_default());
+        }
+    }
+
+    /// Says that the value of this query argument is a secret: logs and reports do not show it.
+    pub fn keep_secret(&mut self, argument: &'r str) {
+        if let Some(run) = self.run() {
+            run.secret_argument = Some(argument);
         }
     }
 

@@ -56,6 +56,12 @@ impl<'r> From<&'r str> for FieldValue<'r> {
     }
 }
 
+impl<'r> From<Cow<'r, str>> for FieldValue<'r> {
+    fn from(text: Cow<'r, str>) -> Self {
+        FieldValue::Text(text)
+    }
+}
+
 impl From<String> for FieldValue<'_> {
     fn from(text: String) -> Self {
         FieldValue::Text(Cow::Owned(text))

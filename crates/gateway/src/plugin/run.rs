@@ -3,6 +3,7 @@
 use super::edits::AnswerEdits;
 use super::few::Few;
 use super::{AnswerContext, Context, Edits, Phase, Plan};
+use crate::clock::Anchor;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::table::{Identity, Route, Table};
@@ -26,6 +27,8 @@ pub(crate) struct Run<'r> {
     pub(super) forward: Edits<'r>,
     /// The query that goes to the upstream instead of the one that came.
     pub(super) query: Option<String>,
+    /// The query argument whose value is a secret.
+    pub(super) secret_argument: Option<&'r str>,
     /// Changes of the head that goes to the client, from before the claim.
     pub(super) answer: Edits<'r>,
     /// Further ones, from when the answer was there.
@@ -48,6 +51,11 @@ impl<'r> Run<'r> {
     /// The query that goes to the upstream, if it is another than the one that came.
     pub(crate) fn query(&self) -> Option<&str> {
         self.query.as_deref()
+    }
+
+    /// The query argument whose value is a secret.
+    pub(crate) fn secret_argument(&self) -> Option<&'r str> {
+        self.secret_argument
     }
 
     /// Changes of the head that goes to the client.
@@ -75,6 +83,7 @@ pub(crate) fn before_claim<'r>(
     route: &'r Route,
     table: &'r Table,
     began: Instant,
+    anchor: Anchor,
 ) -> Result<(), Refusal> {
     let plan = &route.plugins;
     request.run = Some(Box::new(Run {
@@ -82,11 +91,12 @@ pub(crate) fn before_claim<'r>(
         identity: None,
         forward: Edits::default(),
         query: None,
+        secret_argument: None,
         answer: Edits::default(),
         late: RefCell::default(),
         variables: Few::default(),
     }));
-    let mut context = Context { request, route, table, began };
+    let mut context = Context { request, route, table, began, anchor };
     for step in plan.steps(None, Phase::Rewrite) {
         if context.applies(step) {
             let flow = step.plugin.rewrite(&mut context);

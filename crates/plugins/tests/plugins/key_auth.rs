@@ -176,3 +176,14 @@ async fn a_consumer_always_reaches_the_same_node_whatever_its_key() {
     }
     assert_eq!(reached.len(), 2);
 }
+
+#[tokio::test]
+async fn the_access_log_names_the_consumer_and_shows_no_key() {
+    let gate = gate(json!({"query": "who"})).await;
+    assert_eq!(gate.get("/?a=1&who=jacks-key&b", &[]).await.status, 200);
+    assert_eq!(gate.get("/?wh%6F=jacks-wrong-key", &[]).await.status, 401);
+    let lines = gate.logged(2).await;
+    assert_eq!((&lines[0]["consumer"], &lines[0]["query"]), (&json!("jack"), &json!("a=1&who=***&b")));
+    assert_eq!((lines[1].get("consumer"), &lines[1]["query"]), (None, &json!("wh%6F=***")));
+    assert!(lines.iter().all(|line| !line.to_string().contains("jacks")), "{lines:?}");
+}

@@ -3,4 +3,5 @@
 
 mod key_auth;
 mod limit_count;
+mod request_id;
 mod support;

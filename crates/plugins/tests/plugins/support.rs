@@ -1,5 +1,6 @@
 //! A gateway with the plugins before one upstream that records.
 
+use gateway::telemetry::access_log::AccessLog;
 use gateway::telemetry::totals::Totals;
 use gateway::{Applied, Gateway, Listener, Settings};
 use model::resource::{Kind, Origin, Resource};
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tempfile::TempDir;
 use testkit::raw::RawClient;
 use testkit::upstream::{Received, Upstream};
 
@@ -15,6 +17,8 @@ pub(crate) struct Gate {
     pub(crate) gateway: Gateway,
     pub(crate) upstream: Upstream,
     revision: AtomicU64,
+    directory: TempDir,
+    _log: AccessLog,
 }
 
 /// An answer.
@@ -39,8 +43,11 @@ impl Gate {
             plugins: plugins::KINDS,
             ..Settings::default()
         };
-        let gateway = Gateway::start(settings, None, Arc::new(Totals::new(threads))).unwrap();
-        let gate = Gate { gateway, upstream, revision: AtomicU64::new(0) };
+        let totals = Arc::new(Totals::new(threads));
+        let directory = tempfile::tempdir().unwrap();
+        let log = AccessLog::start(&directory.path().join("access.log"), Arc::clone(&totals)).unwrap();
+        let gateway = Gateway::start(settings, Some(&log), totals).unwrap();
+        let gate = Gate { gateway, upstream, revision: AtomicU64::new(0), directory, _log: log };
         assert_eq!(gate.apply(resources).await.problems, []);
         gate
     }
@@ -73,6 +80,14 @@ impl Gate {
 
     pub(crate) async fn client(&self) -> Client {
         Client(RawClient::connect(self.gateway.listening()[0].address).await)
+    }
+
+    /// The lines of the access log, once there are so many.
+    pub(crate) async fn logged(&self, lines: usize) -> Vec<Value> {
+        let path = self.directory.path().join("access.log");
+        let read = || std::fs::read_to_string(&path).unwrap_or_default();
+        testkit::clock::eventually("the lines of the log", async || read().lines().count() >= lines).await;
+        read().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The last request that the upstream got.

@@ -23,6 +23,7 @@ fn record(path: &str) -> RequestRecord<'_> {
         path,
         query: "",
         client: std::net::IpAddr::from([127, 0, 0, 1]),
+        consumer: "",
         total_us: 1,
         upstream_us: 1,
         request_bytes: 0,

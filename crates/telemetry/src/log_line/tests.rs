@@ -21,6 +21,7 @@ fn record<'a>() -> RequestRecord<'a> {
         path: "/orders",
         query: "",
         client: std::net::IpAddr::from([192, 0, 2, 7]),
+        consumer: "",
         total_us: 1_234,
         upstream_us: 1_000,
         request_bytes: 0,
@@ -122,4 +123,10 @@ proptest! {
         prop_assert_eq!(value["query"].as_str(), Some(query.as_str()));
         prop_assert_eq!(value["host"].as_str(), Some(host.as_str()));
     }
+}
+
+#[test]
+fn the_consumer_is_named_if_it_is_known() {
+    assert_eq!(parsed(&RequestRecord { consumer: "jack", ..record() })["consumer"], "jack");
+    assert_eq!(parsed(&record()).get("consumer"), None);
 }
