@@ -58,6 +58,9 @@ pub struct Settings {
     pub stream_idle_timeout_ms: u64,
     /// How long a stream may stay on an upstream that traffic has left, unless its label says otherwise.
     pub drain_timeout_ms: u64,
+    /// Streams on an upstream that traffic has left end in so long a window before their drain time is over, so that
+    /// clients do not come back all at once; never in more than half of that time.
+    pub drain_jitter_ms: u64,
     /// How long a resolved name is used before it is asked for again.
     pub dns_valid_ms: u64,
     /// Whether certificates of https upstreams are always checked, whatever `tls.verify` says.
@@ -155,6 +158,7 @@ impl Default for Settings {
             http2_control_burst: 2_000,
             stream_idle_timeout_ms: 0,
             drain_timeout_ms: 30_000,
+            drain_jitter_ms: 10_000,
             dns_valid_ms: 10_000,
             always_verify_upstreams: false,
             tls_ca_file: None,

@@ -9,7 +9,8 @@ pub const LABEL_APP: &str = "tealgate.app";
 pub const LABEL_COLOUR: &str = "tealgate.colour";
 /// Label of an upstream: the version that runs in the environment.
 pub const LABEL_VERSION: &str = "tealgate.version";
-/// Label of an upstream: how long a stream may stay after traffic left it, in milliseconds.
+/// Label of an upstream or a route: how long a stream may stay after traffic has left it, in milliseconds. The route's
+/// beats the upstream's.
 pub const LABEL_DRAIN_TIMEOUT_MS: &str = "tealgate.drain_timeout_ms";
 /// Label of an http or https upstream: `h2` speaks HTTP/2 with its nodes; to https ones if they choose it, too.
 pub const LABEL_PROTOCOL: &str = "tealgate.protocol";

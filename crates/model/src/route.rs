@@ -1,5 +1,6 @@
 //! A route in typed form, read from JSON that the schema has accepted (APISIX §1.7, §3).
 
+use crate::colour::LABEL_DRAIN_TIMEOUT_MS;
 use crate::expr::{Expr, ExprError};
 use crate::upstream::{Timeouts, Upstream, as_integer, id_text};
 use serde_json::{Map, Value};
@@ -39,6 +40,8 @@ pub struct Route {
     pub timeouts: Option<Timeouts>,
     /// Whether `Upgrade: websocket` is passed on; `None`: the service's.
     pub enable_websocket: Option<bool>,
+    /// How long a stream may stay when traffic has left its upstream, milliseconds; `None`: as the upstream says.
+    pub drain_timeout_ms: Option<u64>,
 }
 
 impl Route {
@@ -64,8 +67,15 @@ impl Route {
             service_id: optional_id(value, "service_id"),
             timeouts: Timeouts::from_value(value),
             enable_websocket: value.get("enable_websocket").and_then(Value::as_bool),
+            drain_timeout_ms: drain_timeout_ms(value),
         })
     }
+}
+
+/// What the label of a route or an upstream says of how long streams may stay after traffic has left, milliseconds.
+#[must_use]
+pub fn drain_timeout_ms(owner: &Value) -> Option<u64> {
+    owner.get("labels")?.get(LABEL_DRAIN_TIMEOUT_MS)?.as_str()?.parse().ok()
 }
 
 /// The plugin configurations of a route or a service.

@@ -9,7 +9,7 @@ mod holds;
 pub(crate) use holds::HoldState;
 
 use crate::machine::{Spread, Traffic};
-use crate::report::{Account, Row};
+use crate::report::{Account, OpenNow, Row};
 use judge::limits::{Observed, Verdict, evaluate};
 use model::colour::Colour;
 use model::policy::Limits;
@@ -119,7 +119,17 @@ impl Gateways {
             .into_iter()
             .map(|((epoch, answerer, lane), counts)| Row { epoch, answerer, lane, counts })
             .collect();
-        Account { at_ms, since, gateways: self.instances(), rows }
+        Account { at_ms, since, gateways: self.instances(), rows, open: self.open_now(app) }
+    }
+
+    /// What is open on the environments of an app, whenever it began.
+    #[must_use]
+    pub fn open_now(&self, app: &str) -> Vec<OpenNow> {
+        let open = |colour: Colour| {
+            let counts = self.of_colour(app, colour, 0, None);
+            OpenNow { answerer: colour.into(), open: counts.open, streams: counts.streams }
+        };
+        Colour::BOTH.map(open).into()
     }
 
     /// Everything a colour counted, over all epochs.

@@ -1,5 +1,7 @@
-//! The stream of what happens in releases, for those who watch: one event for each journal entry.
+//! The stream of what happens in releases, for those who watch: one event for each journal entry, and while a colour
+//! drains, how much is still open on it.
 
+use crate::book::Release;
 use crate::journal::{Entry, Event, Folded};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -26,7 +28,8 @@ pub struct ReleaseEvent {
     pub at_ms: i64,
     /// Who did it.
     pub actor: String,
-    /// `requested`, `planned`, `refused`, `withdrawn`, `decided`, `ended`, `commanded`, `counted`, `held`, `noticed`.
+    /// `requested`, `planned`, `refused`, `withdrawn`, `decided`, `ended`, `commanded`, `counted`, `held`, `draining`,
+    /// `noticed`.
     pub kind: String,
     /// The phase after it, if the release has a plan.
     pub phase: Option<String>,
@@ -67,6 +70,29 @@ impl EventLog {
                 text,
             });
         }
+        let surplus = kept.len().saturating_sub(MAX_KEPT);
+        kept.drain(..surplus);
+        drop(kept);
+        self.newest.send_replace(seq);
+    }
+
+    /// Adds something that is worth knowing now and stands in no journal: how far a release's phase is.
+    pub(crate) fn tell(&self, release: &Release, at_ms: i64, actor: &str, kind: &str, text: String) {
+        let folded = &release.folded;
+        let mut kept = self.lock();
+        let seq = *self.newest.borrow() + 1;
+        kept.push_back(ReleaseEvent {
+            seq,
+            release: folded.release.clone(),
+            app: folded.request.app.clone(),
+            version: folded.request.version.clone(),
+            entry: release.head.seq,
+            at_ms,
+            actor: actor.to_owned(),
+            kind: kind.to_owned(),
+            phase: folded.state.as_ref().map(|state| state.phase.name().to_owned()),
+            text,
+        });
         let surplus = kept.len().saturating_sub(MAX_KEPT);
         kept.drain(..surplus);
         drop(kept);

@@ -134,8 +134,11 @@ pub struct ColourView {
     pub p50_ms: Option<f64>,
     /// 99th percentile, milliseconds.
     pub p99_ms: Option<f64>,
-    /// Requests that are open.
+    /// Requests that are open, streams included, whenever they began.
     pub open: u64,
+    /// Of these, streams (WebSockets).
+    #[serde(default)]
+    pub streams: u64,
     /// Requests that came by the preview.
     pub previewed: u64,
 }
@@ -263,6 +266,8 @@ fn colour(colour: Colour, version: &str, is_new: bool, share: u8, account: Optio
             Lane::Matched => previewed = previewed.saturating_add(row.counts.received),
         }
     }
+    let open = account.into_iter().flat_map(|account| &account.open);
+    let open = open.copied().find(|open| open.answerer == Answerer::from(colour));
     let ms = |quantile: f64| shares.latency.quantile(quantile).map(|us| us as f64 / 1_000.0);
     ColourView {
         colour,
@@ -273,7 +278,8 @@ fn colour(colour: Colour, version: &str, is_new: bool, share: u8, account: Optio
         errors: shares.failed(),
         p50_ms: ms(0.5),
         p99_ms: ms(0.99),
-        open: shares.open,
+        open: open.map_or(shares.open, |open| open.open),
+        streams: open.map_or(0, |open| open.streams),
         previewed,
     }
 }

@@ -47,6 +47,8 @@ pub struct Cell {
     retried: AtomicU64,
     request_bytes: AtomicU64,
     response_bytes: AtomicU64,
+    /// Of those that are open, how many have become streams.
+    streams: AtomicU64,
     /// Made by the first whole answer: most series of a large table never get one, and it takes 4 KiB.
     latency: OnceLock<Box<Histogram>>,
 }
@@ -56,6 +58,17 @@ impl Cell {
     /// thread.
     pub fn begin(&self) {
         add(&self.received, 1, Ordering::Relaxed);
+    }
+
+    /// A request that began here has become a stream. Each call is followed by exactly one [`Cell::stream_closed`], by
+    /// the same thread, before the request's end.
+    pub fn stream_opened(&self) {
+        add(&self.streams, 1, Ordering::Relaxed);
+    }
+
+    /// A stream has ended.
+    pub fn stream_closed(&self) {
+        add(&self.streams, u64::MAX, Ordering::Relaxed);
     }
 
     /// A request that began here has ended.
@@ -102,6 +115,7 @@ impl Cell {
             client_left,
             drained,
             open: received.saturating_sub(ended),
+            streams: self.streams.load(Ordering::Relaxed),
             gate_errors: self.gate_errors.load(Ordering::Relaxed),
             retried: self.retried.load(Ordering::Relaxed),
             request_bytes: self.request_bytes.load(Ordering::Relaxed),

@@ -18,6 +18,9 @@ pub struct Counts {
     pub drained: u64,
     /// Begun and not ended.
     pub open: u64,
+    /// Of those that are open, streams (WebSockets).
+    #[serde(default)]
+    pub streams: u64,
     /// Of all these, failures that the gate answered itself for this colour (502, 504, ...).
     pub gate_errors: u64,
     /// Requests that were sent to a second upstream of the same colour.
@@ -35,6 +38,7 @@ impl Counts {
     pub fn merge(&mut self, other: &Counts) {
         self.combine(other, u64::saturating_add);
         self.open = self.open.saturating_add(other.open);
+        self.streams = self.streams.saturating_add(other.streams);
         self.latency.merge(&other.latency);
     }
 

@@ -125,6 +125,19 @@ impl Leg {
         self.is_written() && self.frames.as_ref().is_none_or(Frames::at_boundary)
     }
 
+    /// Whether a close frame has gone this way, or was dropped at its end.
+    pub(crate) fn has_said_close(&self) -> bool {
+        self.frames.as_ref().is_some_and(Frames::has_closed)
+    }
+
+    /// Drops what the source holds, after a frame's end.
+    pub(crate) fn drop_from(&mut self, source: &mut Buffer) {
+        if let Some(frames) = &mut self.frames {
+            frames.feed(source.filled());
+        }
+        source.consume(source.filled().len());
+    }
+
     /// Whether it was to end with a frame, and has.
     fn has_ended(&self) -> bool {
         self.ending && self.at_frame_end()

@@ -3,6 +3,7 @@
 mod attempt;
 mod body;
 pub(crate) mod ends;
+mod farewell;
 mod hash_key;
 mod http2;
 mod leg;

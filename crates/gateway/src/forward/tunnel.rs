@@ -2,9 +2,10 @@
 
 use super::attempt::TryError;
 use super::ends::Coding;
+use super::farewell::Farewell;
 use super::leg::{Leg, LegError};
 use super::pump::Sides;
-use super::websocket::{CLOSE_RESTART, Frames};
+use super::websocket::Frames;
 use crate::claim::Claim;
 use crate::client::{After, Client};
 use crate::exchange::Failure;
@@ -16,10 +17,10 @@ use model::record::Ending;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
 
-/// How long a stream that is to end may take to reach the end of its frame, and its client to take the close frame.
-const FRAME_END_MS: u64 = 1_000;
+/// How long a stream that is to end may take to reach the end of its frames, and its two sides to answer the close.
+const FAREWELL_MS: u64 = 1_000;
 /// How long a stream may be silent once one of its sides has said all, where streams have no bound otherwise: the
 /// other side may be gone without a word.
 const ONE_SIDED_IDLE_MS: u64 = 60_000;
@@ -62,7 +63,7 @@ pub(super) async fn tunnel(
     headers::write_interim(&mut head, answer, claim.issued.as_ref());
     facts.sent_head_bytes += head.len() as u64;
     client.timer.limit(0);
-    let stream = worker.track_stream(&claim.route.id, claim.target);
+    let stream = worker.track_stream(claim);
     let raw = || BodyDecoder::new(Framing::UntilClose, &worker.settings.head);
     let mut tunnel = Tunnel {
         client,
@@ -72,12 +73,13 @@ pub(super) async fn tunnel(
         up_closed: false,
         down_closed: false,
     };
+    tunnel.up.frames = Some(Frames::default());
     tunnel.down.frames = Some(Frames::default());
     let end = tunnel.run(worker.settings.stream_idle_timeout_ms, &stream).await;
-    drop(stream);
     if end == End::Drain {
         tunnel.close().await;
     }
+    drop(stream);
     facts.request_bytes = tunnel.sides.request.bytes + tunnel.up.bytes;
     facts.response_bytes = tunnel.down.bytes;
     worker.buffers.give_output(tunnel.down.into_output());
@@ -157,25 +159,19 @@ impl Tunnel<'_> {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the stream at the end of a frame, with a close frame.
+    /// Ends the stream: each side is told at the end of a frame, and has a moment to answer.
     async fn close(&mut self) {
-        let Tunnel { client, sides, down, .. } = self;
-        client.timer.arm(FRAME_END_MS);
-        down.ending = true;
-        let ending = poll_fn(|cx| {
-            while !down.at_frame_end() {
-                if ready!(down.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io)).is_err() {
-                    return Poll::Ready(false);
-                }
-                if down.is_done() {
-                    return Poll::Ready(false);
-                }
+        self.client.timer.arm(FAREWELL_MS);
+        let (mut to_client, mut to_upstream) = (Farewell::to_client(), Farewell::to_upstream());
+        poll_fn(|cx| {
+            let Tunnel { client, sides, up, down, .. } = self;
+            let Client { io, input, timer, .. } = &mut **client;
+            let told = to_client.poll(cx, down, &mut sides.input, &mut sides.upstream.io, io);
+            if to_upstream.poll(cx, up, input, io, &mut sides.upstream.io).is_ready() && told.is_ready() {
+                return Poll::Ready(());
             }
-            Poll::Ready(true)
-        });
-        if client.timer.within(ending).await == Ok(true) {
-            // A client that does not take it learns of the end by the close of the connection.
-            let _ = client.timer.within(client.io.write_all(CLOSE_RESTART)).await;
-        }
+            timer.poll_elapsed(cx).map(|_| ())
+        })
+        .await;
     }
 }

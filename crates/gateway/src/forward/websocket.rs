@@ -1,7 +1,9 @@
-//! Where the frames of a WebSocket end (RFC 6455, section 5.2), so that a stream can be closed between two of them.
+//! Where the frames of a WebSocket end (RFC 6455, section 5.2), so that a stream can be closed between two of them, and
+//! whether one of them was a close frame. Extensions (such as permessage-deflate) change payloads and reserved bits, but
+//! not where a frame ends (section 5.2, *RSV*), and neither do masks, fragments or control frames between them.
 
-/// The close frame with status 1012, *service restart* (RFC 6455, section 7.4; IANA registry of close codes).
-pub(super) const CLOSE_RESTART: &[u8] = &[0x88, 0x02, 0x03, 0xF4];
+/// The opcode of a close frame.
+const CLOSE: u8 = 0x8;
 /// The longest frame header: 2 bytes, 8 of length, 4 of mask.
 const MAX_HEADER: usize = 14;
 
@@ -11,12 +13,19 @@ pub(crate) struct Frames {
     header: [u8; MAX_HEADER],
     header_len: usize,
     payload_left: u64,
+    /// The current frame, or the last one, says that no more will come.
+    is_close: bool,
 }
 
 impl Frames {
     /// Whether the last byte that was fed ended a frame.
     pub(super) fn at_boundary(&self) -> bool {
         self.header_len == 0 && self.payload_left == 0
+    }
+
+    /// Whether a whole close frame was fed.
+    pub(super) fn has_closed(&self) -> bool {
+        self.is_close && self.at_boundary()
     }
 
     /// How many of the next bytes surely belong to the current frame; at least 1.
@@ -39,6 +48,9 @@ impl Frames {
             self.header_len += 1;
             bytes = rest;
             if let Some(payload) = self.payload_length() {
+                // What comes behind a close frame is no frame.
+                let [opcode, ..] = self.header;
+                self.is_close |= opcode & 0x0F == CLOSE;
                 self.payload_left = payload;
                 self.header_len = 0;
             }
@@ -81,6 +93,27 @@ mod tests {
         }
         frame.extend(std::iter::repeat_n(0xFF, length + if masked { 4 } else { 0 }));
         frame
+    }
+
+    #[test]
+    fn a_close_frame_counts_once_it_is_whole_also_between_fragments() {
+        let mut frames = Frames::default();
+        // A first fragment, compressed (RSV1): its end is a boundary although the message goes on.
+        frames.feed(&[0x41, 0x03, 1, 2, 3]);
+        assert!(frames.at_boundary() && !frames.has_closed());
+        frames.feed(&[0x89, 0x80, 0, 0, 0, 0]);
+        assert!(frames.at_boundary() && !frames.has_closed(), "a masked ping without payload");
+        frames.feed(&[0x88, 0x82, 9, 9, 9, 9, 0]);
+        assert!(!frames.at_boundary() && !frames.has_closed());
+        frames.feed(&[0]);
+        assert!(frames.has_closed());
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_is_never_a_boundary_again() {
+        let mut frames = Frames::default();
+        frames.feed(&[&[0x82, 0x7F][..], &[0xFF; 8], &[0; 4_096]].concat());
+        assert!(!frames.at_boundary());
     }
 
     proptest! {

@@ -44,6 +44,8 @@ pub struct Route {
     pub timeouts: Option<Timeouts>,
     /// Whether `Upgrade` is passed on.
     pub websocket: bool,
+    /// How long a stream may stay when traffic has left its target, milliseconds; `None`: as the target says.
+    pub drain_timeout_ms: Option<u64>,
     /// Its plugins and its service's.
     pub(crate) plugins: Plan,
     /// Counts the requests that a hold would wait for, where there may be one.

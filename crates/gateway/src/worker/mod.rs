@@ -13,13 +13,14 @@ mod streams;
 pub(crate) use census::Census;
 pub(crate) use mailbox::Message;
 pub(crate) use run::{Start, run};
-pub(crate) use streams::{Stream, Streams, Tracked};
+pub(crate) use streams::{DrainTime, Stream, Streams, Tracked};
 
 use crate::buffer::Buffers;
+use crate::claim::Claim;
 use crate::clock::Anchor;
 use crate::hold::Waiting;
 use crate::settings::Settings;
-use crate::table::{Pinned, Table, Target};
+use crate::table::{Pinned, Table};
 use crate::timer::Timers;
 use crate::tls::Handshakes;
 use crate::upstream::pool::Pools;
@@ -115,15 +116,16 @@ impl Worker {
         }
     }
 
-    /// Tracks a stream of a route on a target. Traffic may have left that target while it was being opened.
-    pub(crate) fn track_stream(&self, route: &str, target: &Target) -> Tracked<'_> {
-        let stream = self.streams.track(Stream {
-            route: route.to_owned(),
-            target: target.uid,
-            drain_timeout_ms: target.drain_timeout_ms.unwrap_or(self.settings.drain_timeout_ms),
-            deadline: self.timers.timer(),
-            draining: Cell::new(false),
-        });
+    /// Tracks the stream that a claimed request has become. Traffic may have left its target while it was being opened.
+    pub(crate) fn track_stream<'a>(&'a self, claim: &Claim<'a>) -> Tracked<'a> {
+        let (route, target) = (claim.route, claim.target);
+        let timeout_ms = route.drain_timeout_ms.or(target.drain_timeout_ms);
+        let drain = DrainTime {
+            timeout_ms: timeout_ms.unwrap_or(self.settings.drain_timeout_ms),
+            jitter_ms: self.settings.drain_jitter_ms,
+        };
+        let counters = claim.series.cell(self.thread);
+        let stream = self.streams.track(&route.id, target.uid, drain, self.timers.timer(), counters);
         stream.retarget(&self.table());
         if self.closing.get() {
             stream.end();

@@ -1,13 +1,15 @@
 //! WebSockets: passed on, copied with back-pressure, refused, drained.
 
-use crate::support::{Gate, get, route, settings, upstream};
+use crate::support::{Gate, get, route, settings, upstream, upstream_with};
 use gateway::Settings;
 use model::resource::Kind;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use testkit::clock::eventually;
 use testkit::scripted::{ScriptedUpstream, Step};
 use testkit::upstream::Upstream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const ASK: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
                    Sec-WebSocket-Key: k\r\n\r\n";
@@ -158,10 +160,122 @@ async fn a_stream_on_a_colour_that_traffic_has_left_ends_at_its_deadline_with_a_
     gate.apply(&switched).await;
     // What the client goes on sending does not keep it from the close frame.
     client.0.send("more").await;
-    assert_eq!(client.0.read_exactly(5).await, [0x88, 0x02, 0x03, 0xF4]);
+    assert_eq!(client.0.read_exactly(4).await, RESTART);
     blue.finished(1).await;
     let counts = gate.settled().await;
     assert_eq!((counts.drained, counts.cut_short, counts.client_left), (1, 0, 0));
+}
+
+/// The close frame that a client gets: 1012.
+const RESTART: [u8; 4] = [0x88, 0x02, 0x03, 0xF4];
+
+/// A masked frame as a client sends it; the mask is zero, so that the payload stands as it is.
+fn from_client(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    [&[opcode, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0], payload].concat()
+}
+
+/// Reads a masked frame and gives its first byte and its payload.
+async fn read_masked(socket: &mut TcpStream) -> (u8, Vec<u8>) {
+    let mut head = [0; 6];
+    socket.read_exact(&mut head).await.unwrap();
+    assert_ne!(head[1] & 0x80, 0, "a client masks");
+    let mut payload = vec![0; usize::from(head[1] & 0x7F)];
+    socket.read_exact(&mut payload).await.unwrap();
+    for (byte, mask) in payload.iter_mut().zip(head[2..].iter().cycle()) {
+        *byte ^= mask;
+    }
+    (head[0], payload)
+}
+
+/// A gate with an open WebSocket, both of its ends, and what switches the traffic away.
+async fn open_websocket(settings: Settings) -> (Gate, crate::support::Client, TcpStream, Vec<(Kind, Value)>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let [upstream_u, route_u] = resources(listener.local_addr().unwrap());
+    let away = route(&json!({"upstream_id": "v", "enable_websocket": true}));
+    let switched = vec![upstream_u.clone(), upstream("v", &[listener.local_addr().unwrap()]), away];
+    let gate = Gate::with(settings, &[upstream_u, route_u]).await;
+    let mut client = gate.client().await;
+    client.0.send(ASK).await;
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(socket.read_u8().await.unwrap());
+    }
+    socket.write_all(SWITCH.as_bytes()).await.unwrap();
+    client.0.read_head().await;
+    (gate, client, socket, switched)
+}
+
+#[tokio::test]
+async fn both_sides_of_a_drained_websocket_are_told_and_have_a_moment_to_answer() {
+    let (gate, mut client, mut server, switched) =
+        open_websocket(Settings { drain_timeout_ms: 1, ..settings() }).await;
+    let streams = || gate.counts().streams;
+    eventually("the stream", async || streams() == 1).await;
+    // The first fragment of a message: a control frame may stand behind it.
+    server.write_all(&[0x01, 0x02, b'h', b'i']).await.unwrap();
+    client.0.send(from_client(0x01, b"ab")).await;
+    assert_eq!(client.0.read_exactly(4).await, [0x01, 0x02, b'h', b'i']);
+    assert_eq!(read_masked(&mut server).await, (0x01, b"ab".to_vec()));
+    gate.apply(&switched).await;
+    assert_eq!(client.0.read_exactly(4).await, RESTART);
+    assert_eq!(read_masked(&mut server).await, (0x88, 1001u16.to_be_bytes().to_vec()));
+    // Both were still saying something; their own close frames end it.
+    client.0.send(from_client(0x80, b"late")).await;
+    client.0.send(from_client(0x88, &1012u16.to_be_bytes())).await;
+    server.write_all(&[0x88, 0x02, 0x03, 0xE9]).await.unwrap();
+    assert_eq!(client.0.read_to_end().await, "");
+    assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0);
+    let counts = gate.settled().await;
+    assert_eq!((counts.drained, counts.streams), (1, 0));
+}
+
+#[tokio::test]
+async fn a_frame_that_is_under_way_ends_before_the_close() {
+    let (gate, mut client, mut server, switched) =
+        open_websocket(Settings { drain_timeout_ms: 1, ..settings() }).await;
+    server.write_all(&[0x82, 0x06, b'a', b'b']).await.unwrap();
+    client.0.send(&from_client(0x82, b"xyz")[..8]).await;
+    assert_eq!(client.0.read_exactly(4).await, [0x82, 0x06, b'a', b'b']);
+    gate.apply(&switched).await;
+    eventually("the end of the drain time", async || gate.counts().streams == 1).await;
+    server.write_all(b"cdef").await.unwrap();
+    assert_eq!(client.0.read_exactly(8).await, [b"cdef".as_slice(), &RESTART].concat());
+    client.0.send("z").await;
+    assert_eq!(read_masked(&mut server).await, (0x82, b"xyz".to_vec()));
+    assert_eq!(read_masked(&mut server).await.0, 0x88);
+}
+
+#[tokio::test]
+async fn a_side_that_has_said_its_close_is_not_told_another() {
+    let (gate, mut client, mut server, switched) =
+        open_websocket(Settings { drain_timeout_ms: 1, ..settings() }).await;
+    server.write_all(&[0x88, 0x02, 0x03, 0xE8]).await.unwrap();
+    assert_eq!(client.0.read_exactly(4).await, [0x88, 0x02, 0x03, 0xE8]);
+    gate.apply(&switched).await;
+    assert_eq!(read_masked(&mut server).await.0, 0x88);
+    client.0.send(from_client(0x88, &1000u16.to_be_bytes())).await;
+    assert_eq!(client.0.read_to_end().await, "");
+    assert_eq!(gate.settled().await.drained, 1);
+}
+
+#[tokio::test]
+async fn the_label_of_a_route_beats_that_of_the_upstream_and_the_setting() {
+    let address = echo().await;
+    let label = |ms: u64| json!({"tealgate.drain_timeout_ms": ms.to_string()});
+    let resources = |id: &str| {
+        [
+            upstream_with("u", &[address], &json!({"labels": label(600_000)})),
+            upstream("v", &[address]),
+            route(&json!({"upstream_id": id, "enable_websocket": true, "labels": label(1)})),
+        ]
+    };
+    let gate = Gate::with(Settings { drain_timeout_ms: 600_000, ..settings() }, &resources("u")).await;
+    let mut client = gate.client().await;
+    client.0.send(ASK).await;
+    client.0.read_head().await;
+    gate.apply(&resources("v")).await;
+    assert_eq!(client.0.read_exactly(4).await, RESTART);
 }
 
 #[tokio::test]
@@ -185,7 +299,7 @@ async fn closing_the_gateway_drains_its_streams() {
     client.0.read_head().await;
     let work = async {
         gate.gateway.close_idle();
-        assert_eq!(client.0.read_exactly(5).await, [0x88, 0x02, 0x03, 0xF4]);
+        assert_eq!(client.0.read_exactly(4).await, RESTART);
         drop(client);
     };
     testkit::clock::within("the drain", async { tokio::join!(gate.gateway.drain(), work) }).await;

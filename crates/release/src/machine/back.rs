@@ -5,8 +5,9 @@ use super::time::back_off_ms;
 use super::{Action, Cause, Flow, Outcome, Phase, Run, Stage, WaitingFor};
 use model::colour::Colour;
 
-/// The gateway closes streams at the drain deadline; it gets this much longer to report it, milliseconds.
-pub(super) const DRAIN_GRACE_MS: u64 = 1_000;
+/// The gateway closes streams at the drain deadline; their sides get a moment to answer, and it gets this much longer to
+/// report it, milliseconds.
+pub(super) const DRAIN_GRACE_MS: u64 = 2_000;
 
 impl Run<'_> {
     pub(super) fn revert(&mut self) -> Flow {
@@ -47,7 +48,8 @@ impl Run<'_> {
 
     /// Waits until a colour has nothing open any more, or its time is over. `None`: it is empty.
     pub(super) fn drain(&mut self, open: Option<u64>) -> Option<Flow> {
-        let limit_ms = self.plan.drain_timeout_ms.saturating_add(DRAIN_GRACE_MS);
+        let limit_ms =
+            self.plan.drain_timeout_ms.max(self.plan.longest_drain_ms).saturating_add(DRAIN_GRACE_MS);
         let never_used = self.state.first_revision.is_none();
         if open == Some(0) || never_used || self.state.stage_ms >= limit_ms {
             return None;

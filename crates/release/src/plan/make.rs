@@ -121,6 +121,7 @@ fn assemble(
         inconclusive_hold_ms: policy.inconclusive_hold_ms,
         decommission: policy.decommission.clone(),
         drain_timeout_ms: policy.drain_timeout_ms,
+        longest_drain_ms: routes::longest_drain_ms(&component.routes, input.resources),
         keep_failed_ms: policy.keep_failed_ms,
         apply_timeout_ms: policy.apply_timeout_ms,
         on_conflict: policy.on_conflict,

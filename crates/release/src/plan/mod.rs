@@ -77,6 +77,9 @@ pub struct Plan {
     pub decommission: Decommission,
     /// How long requests may stay on a colour that gets no new ones, milliseconds.
     pub drain_timeout_ms: u64,
+    /// The longest time that a route of the service lets its streams stay, milliseconds; 0: none says so itself.
+    #[serde(default)]
+    pub longest_drain_ms: u64,
     /// How long a failed new version is kept, milliseconds.
     pub keep_failed_ms: u64,
     /// How long the gateways may take to run a change, milliseconds.

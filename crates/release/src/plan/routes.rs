@@ -5,7 +5,7 @@
 
 use super::Refusal;
 use model::resource::{Kind, Resource};
-use model::route::{optional_id, plugins};
+use model::route::{drain_timeout_ms, optional_id, plugins};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -63,6 +63,16 @@ pub(super) fn bypasses(service: &str, routes: &[RoutePath]) -> Vec<Refusal> {
         }
     };
     routes.iter().filter_map(refusal).collect()
+}
+
+/// The longest time that one of these routes lets its streams stay, milliseconds; 0: none says so itself.
+pub(super) fn longest_drain_ms(routes: &[RoutePath], resources: &[Arc<Resource>]) -> u64 {
+    let of_route = |route: &RoutePath| {
+        let resource = resources.iter().find(|one| one.kind == Kind::Route && one.id == route.route)?;
+        drain_timeout_ms(&resource.value)
+    };
+    let decided = routes.iter().filter(|route| route.path == Path::Service);
+    decided.filter_map(of_route).max().unwrap_or(0)
 }
 
 /// The first plain host that leads to the service, for checks that go through the gateway.

@@ -16,6 +16,20 @@ pub struct Account {
     pub gateways: Vec<String>,
     /// By epoch, answerer and lane, in this order.
     pub rows: Vec<Row>,
+    /// What is open, whenever it began.
+    #[serde(default)]
+    pub open: Vec<OpenNow>,
+}
+
+/// What is open on an answerer of the app, over all epochs: also what began before the release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenNow {
+    /// Who answers.
+    pub answerer: Answerer,
+    /// Requests, streams included.
+    pub open: u64,
+    /// Of these, streams.
+    pub streams: u64,
 }
 
 /// One series, added up over routes and gateways.

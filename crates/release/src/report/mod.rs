@@ -6,7 +6,7 @@ mod ledger;
 mod markdown;
 mod timeline;
 
-pub use account::{Account, Row};
+pub use account::{Account, OpenNow, Row};
 pub use hold::HoldSummary;
 pub use ledger::{Ledger, Lost};
 pub use timeline::Line;

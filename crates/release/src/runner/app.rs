@@ -7,6 +7,7 @@ use crate::clock::pause;
 use crate::controller::{Context, Sight};
 use crate::journal::Event;
 use crate::machine::{ActionResult, Phase, Stage, State, Waiting};
+use crate::report::OpenNow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(crate) struct AppRunner {
     pub(super) waiting: BTreeMap<String, Vec<Waiting>>,
     pub(super) tasks: BTreeMap<String, Task>,
     pub(super) windows: BTreeMap<String, Window>,
+    /// When it was last told how much is open on a colour that drains, and what.
+    pub(super) told: BTreeMap<String, (i64, OpenNow)>,
     pub(super) environments: Environments,
     /// Outcomes that are not in the journal yet.
     pub(super) unwritten: Vec<Finished>,
@@ -69,6 +72,7 @@ impl AppRunner {
             waiting: BTreeMap::new(),
             tasks: BTreeMap::new(),
             windows: BTreeMap::new(),
+            told: BTreeMap::new(),
             unwritten: Vec::new(),
             results: mpsc::channel(64),
         }
@@ -171,6 +175,7 @@ impl AppRunner {
         self.memory.retain(|release, _| goes_on(release));
         self.waiting.retain(|release, _| goes_on(release));
         self.windows.retain(|release, _| goes_on(release));
+        self.told.retain(|release, _| goes_on(release));
         self.tasks.retain(|release, task| goes_on(release) || !task.handle.is_finished());
     }
 

@@ -6,7 +6,7 @@ use crate::book::{Page, Release};
 use crate::clock;
 use crate::counters::Gateways;
 use crate::journal::Event;
-use crate::machine::{Action, Stage, State};
+use crate::machine::{Action, Phase, Stage, State};
 use crate::plan::Plan;
 use crate::switch::hold_id;
 use model::resource::Revision;
@@ -16,6 +16,9 @@ const LOG_LINES: usize = 50;
 /// How many of its failed requests.
 const FAILURES: usize = 20;
 
+/// How often it is told at most how much is open on a colour that drains, milliseconds.
+const TELL_EVERY_MS: i64 = 1_000;
+
 impl AppRunner {
     pub(super) async fn record(
         &mut self,
@@ -24,6 +27,7 @@ impl AppRunner {
         after: &State,
         gateways: &Gateways,
     ) -> Result<(), PassError> {
+        self.tell_draining(release, after, gateways, clock::now_ms());
         let mut events = Vec::new();
         // An account is closed when the colour that traffic has left has drained; until then a gateway can be missed.
         if after.in_flight() || before.stage == Stage::Drain {
@@ -43,6 +47,26 @@ impl AppRunner {
             self.context.book.append(id, self.fence, &self.context.actor(), &event).await?;
         }
         Ok(())
+    }
+
+    /// Says now and then how much is still open on the colour that traffic has left.
+    fn tell_draining(&mut self, release: &Release, state: &State, gateways: &Gateways, now_ms: i64) {
+        let Some(lead) = release.folded.plan.as_ref().and_then(Plan::lead) else { return };
+        let colour = match state.phase {
+            Phase::Decommission => lead.old.as_ref().map(|old| old.colour),
+            Phase::KeepFailed => Some(lead.new.colour),
+            _ => None,
+        };
+        let Some(colour) = colour.filter(|_| state.stage == Stage::Drain) else { return };
+        let open = gateways.open_now(&lead.app).into_iter().find(|open| open.answerer == colour.into());
+        let Some(open) = open else { return };
+        let known = self.told.get(&release.folded.release);
+        let is_news = known.is_none_or(|(at_ms, known)| *known != open && now_ms - at_ms >= TELL_EVERY_MS);
+        if is_news && (open.open > 0 || known.is_some()) {
+            self.told.insert(release.folded.release.clone(), (now_ms, open));
+            let text = format!("{colour}: {} open, {} of them streams", open.open, open.streams);
+            self.context.book.events().tell(release, now_ms, &self.context.actor(), "draining", text);
+        }
     }
 
     /// What can be seen of a version that failed, while it still runs.

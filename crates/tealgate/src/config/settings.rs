@@ -46,6 +46,9 @@ pub struct Settings {
     /// How long requests and streams may stay on an upstream that traffic has left, milliseconds, where the upstream
     /// does not say so itself.
     pub drain_timeout_ms: u64,
+    /// Streams end in so long a window before that time is over, milliseconds, so that clients do not come back all at
+    /// once; never in more than half of it.
+    pub drain_jitter_ms: u64,
     /// How long a shutdown waits for open requests, milliseconds.
     pub shutdown_timeout_ms: u64,
     /// Names of upstream nodes.
@@ -72,6 +75,7 @@ impl Default for Settings {
             upstream_tls_verify: UpstreamTlsVerify::AsConfigured,
             tls_ca_file: None,
             drain_timeout_ms: 30_000,
+            drain_jitter_ms: 10_000,
             shutdown_timeout_ms: 30_000,
             dns: Dns::default(),
             retry_budget: RetryBudget::default(),

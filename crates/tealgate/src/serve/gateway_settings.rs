@@ -34,6 +34,7 @@ pub(super) fn of(settings: &Settings, keyring: &Arc<Keyring>) -> gateway::Settin
         http2_control_burst: limits.http2_control_burst,
         stream_idle_timeout_ms: limits.stream_idle_timeout_ms,
         drain_timeout_ms: settings.drain_timeout_ms,
+        drain_jitter_ms: settings.drain_jitter_ms,
         retry_budget: gateway::table::BudgetRule {
             percent: settings.retry_budget.percent,
             min_per_s: settings.retry_budget.min_per_s,

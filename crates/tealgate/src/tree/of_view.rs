@@ -75,7 +75,12 @@ fn colour_row(colour: &ColourView, view: &ReleaseView) -> ColourRow {
         notes.push("live".to_owned());
     }
     if colour.share == 0 && colour.open > 0 {
-        notes.push(format!("{} open", grouped(colour.open)));
+        let streams = if colour.streams > 0 {
+            format!(", {} of them streams", grouped(colour.streams))
+        } else {
+            String::new()
+        };
+        notes.push(format!("{} open{streams}", grouped(colour.open)));
     }
     if colour.previewed > 0 {
         notes.push(format!("{} by preview", grouped(colour.previewed)));

@@ -119,6 +119,7 @@ impl Compiler {
                 .or_else(|| service.and_then(|service| service.service.enable_websocket))
                 .unwrap_or(false),
             plugins: Plan::default(),
+            drain_timeout_ms: parsed.drain_timeout_ms,
             tallies,
             digest,
             sources,
