@@ -15,6 +15,9 @@ use std::cmp::Reverse;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+/// How often a node is drawn at random before those that fit are counted.
+const DRAWS: usize = 8;
+
 /// Picks nodes of one upstream.
 #[derive(Debug)]
 pub(crate) struct Picker {
@@ -43,6 +46,8 @@ struct Group {
     members: Box<[Member]>,
     /// Turns while all are up.
     wheel: Wheel,
+    /// Whether all weights are the same: then the wheel is right, too, while some are left out.
+    even: bool,
     /// Empty but for `chash`.
     ring: Ring,
 }
@@ -102,7 +107,8 @@ impl Picker {
                 nodes.get(member.node).map(|(host, port)| (*host, *port, member.weight, member.node))
             });
             let weights: Vec<u32> = members.iter().map(|member| member.weight).collect();
-            Group { wheel: Wheel::new(&weights, threads), ring: Ring::new(on_ring), members }
+            let even = weights.iter().all(|weight| Some(weight) == weights.first());
+            Group { even, wheel: Wheel::new(&weights, threads), ring: Ring::new(on_ring), members }
         };
         let groups = priorities.into_iter().map(group).collect();
         Picker { kind, groups }
@@ -171,8 +177,10 @@ impl Picker {
         let weight = |member: &Member| standing.weight(member.node, member.weight, turn.now);
         let members = group.members.iter().filter(|member| allowed(member.node));
         match &self.kind {
+            // Who looks for nobody would go around the whole ring.
+            Kind::Chash { .. } if members.clone().next().is_none() => None,
             Kind::Chash { .. } => group.ring.nodes_for(key).find(|node| allowed(*node)),
-            Kind::Ewma(random) => by_response_time(random, members, turn, standing),
+            Kind::Ewma(random) => by_response_time(random, group, turn, standing, allowed),
             Kind::LeastConn(random) => {
                 // Ties are decided by chance: with little traffic all nodes have nothing open.
                 let first = random.below(turn.thread, group.members.len());
@@ -187,6 +195,9 @@ impl Picker {
                     if other.1 * best.2 < best.1 * other.2 { other } else { best }
                 });
                 least.map(|(node, ..)| node)
+            }
+            Kind::RoundRobin if group.even && !standing.has_slow_start() => {
+                (0..group.members.len()).filter_map(|_| group.next(turn.thread)).find(|node| allowed(*node))
             }
             Kind::Single | Kind::RoundRobin | Kind::Unknown => smooth::pick(members.filter_map(|member| {
                 let ahead = &standing.load(member.node, turn.thread)?.ahead;
@@ -208,21 +219,25 @@ impl Picker {
 
 /// The quicker one of two that are drawn at random. As in APISIX, weights do not matter here; the share of a node
 /// that comes up does.
-fn by_response_time<'a>(
+fn by_response_time(
     random: &Random,
-    members: impl Iterator<Item = &'a Member> + Clone,
+    group: &Group,
     turn: &Turn<'_>,
     standing: &Standing,
+    allowed: impl Fn(usize) -> bool,
 ) -> Option<usize> {
-    let count = members.clone().count();
     let draw = |below: usize| random.below(turn.thread, below);
-    let one = draw(count);
-    let two = match draw(count.saturating_sub(1)) {
-        two if two >= one => two + 1,
-        two => two,
+    let any_but = |other: Option<usize>| {
+        let fits = |node: &usize| Some(*node) != other && allowed(*node);
+        let drawn = || group.members.get(draw(group.members.len())).map(|member| member.node);
+        // Most nodes fit, mostly; if not, those that do are counted.
+        (0..DRAWS).filter_map(|_| drawn()).find(fits).or_else(|| {
+            let fitting = || group.members.iter().map(|member| member.node).filter(fits);
+            fitting().nth(draw(fitting().count()))
+        })
     };
-    let one = members.clone().nth(one)?.node;
-    let Some(two) = members.clone().nth(two).map(|member| member.node) else { return Some(one) };
+    let one = any_but(None)?;
+    let Some(two) = any_but(Some(one)) else { return Some(one) };
     // A node that comes up is new and looks quick: it is taken only as often as its share says.
     let ready =
         |node| draw(1_000) < usize::try_from(standing.weight(node, 1, turn.now)).unwrap_or(usize::MAX);
@@ -244,14 +259,17 @@ fn usable(upstream: &Upstream) -> Vec<(usize, &model::upstream::Node)> {
 
 impl Group {
     fn by_turn(&self, turn: &Turn<'_>) -> Option<usize> {
-        let next = || self.members.get(self.wheel.next(turn.thread)?).map(|member| member.node);
         if turn.tried.is_empty() {
-            return next();
+            return self.next(turn.thread);
         }
         // A retry: the wheel goes on, skipping what was tried; if its weights hide a node, take that one at last.
-        let turns = (0..self.members.len()).filter_map(|_| next());
+        let turns = (0..self.members.len()).filter_map(|_| self.next(turn.thread));
         let nodes = self.members.iter().map(|member| member.node);
         turns.chain(nodes).find(|node| !turn.tried.contains(node))
+    }
+
+    fn next(&self, thread: usize) -> Option<usize> {
+        self.members.get(self.wheel.next(thread)?).map(|member| member.node)
     }
 }
 

@@ -77,8 +77,7 @@ impl Checker {
     /// A number that is another one once the status of a node has changed.
     pub(crate) fn changes(&self) -> u64 {
         let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        let first =
-            |target: &Arc<Target>| Some((target.uid, target.standing.as_ref()?.nodes().first()?.changes()));
+        let first = |target: &Arc<Target>| Some((target.uid, target.standing.as_ref()?.changes()));
         let mixed =
             targets.iter().filter_map(first).map(|of_target| FixedState::default().hash_one(of_target));
         mixed.fold(0, u64::wrapping_add)

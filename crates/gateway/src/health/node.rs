@@ -3,7 +3,7 @@
 use super::counters::{Counters, Event};
 use crate::clock;
 use crate::per_thread::PerThread;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -148,10 +148,5 @@ impl NodeState {
 
     fn since_origin_ms(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.origin).as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Changes of this node's upstream up to now.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes.load(Acquire)
     }
 }

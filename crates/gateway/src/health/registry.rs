@@ -44,18 +44,18 @@ impl Registry {
         if usable < 2 || !(upstream.checks.is_some() || slow_start_ms > 0 || by_load) {
             return None;
         }
+        let name: Arc<str> = Arc::from(owner);
         // An upstream inside a rule has no name: its nodes are known as long as it stays as it is.
-        let states = match upstream.inline {
-            true => Owner::new().states(&Arc::from(owner), nodes, self.threads, self.origin),
-            false => {
-                let name: Arc<str> = Arc::from(owner);
-                let kept = self.owners.entry(Arc::clone(&name)).or_insert_with(Owner::new);
-                kept.states(&name, nodes, self.threads, self.origin)
-            }
+        let mut unnamed = Owner::new();
+        let kept = match upstream.inline {
+            true => &mut unnamed,
+            false => self.owners.entry(Arc::clone(&name)).or_insert_with(Owner::new),
         };
+        let states = kept.states(&name, nodes, self.threads, self.origin);
+        let changes = Arc::clone(&kept.changes);
         let checks = upstream.checks.clone().map(Arc::new);
         let samples = upstream.balancer == Balancer::Ewma;
-        Some(Standing::new(states, checks, slow_start_ms, self.origin, samples))
+        Some(Standing::new(states, changes, checks, slow_start_ms, self.origin, samples))
     }
 
     /// Lets go of the upstreams that no table uses any more.

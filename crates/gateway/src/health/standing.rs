@@ -6,7 +6,7 @@ use crate::balance::ewma;
 use model::upstream::checks::{CheckKind, Checks, Thresholds};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Instant;
 
 /// The whole of a weight, in the unit of [`Standing::weight`].
@@ -18,8 +18,11 @@ const FIRST_SHARE: u64 = WHOLE / 10;
 #[derive(Debug)]
 pub(crate) struct Standing {
     nodes: Box<[Arc<NodeState>]>,
-    /// As many changes as had happened when all nodes were last found to be as configured.
-    clean_at: AtomicU64,
+    /// Counts what can change how nodes are picked.
+    changes: Arc<AtomicU64>,
+    /// What was found after so many changes: the number, and in the lowest bit whether all nodes were up with their
+    /// whole weight.
+    found: AtomicU64,
     pub(crate) checks: Option<Arc<Checks>>,
     slow_start_ms: u64,
     /// What `now` is measured from.
@@ -40,27 +43,40 @@ pub(crate) enum Failed {
 impl Standing {
     pub(crate) fn new(
         nodes: Box<[Arc<NodeState>]>,
+        changes: Arc<AtomicU64>,
         checks: Option<Arc<Checks>>,
         slow_start_ms: u64,
         origin: Instant,
         samples: bool,
     ) -> Standing {
-        Standing { nodes, clean_at: AtomicU64::new(u64::MAX), checks, slow_start_ms, origin, samples }
+        Standing { nodes, changes, found: AtomicU64::new(u64::MAX), checks, slow_start_ms, origin, samples }
     }
 
     /// Whether all nodes are up with their whole weight. Two loads while nothing changes.
     pub(crate) fn is_clean(&self, now: Instant) -> bool {
-        let Some(first) = self.nodes.first() else { return true };
-        let changes = first.changes();
-        if self.clean_at.load(Relaxed) == changes {
+        let changes = self.changes();
+        let found = self.found.load(Relaxed);
+        if found == changes << 1 | 1 {
             return true;
         }
-        let clean = (0..self.nodes.len()).all(|node| self.is_up(node) && self.share(node, now) == WHOLE);
-        if clean {
-            // A change meanwhile has moved the number on: then this says nothing.
-            self.clean_at.store(changes, Relaxed);
+        // A share grows with the time alone.
+        if found == changes << 1 && !self.has_slow_start() {
+            return false;
         }
+        let clean = (0..self.nodes.len()).all(|node| self.is_up(node) && self.share(node, now) == WHOLE);
+        // A change meanwhile has moved the number on: then this says nothing.
+        self.found.store(changes << 1 | u64::from(clean), Relaxed);
         clean
+    }
+
+    /// Changes up to now of what decides how nodes are picked.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Acquire)
+    }
+
+    /// Whether nodes that come up are given their share little by little.
+    pub(crate) fn has_slow_start(&self) -> bool {
+        self.slow_start_ms > 0
     }
 
     /// Whether a node gets requests.
@@ -75,7 +91,7 @@ impl Standing {
 
     /// The share of its weight that a node gets while it comes up: from a tenth to the whole, evenly over the time.
     fn share(&self, node: usize, now: Instant) -> u64 {
-        let Some(state) = self.nodes.get(node).filter(|_| self.slow_start_ms > 0) else { return WHOLE };
+        let Some(state) = self.nodes.get(node).filter(|_| self.has_slow_start()) else { return WHOLE };
         let Some(up_for_ms) = state.up_for_ms(now) else { return WHOLE };
         if up_for_ms >= self.slow_start_ms {
             state.is_settled();
