@@ -105,11 +105,9 @@ async fn statuses_and_timeouts_of_requests_count_too() {
     good.behave(Behaviour::Echo);
     bad.behave(Behaviour::Echo);
     assert_eq!(spread(&gate, 8, &[&bad, &good]).await, [4, 4], "all unhealthy: all are used");
-    assert_eq!(
-        spread(&gate, 4, &[&bad, &good]).await,
-        [4, 0],
-        "the fifth success of the first made it healthy"
-    );
+    let mut next = spread(&gate, 4, &[&bad, &good]).await;
+    next.sort_unstable();
+    assert_eq!(next, [0, 4], "with its fifth success one of them is healthy, and gets all");
 }
 
 #[tokio::test]
