@@ -10,8 +10,7 @@ use model::resource::Kind;
 use model::schema;
 
 /// The kinds whose schemas are shown.
-pub(crate) const KINDS: [Kind; 5] =
-    [Kind::Route, Kind::Service, Kind::Upstream, Kind::Ssl, Kind::Consumer];
+pub(crate) const KINDS: [Kind; 5] = [Kind::Route, Kind::Service, Kind::Upstream, Kind::Ssl, Kind::Consumer];
 
 /// The schema that the segments after `schema` name.
 pub(crate) fn get(plugins: &[PluginInfo], segments: &[&str], query: &Query) -> Result<Response, Problem> {
@@ -19,9 +18,9 @@ pub(crate) fn get(plugins: &[PluginInfo], segments: &[&str], query: &Query) -> R
     let found = match segments {
         ["plugins", name] => {
             let plugin = plugins.iter().find(|plugin| plugin.name == *name);
-            let schema = plugin.and_then(|plugin| match plugin.auth {
-                Some(auth) if of_consumers => Some(auth.schema),
-                _ => Some(plugin.schema),
+            let schema = plugin.map(|plugin| match plugin.auth {
+                Some(auth) if of_consumers => auth.schema,
+                _ => plugin.schema,
             });
             schema.map(|schema| schema())
         }

@@ -80,7 +80,9 @@ async fn a_resource_can_be_validated_without_being_written() {
     let text = "invalid configuration: additional properties forbidden, found nonsense";
     let body = json!({"uri": "/", "upstream": upstream(), "nonsense": 1});
     gate.call("POST", "/schema/validate/routes", body).await.is_error(400, text);
-    gate.call("POST", "/schema/validate/protos", "{}").await.is_error(404, "Unsupported resource type: protos");
+    gate.call("POST", "/schema/validate/protos", "{}")
+        .await
+        .is_error(404, "Unsupported resource type: protos");
     gate.call("GET", "/routes", ()).await.is(200, &json!({"list": [], "total": 0}));
 }
 
