@@ -53,6 +53,8 @@ pub(crate) enum Refusal {
     NoNode,
     #[error("too many requests wait for a stream to the upstream")]
     NoStream,
+    #[error("too many connections to the upstream are being made already")]
+    TooManyConnecting,
     #[error("client certificate was not present")]
     ClientCertificateMissing,
     #[error("client certificate verification is not passed")]
@@ -94,6 +96,7 @@ impl Refusal {
             Refusal::NoUpstream
             | Refusal::NoNode
             | Refusal::NoStream
+            | Refusal::TooManyConnecting
             | Refusal::TooManyConnections
             | Refusal::TooManyRequests => 503,
             Refusal::UpstreamTimeout => 504,

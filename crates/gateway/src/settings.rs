@@ -67,6 +67,9 @@ pub struct Settings {
     pub always_verify_upstreams: bool,
     /// Further certificate authorities for https upstreams, a PEM file.
     pub tls_ca_file: Option<PathBuf>,
+    /// Connections that may be under way to one node, of each thread, where requests do not share them; one more is a
+    /// failed try: the next node, or a 503.
+    pub max_connecting_per_node: usize,
     /// Retries that an upstream gets in each second over all threads; beyond it the last failure is the answer.
     pub retry_budget: BudgetRule,
     /// The plugins that routes, services and consumers may configure.
@@ -162,6 +165,7 @@ impl Default for Settings {
             dns_valid_ms: 10_000,
             always_verify_upstreams: false,
             tls_ca_file: None,
+            max_connecting_per_node: 1_024,
             retry_budget: BudgetRule::default(),
             plugins: &[],
             limit_keys: 262_144,

@@ -128,6 +128,9 @@ impl Attempt<'_> {
         client.timer.arm(self.timeouts().connect_ms);
         let connect = async || connect(resolver, tls, target, node, self.request.host()).await;
         let connected = if target.protocol == Protocol::Http1 {
+            let most = self.worker.settings.max_connecting_per_node;
+            let attempting = self.worker.pools.connecting.begin((target.uid, self.node), most);
+            let _attempting = attempting.ok_or(TryError::Failed(Refusal::TooManyConnecting, false))?;
             let connecting = async { connect().await.map_err(NoPlace::Connect) };
             pump::while_client_stays(client, connecting).await?
         } else {

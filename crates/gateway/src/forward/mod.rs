@@ -104,7 +104,7 @@ fn within_budget(worker: &Worker, target: &Target, retry: bool) -> bool {
 /// Counts a try against its node, where that is looked at.
 fn count_failure(worker: &Worker, target: &Target, node: usize, refusal: &Refusal, began: Instant) {
     // Too many requests here say nothing about the node.
-    if target.standing.is_some() && !matches!(refusal, Refusal::NoStream) {
+    if target.standing.is_some() && !matches!(refusal, Refusal::NoStream | Refusal::TooManyConnecting) {
         let timeout = matches!(refusal, Refusal::UpstreamTimeout);
         let failed = if timeout { Failed::Timeout } else { Failed::Tcp };
         let now = clock::now();

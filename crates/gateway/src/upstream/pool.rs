@@ -1,5 +1,6 @@
 //! Idle connections to upstreams, per thread, by target and node.
 
+use super::connecting::Connecting;
 use super::dial::Origin;
 use super::http2::Http2Pools;
 use super::io::UpstreamIo;
@@ -31,6 +32,8 @@ pub(crate) struct PoolKey {
 /// The idle connections of one thread, and those that streams share.
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
+    /// Connections that are being made, one for each request.
+    pub(crate) connecting: Connecting,
     pub(crate) http2: Http2Pools,
     by_target: RefCell<HashMap<PoolKey, Pool>>,
 }

@@ -79,3 +79,26 @@ async fn far_too_many_connections_are_closed_without_an_answer() {
     let answered = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 503")).count();
     assert!((16..40).contains(&answered), "{answered}");
 }
+
+#[tokio::test]
+async fn a_node_that_takes_no_connection_holds_only_so_many_requests() {
+    // The system takes the connection, nobody answers the TLS handshake.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = Settings { max_connecting_per_node: 2, ..settings() };
+    let more = json!({"scheme": "https"});
+    let resources = [
+        crate::support::upstream_with("u", &[silent.local_addr().unwrap()], &more),
+        route(&json!({"upstream_id": "u"})),
+    ];
+    let gate = Gate::with(settings, &resources).await;
+    let mut held = Vec::new();
+    for waiting in 1..=2 {
+        let mut client = gate.client().await;
+        client.0.send(get("/")).await;
+        testkit::clock::eventually("a request", async || gate.counts().open == waiting).await;
+        held.push(client);
+    }
+    assert_eq!(gate.ask(get("/")).await.status, 503);
+    drop(held);
+    assert_eq!(gate.settled().await.received, 3);
+}

@@ -35,6 +35,9 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Most requests in work over all threads, each of which has its part; 0: no limit. Beyond it: 503.
     pub requests: usize,
+    /// Most connections that are being made to one upstream node, of each gateway thread, from 1; beyond it: the next
+    /// node, or 503.
+    pub connecting_per_node: usize,
     /// What a client must send of a body over HTTP/1, or take of an answer, bytes a second, while nothing else is waited
     /// for; 0: no limit. Less: 408, or cut.
     pub min_rate_bytes_per_s: u64,
@@ -83,6 +86,7 @@ impl Default for Limits {
             connections: 100_000,
             connections_per_address: 0,
             requests: 100_000,
+            connecting_per_node: 1_024,
             min_rate_bytes_per_s: 32,
             min_rate_window_ms: 60_000,
             idle_timeout_ms: 75_000,
@@ -115,6 +119,7 @@ impl Limits {
             (self.replay_bytes <= 16 << 20, "replay_bytes", "must be at most 16777216"),
             ((64..=1 << 24).contains(&self.limit_keys), "limit_keys", "must be 64 to 16777216"),
             (self.connections > 0, "connections", "must be at least 1"),
+            (self.connecting_per_node > 0, "connecting_per_node", "must be at least 1"),
             (self.min_rate_window_ms >= 1_000, "min_rate_window_ms", "must be at least 1000"),
             (self.idle_timeout_ms > 0, "idle_timeout_ms", "must be at least 1"),
             (self.handshake_timeout_ms > 0, "handshake_timeout_ms", "must be at least 1"),

@@ -21,6 +21,7 @@ pub(super) fn of(settings: &Settings, keyring: &Arc<Keyring>) -> gateway::Settin
         max_connections: limits.connections,
         max_connections_per_address: limits.connections_per_address,
         max_requests: limits.requests,
+        max_connecting_per_node: limits.connecting_per_node,
         min_rate_bytes_per_s: limits.min_rate_bytes_per_s,
         min_rate_window_ms: limits.min_rate_window_ms,
         idle_timeout_ms: limits.idle_timeout_ms,
