@@ -118,7 +118,7 @@ impl Gateway {
             .with_assignment_key(&settings.assignment_key)
             .with_retry_budget(settings.retry_budget)
             .with_plugins(settings.plugins, settings.limit_keys)
-            .with_secrets(Arc::clone(&settings.secrets), settings.fallback_sni.clone());
+            .with_secrets(Arc::clone(&settings.secrets), settings.fallback_sni.clone(), tls.clone());
         let given = sockets.given();
         let listening = settings.listen.iter().zip(given);
         let listening = listening.map(|(listener, address)| Listener { address, ..*listener }).collect();
@@ -147,7 +147,7 @@ impl Gateway {
         }
         let holds = Arc::clone(compiler.holds());
         let configuration = Mutex::new(Configuration { compiler, tables: Vec::new() });
-        let checker = Checker::new(tls, Duration::from_millis(settings.dns_valid_ms));
+        let checker = Checker::new(Duration::from_millis(settings.dns_valid_ms));
         Ok(Gateway {
             mailboxes,
             threads: std::sync::Mutex::new(handles),

@@ -18,7 +18,7 @@ impl fmt::Debug for SecretKey {
 }
 
 /// A text that nobody is shown, such as a private key in PEM.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SecretText(pub String);
 
 impl fmt::Debug for SecretText {

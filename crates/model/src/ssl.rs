@@ -35,7 +35,7 @@ pub enum Usage {
 }
 
 /// A certificate chain and its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pair {
     /// PEM, the leaf first.
     pub cert: String,

@@ -3,6 +3,8 @@
 pub mod checks;
 
 use crate::colour::{self, Colour};
+use crate::secret::SecretText;
+use crate::ssl::Pair;
 use checks::Checks;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,6 +34,10 @@ pub struct Upstream {
     pub checks: Option<Checks>,
     /// `tls.verify`: whether the certificate of an https node is checked.
     pub tls_verify: bool,
+    /// `tls.client_cert` and its key: what nodes are shown.
+    pub client_cert: Option<Pair>,
+    /// `tls.client_cert_id`: the same by the id of an SSL resource.
+    pub client_cert_id: Option<String>,
     /// Labels; the colour is one of them.
     pub labels: BTreeMap<String, String>,
     /// Whether it was written inside a traffic-split rule; such an upstream ignores some fields (APISIX §2.5).
@@ -210,6 +216,8 @@ impl Upstream {
             keepalive: value.get("keepalive_pool").filter(|_| full).map(keepalive).unwrap_or_default(),
             checks: value.get("checks").filter(|_| full).and_then(Checks::from_value),
             tls_verify: full && value.pointer("/tls/verify").and_then(Value::as_bool).unwrap_or(false),
+            client_cert: value.get("tls").filter(|_| full).and_then(client_cert),
+            client_cert_id: value.pointer("/tls/client_cert_id").filter(|_| full).map(|id| id_text(Some(id))),
             labels: labels(value),
             inline,
         }
@@ -245,6 +253,11 @@ impl Upstream {
         let label = self.labels.get(colour::LABEL_SLOW_START_MS).filter(|_| !self.inline);
         label.and_then(|text| text.parse().ok()).unwrap_or(0)
     }
+}
+
+fn client_cert(tls: &Value) -> Option<Pair> {
+    let text = |key: &str| tls.get(key).and_then(Value::as_str).map(str::to_owned);
+    Some(Pair { cert: text("client_cert")?, key: SecretText(text("client_key")?) })
 }
 
 /// An id that may be written as a text or as an integer; ids are compared as texts.

@@ -126,7 +126,10 @@ impl Attempt<'_> {
         let Worker { resolver, tls, .. } = self.worker;
         let target = self.claim.target;
         client.timer.arm(self.timeouts().connect_ms);
-        let connect = async || connect(resolver, tls, target, node, self.request.host()).await;
+        let connect = async || {
+            let tls = target.shown.connectors(tls, self.worker.table().client_certificates())?;
+            connect(resolver, &tls, target, node, self.request.host()).await
+        };
         let connected = if target.protocol == Protocol::Http1 {
             let most = self.worker.settings.max_connecting_per_node;
             let attempting = self.worker.pools.connecting.begin((target.uid, self.node), most);

@@ -32,26 +32,32 @@ const MAX_BLOCKING_THREADS: usize = 4;
 
 /// The checker of a gateway. Its thread starts with the first upstream that has checks.
 pub(crate) struct Checker {
-    tls: Connectors,
     dns_valid: Duration,
     running: Mutex<Option<Running>>,
     /// What is checked.
     targets: Mutex<Vec<Arc<Target>>>,
 }
 
+/// A target, and how TLS is spoken with its nodes.
+pub(crate) struct Checked {
+    pub(crate) target: Arc<Target>,
+    pub(crate) tls: Connectors,
+}
+
 struct Running {
-    targets: mpsc::UnboundedSender<Vec<Arc<Target>>>,
+    targets: mpsc::UnboundedSender<Vec<Checked>>,
     thread: JoinHandle<io::Result<()>>,
 }
 
 impl Checker {
-    pub(crate) fn new(tls: Connectors, dns_valid: Duration) -> Checker {
-        Checker { tls, dns_valid, running: Mutex::default(), targets: Mutex::default() }
+    pub(crate) fn new(dns_valid: Duration) -> Checker {
+        Checker { dns_valid, running: Mutex::default(), targets: Mutex::default() }
     }
 
     /// Checks the nodes of these targets from now on, and no others.
-    pub(crate) fn check(&self, targets: Vec<Arc<Target>>) {
-        *self.targets.lock().unwrap_or_else(PoisonError::into_inner) = targets.clone();
+    pub(crate) fn check(&self, targets: Vec<Checked>) {
+        *self.targets.lock().unwrap_or_else(PoisonError::into_inner) =
+            targets.iter().map(|checked| Arc::clone(&checked.target)).collect();
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.is_none() && !targets.is_empty() {
             match self.start() {
@@ -97,10 +103,10 @@ impl Checker {
 
     fn start(&self) -> io::Result<Running> {
         let (targets, lists) = mpsc::unbounded_channel();
-        let (tls, dns_valid) = (self.tls.clone(), self.dns_valid);
+        let dns_valid = self.dns_valid;
         let thread = std::thread::Builder::new()
             .name("health-checks".to_owned())
-            .spawn(move || run(lists, tls, dns_valid))?;
+            .spawn(move || run(lists, dns_valid))?;
         Ok(Running { targets, thread })
     }
 }
@@ -135,11 +141,7 @@ impl std::fmt::Debug for Checker {
     }
 }
 
-fn run(
-    mut lists: mpsc::UnboundedReceiver<Vec<Arc<Target>>>,
-    tls: Connectors,
-    dns_valid: Duration,
-) -> io::Result<()> {
+fn run(mut lists: mpsc::UnboundedReceiver<Vec<Checked>>, dns_valid: Duration) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MAX_BLOCKING_THREADS)
@@ -147,7 +149,7 @@ fn run(
     let serve = async move {
         let resolver = Resolver::new(dns_valid);
         let at_once = Rc::new(Semaphore::new(MAX_AT_ONCE));
-        let mut watched = Watched { tls, resolver, at_once, nodes: HashMap::default() };
+        let mut watched = Watched { resolver, at_once, nodes: HashMap::default() };
         while let Some(targets) = lists.recv().await {
             watched.update(&targets);
         }
@@ -159,7 +161,6 @@ fn run(
 
 /// What is checked.
 struct Watched {
-    tls: Connectors,
     resolver: Rc<Resolver>,
     at_once: Rc<Semaphore>,
     /// By owner and address.
@@ -176,15 +177,16 @@ struct Node {
 struct Watch {
     state: Arc<NodeState>,
     question: Question,
+    tls: Connectors,
     checks: ActiveChecks,
     /// Of its upstream.
     concurrency: Rc<Semaphore>,
 }
 
 impl Watched {
-    fn update(&mut self, targets: &[Arc<Target>]) {
+    fn update(&mut self, targets: &[Checked]) {
         let mut before = std::mem::take(&mut self.nodes);
-        for target in targets {
+        for Checked { target, tls } in targets {
             let Some(standing) = &target.standing else { continue };
             let Some(checks) = standing.checks.as_ref().map(|checks| &checks.active) else { continue };
             let concurrency = Rc::new(Semaphore::new(checks.concurrency.min(MAX_AT_ONCE)));
@@ -195,6 +197,7 @@ impl Watched {
                 let watch = Watch {
                     state: Arc::clone(state),
                     question: Question::new(target, node, checks),
+                    tls: tls.clone(),
                     checks: checks.clone(),
                     concurrency: Rc::clone(&concurrency),
                 };
@@ -216,7 +219,6 @@ impl Watched {
         let watch = Rc::new(watch);
         let asker = Asker {
             watch: Rc::clone(&watch),
-            tls: self.tls.clone(),
             resolver: Rc::clone(&self.resolver),
             at_once: Rc::clone(&self.at_once),
         };
@@ -235,6 +237,7 @@ impl Watch {
     fn is_same(&self, other: &Watch) -> bool {
         Arc::ptr_eq(&self.state, &other.state)
             && self.question == other.question
+            && self.tls == other.tls
             && self.checks == other.checks
     }
 
@@ -268,7 +271,6 @@ impl Watch {
 /// The task of one node.
 struct Asker {
     watch: Rc<Watch>,
-    tls: Connectors,
     resolver: Rc<Resolver>,
     at_once: Rc<Semaphore>,
 }
@@ -288,7 +290,7 @@ impl Asker {
         let _one = self.at_once.acquire().await;
         let limit = Duration::from_millis(self.watch.checks.timeout_ms);
         let answer = tokio::select! {
-            answer = self.watch.question.ask(&self.resolver, &self.tls) => answer,
+            answer = self.watch.question.ask(&self.resolver, &self.watch.tls) => answer,
             () = clock::pause(limit) => Answer::Failed(Failed::Timeout),
         };
         self.watch.count(answer, clock::now());

@@ -11,7 +11,7 @@ mod probe;
 mod registry;
 mod standing;
 
-pub(crate) use checker::Checker;
+pub(crate) use checker::{Checked, Checker};
 #[cfg(test)]
 pub(crate) use counters::{Counters, Event, Status};
 pub(crate) use node::Load;

@@ -81,7 +81,7 @@ impl Question {
                 CheckKind::Https => {
                     let name = ServerName::try_from(self.tls_name.clone())
                         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-                    let connector = if self.verify { &tls.checked } else { &tls.unchecked };
+                    let connector = tls.connector(self.verify);
                     self.exchange(connector.connect(name, socket).await?).await
                 }
             }

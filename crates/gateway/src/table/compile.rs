@@ -15,9 +15,10 @@ pub use ssls::Certificate;
 
 use super::{BudgetRule, Ground, Table, Target};
 use crate::assignment::Assigner;
-use crate::health;
+use crate::health::{self, Checked};
 use crate::hold::{Holds, Tallies};
 use crate::plugin::{Configured, PluginKind, Shared, configured};
+use crate::upstream::tls::Connectors;
 use changes::Changes;
 use foldhash::HashMap;
 use model::overlay::{self, Overlay};
@@ -70,6 +71,8 @@ pub struct Compiler {
 pub(super) struct InlineTarget {
     upstream: Upstream,
     target: Arc<Target>,
+    /// Why its client certificate cannot be shown.
+    fault: Option<String>,
 }
 
 /// What a release owns of a service; `None` if it cannot be read.
@@ -110,7 +113,7 @@ impl Compiler {
             overlays: HashMap::default(),
             services: HashMap::default(),
             places: Places::default(),
-            ssls: Ssls::new(Arc::new(Unsealed), None),
+            ssls: Ssls::new(Arc::new(Unsealed), None, Connectors::without_roots()),
             assigner: Assigner::new(&SecretKey([0; 32]), threads),
             consumers: consumers::Kept::default(),
             kinds: &[],
@@ -150,10 +153,16 @@ impl Compiler {
         &self.holds
     }
 
-    /// The same with who opens private keys, and with the name that stands for TLS clients that name no host.
+    /// The same with who opens private keys, with the name that stands for TLS clients that name no host, and with
+    /// how TLS is spoken with upstreams.
     #[must_use]
-    pub fn with_secrets(mut self, opener: Arc<dyn Opener>, fallback_sni: Option<String>) -> Compiler {
-        self.ssls = Ssls::new(opener, fallback_sni);
+    pub(crate) fn with_secrets(
+        mut self,
+        opener: Arc<dyn Opener>,
+        fallback_sni: Option<String>,
+        connectors: Connectors,
+    ) -> Compiler {
+        self.ssls = Ssls::new(opener, fallback_sni, connectors);
         self
     }
 
@@ -176,15 +185,20 @@ impl Compiler {
         self.forget_unused_tallies();
         self.health.sweep();
         let problems = self.problems.values().flatten().chain(self.consumers.problems());
-        (self.places.table(revision, consumers).with_tls(self.ssls.names()), problems.cloned().collect())
+        (
+            self.places.table(revision, consumers).with_tls(self.ssls.names(), self.ssls.clients()),
+            problems.cloned().collect(),
+        )
     }
 
     /// The targets with health checks that requests can come to. One without weight is not looked at.
-    pub(crate) fn checked(&mut self) -> Vec<Arc<Target>> {
+    pub(crate) fn checked(&mut self) -> Vec<Checked> {
         self.checked.retain(|_, target| target.strong_count() > 0);
         let reachable = self.places.reachable();
         let checked = self.checked.iter().filter(|(uid, _)| reachable.contains(uid));
-        checked.filter_map(|(_, target)| target.upgrade()).collect()
+        let checked = checked.filter_map(|(_, target)| target.upgrade());
+        let ready = |target: Arc<Target>| Checked { tls: self.ssls.connectors(&target.shown), target };
+        checked.map(ready).collect()
     }
 
     fn compile_targets(&mut self, changes: &Changes<'_>) {
@@ -195,6 +209,7 @@ impl Compiler {
                 let upstream = Upstream::from_value(&resource.value, false);
                 problems = problem::of_upstream(&resource.value, &upstream);
                 let compiled = self.target(&format!("upstreams/{}", resource.id), &upstream, kept.as_slice());
+                problems.extend(compiled.fault.clone());
                 self.targets.insert(resource.id.clone(), compiled);
             }
             self.report(Kind::Upstream, change.id, problems);
@@ -250,6 +265,7 @@ impl Compiler {
         let kept = before.and_then(|before| before.inline.clone());
         let owner = format!("services/{}", resource.id);
         let inline = service.upstream.as_ref().map(|upstream| self.target(&owner, upstream, kept.as_slice()));
+        problems.extend(inline.as_ref().and_then(|inline| inline.fault.clone()));
         let (plugins, found) = configured(self.kinds, resource, &service.plugins, &mut self.shared);
         problems.extend(found);
         let service = EffectiveService { resource: Arc::clone(resource), service, inline, plugins, sources };
@@ -296,12 +312,14 @@ impl Compiler {
         }
         let uid = self.next_uid;
         self.next_uid += 1;
+        let (shown, fault) = self.ssls.shown(upstream);
         let ground = Ground {
             uid,
             owner,
             always_verify: self.always_verify,
             threads: self.threads,
             retries: self.retries,
+            shown,
         };
         let target = Arc::new(Target::new(&ground, upstream, &mut self.health));
         if target.scheme.is_tls() && !target.verify {
@@ -315,7 +333,7 @@ impl Compiler {
         if target.has_checks() {
             self.checked.insert(uid, Arc::downgrade(&target));
         }
-        InlineTarget { upstream: upstream.clone(), target }
+        InlineTarget { upstream: upstream.clone(), target, fault }
     }
 
     fn uid(&self, upstream: &str) -> u64 {

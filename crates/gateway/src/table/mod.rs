@@ -25,6 +25,7 @@ pub use target::{Node, Target};
 use crate::hold::Hold;
 use crate::router::{Router, Trie};
 use crate::tls::Names;
+use crate::upstream::client_certificate::ClientCertificates;
 use foldhash::HashSet;
 use model::resource::Revision;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub struct Table {
     pub consumers: Arc<Consumers>,
     holds: Arc<[Arc<Hold>]>,
     tls: Arc<Names>,
+    client_certificates: Arc<ClientCertificates>,
 }
 
 impl Table {
@@ -83,8 +85,13 @@ impl Table {
     }
 
     /// The same table with other certificates.
-    fn with_tls(self, tls: &Arc<Names>) -> Table {
-        Table { tls: Arc::clone(tls), ..self }
+    fn with_tls(self, tls: &Arc<Names>, clients: &Arc<ClientCertificates>) -> Table {
+        Table { tls: Arc::clone(tls), client_certificates: Arc::clone(clients), ..self }
+    }
+
+    /// Certificates that upstreams name by their ids.
+    pub(crate) fn client_certificates(&self) -> &ClientCertificates {
+        &self.client_certificates
     }
 
     /// The targets that requests of any route can come to.

@@ -3,6 +3,7 @@
 use crate::balance::budget::{BudgetRule, RetryBudget};
 use crate::balance::picker::{NoNode, Picker, Turn};
 use crate::health::{Failed, Load, Registry, Standing};
+use crate::upstream::client_certificate::Shown;
 use model::colour;
 use model::record::Answerer;
 use model::upstream::{HashOn, KeepalivePool, PassHost, Protocol, Scheme, Timeouts, Upstream};
@@ -39,6 +40,8 @@ pub struct Target {
     pub verify: bool,
     /// How long a stream may stay after traffic has left, milliseconds; `None`: the gateway's setting.
     pub drain_timeout_ms: Option<u64>,
+    /// The certificate that nodes are shown.
+    pub(crate) shown: Shown,
     picker: Picker,
     /// How the nodes stand, where that is looked at.
     pub(crate) standing: Option<Standing>,
@@ -59,6 +62,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) threads: usize,
     /// Retries that each thread may spend.
     pub(crate) retries: BudgetRule,
+    /// The certificate that nodes are shown.
+    pub(crate) shown: Shown,
 }
 
 /// A request that is open at a node, as far as the choice of nodes counts that; it ends when this is dropped.
@@ -112,6 +117,7 @@ impl Target {
             keepalive: upstream.keepalive,
             verify: ground.always_verify || upstream.tls_verify,
             drain_timeout_ms: upstream.drain_timeout_ms(),
+            shown: ground.shown.clone(),
             picker,
             standing,
             budget,
@@ -196,7 +202,14 @@ mod tests {
 
     fn compiled(value: &serde_json::Value, inline: bool) -> Target {
         let retries = BudgetRule::default();
-        let ground = Ground { uid: 1, owner: "upstreams/u", always_verify: false, threads: 1, retries };
+        let ground = Ground {
+            uid: 1,
+            owner: "upstreams/u",
+            always_verify: false,
+            threads: 1,
+            retries,
+            shown: Shown::Nothing,
+        };
         Target::new(&ground, &Upstream::from_value(value, inline), &mut Registry::new(1))
     }
 

@@ -34,7 +34,7 @@ pub(crate) fn private_key(pem: &SecretText) -> Result<PrivateKeyDer<'static>, Pe
 }
 
 /// A certificate chain with the key that signs for it.
-pub(super) fn certified(cert: &str, key: &SecretText) -> Result<CertifiedKey, PemError> {
+pub(crate) fn certified(cert: &str, key: &SecretText) -> Result<CertifiedKey, PemError> {
     let (chain, key) = (chain(cert)?, private_key(key)?);
     CertifiedKey::from_der(chain, key, provider()).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => PemError::Mismatch,

@@ -16,6 +16,7 @@ mod session;
 mod x509;
 
 pub(crate) use accept::{Handshakes, accept};
+pub(crate) use certificates::{PemError, certified};
 pub(crate) use names::Names;
 pub(crate) use profile::Profile;
 pub(crate) use session::Session;

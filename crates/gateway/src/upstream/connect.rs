@@ -46,7 +46,7 @@ async fn handshake(
     };
     let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned())
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let connector = if target.verify { &tls.checked } else { &tls.unchecked };
+    let connector = tls.connector(target.verify);
     let offered: &[&[u8]] = match target.protocol {
         Protocol::Http1 => &[],
         Protocol::Http2 => &[b"h2"],

@@ -3,22 +3,42 @@
 //! APISIX does not check certificates unless `tls.verify` says so; we follow it, say so in the log, and let
 //! `always_verify_upstreams` overrule it.
 
+use crate::tls::provider;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WantsClientCert};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier,
+};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 
-/// The two ways to speak TLS.
+/// The two ways to speak TLS. Clones share what was agreed on with servers, so that sessions are resumed.
 #[derive(Clone)]
 pub(crate) struct Connectors {
+    roots: Arc<RootCertStore>,
     /// Checks the certificate against the roots.
-    pub(crate) checked: TlsConnector,
+    checked: Arc<ClientConfig>,
     /// Takes any certificate.
-    pub(crate) unchecked: TlsConnector,
+    unchecked: Arc<ClientConfig>,
+}
+
+/// The same object twice, or a clone of it.
+impl PartialEq for Connectors {
+    fn eq(&self, other: &Connectors) -> bool {
+        Arc::ptr_eq(&self.checked, &other.checked)
+    }
+}
+
+impl fmt::Debug for Connectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connectors")
+    }
 }
 
 /// The certificate authorities cannot be read.
@@ -33,7 +53,6 @@ pub struct CaFileError {
 impl Connectors {
     /// Loads the system's certificate authorities and those of `ca_file`.
     pub(crate) fn new(ca_file: Option<&Path>) -> Result<Connectors, CaFileError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if let Some(path) = ca_file {
@@ -42,17 +61,52 @@ impl Connectors {
                 roots.add_parsable_certificates([certificate.map_err(error)?]);
             }
         }
-        let checked = config(&provider).with_root_certificates(roots).with_no_client_auth();
-        let unchecked = config(&provider)
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(TakesAny { provider }))
-            .with_no_client_auth();
-        Ok(Connectors { checked: Arc::new(checked).into(), unchecked: Arc::new(unchecked).into() })
+        Ok(Connectors::of(roots))
+    }
+
+    /// Knows no authority.
+    pub(crate) fn without_roots() -> Connectors {
+        Connectors::of(RootCertStore::empty())
+    }
+
+    fn of(roots: RootCertStore) -> Connectors {
+        let roots = Arc::new(roots);
+        let (checked, unchecked) = both(&roots);
+        let (checked, unchecked) = (checked.with_no_client_auth(), unchecked.with_no_client_auth());
+        Connectors { roots, checked: Arc::new(checked), unchecked: Arc::new(unchecked) }
+    }
+
+    /// The same, with a certificate of ours that is shown to servers that ask for one.
+    pub(crate) fn showing(&self, certificate: CertifiedKey) -> Connectors {
+        let resolver: Arc<dyn ResolvesClientCert> = Arc::new(SingleCertAndKey::from(certificate));
+        let (checked, unchecked) = both(&self.roots);
+        let checked = checked.with_client_cert_resolver(Arc::clone(&resolver));
+        let unchecked = unchecked.with_client_cert_resolver(resolver);
+        let roots = Arc::clone(&self.roots);
+        Connectors { roots, checked: Arc::new(checked), unchecked: Arc::new(unchecked) }
+    }
+
+    /// Whether anything else holds it.
+    pub(crate) fn is_used(&self) -> bool {
+        Arc::strong_count(&self.checked) > 1
+    }
+
+    /// The way that checks the server's certificate, or the one that does not.
+    pub(crate) fn connector(&self, verify: bool) -> TlsConnector {
+        Arc::clone(if verify { &self.checked } else { &self.unchecked }).into()
     }
 }
 
-fn config(provider: &Arc<CryptoProvider>) -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
-    let builder = ClientConfig::builder_with_provider(Arc::clone(provider));
+type Builder = ConfigBuilder<ClientConfig, WantsClientCert>;
+
+fn both(roots: &Arc<RootCertStore>) -> (Builder, Builder) {
+    let provider = Arc::clone(provider());
+    let unchecked = config().dangerous().with_custom_certificate_verifier(Arc::new(TakesAny { provider }));
+    (config().with_root_certificates(Arc::clone(roots)), unchecked)
+}
+
+fn config() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    let builder = ClientConfig::builder_with_provider(Arc::clone(provider()));
     #[allow(clippy::expect_used, reason = "the provider supports the versions that are compiled in")]
     builder.with_safe_default_protocol_versions().expect("TLS 1.2 and 1.3 are supported by the provider")
 }

@@ -41,9 +41,6 @@ pub(super) fn of_upstream(value: &Value, upstream: &Upstream) -> Vec<String> {
     if value.get("discovery_type").is_some() && upstream.nodes.is_empty() {
         problems.push("service discovery is not there yet: its requests get a 503".to_owned());
     }
-    if value.pointer("/tls/client_cert").or(value.pointer("/tls/client_cert_id")).is_some() {
-        problems.push("client certificates are not sent to upstreams yet".to_owned());
-    }
     problems
 }
 

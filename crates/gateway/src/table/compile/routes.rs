@@ -57,6 +57,7 @@ impl Compiler {
         if let (Some(value), Some(upstream)) = (resource.value.get("upstream"), &parsed.upstream) {
             problems.extend(of_upstream(value, upstream));
         }
+        problems.extend(route.sources.inline.iter().filter_map(|inline| inline.fault.clone()));
         Ok(Some((entry, route)))
     }
 

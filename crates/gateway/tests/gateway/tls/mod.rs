@@ -7,6 +7,7 @@ mod mutual;
 mod names;
 mod protocols;
 mod sessions;
+mod upstreams;
 mod variables;
 
 use crate::support::{Gate, route, settings, upstream};
