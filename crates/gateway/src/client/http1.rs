@@ -16,6 +16,8 @@ use std::rc::Rc;
 use std::task::Poll;
 use tokio::io::AsyncWriteExt;
 
+/// How long a connection may be without a request before what requests need is let go of.
+const BRIEFLY_IDLE_MS: u64 = 1_000;
 /// Requests that came in one piece and are served before others have their turn.
 const MAX_TURN: u32 = 8;
 /// How long the bytes of a request that was refused are read and dropped, so that its answer is not lost in a reset.
@@ -33,47 +35,108 @@ enum NoHead {
     Http2,
 }
 
+/// How a connection goes on after some requests.
+enum Next {
+    /// Nothing has come for a while.
+    Idle,
+    /// Over HTTP/2.
+    Http2,
+    /// Not at all.
+    End,
+}
+
+/// What came of waiting for bytes.
+enum Waited {
+    Bytes,
+    /// Nothing came in time.
+    Nothing,
+    /// Nothing will come, or we close.
+    End,
+}
+
 /// Serves a connection to its end. `refusal` answers the first request, whatever it is.
+///
+/// What requests need lies in a box that is let go of when none has come for a while: most connections are idle, and
+/// are to be small.
 pub(crate) async fn serve_client(
     worker: Rc<Worker>,
     io: ClientIo,
-    connection: Connection,
+    connection: Box<Connection>,
     refusal: Option<Refusal>,
 ) {
     let mut client = Client { io, input: worker.buffers.buffer(), timer: worker.timers.timer() };
-    let mut head = RequestHead::default();
     if let Some(refusal) = refusal {
-        respond::refuse_connection(&worker, &mut client, &refusal).await;
-        return linger(&mut client).await;
+        return Box::pin(turn_away(&worker, &mut client, &refusal)).await;
     }
-    let mut is_first = true;
-    let mut turn = 0;
+    let mut may_be_http2 = true;
+    let mut idle_ms = worker.settings.idle_timeout_ms;
     loop {
-        // One that pipelines is to leave the thread to others now and then.
-        turn = if client.input.is_empty() { 0 } else { turn + 1 };
-        if turn >= MAX_TURN {
+        if !matches!(wait(&worker, &mut client, idle_ms).await, Waited::Bytes) {
+            return;
+        }
+        match Box::pin(serve_requests(&worker, &mut client, &connection, may_be_http2)).await {
+            Next::Idle => {}
+            Next::Http2 => break,
+            Next::End => return,
+        }
+        may_be_http2 = false;
+        idle_ms = worker.settings.idle_timeout_ms.saturating_sub(BRIEFLY_IDLE_MS).max(1);
+    }
+    let Client { io, input, .. } = client;
+    // Apart, so that a connection of HTTP/1 is not as large as one of HTTP/2.
+    Box::pin(serve_http2(&worker, io, input, Rc::from(connection))).await;
+}
+
+/// Serves requests until none has come for a while.
+async fn serve_requests(
+    worker: &Worker,
+    client: &mut Client,
+    connection: &Connection,
+    mut may_be_http2: bool,
+) -> Next {
+    let mut head = worker.take_request();
+    let mut turn = 0;
+    let next = loop {
+        let after = match next_head(worker, client, &mut head).await {
+            Ok(facts) => exchange::serve(worker, client, &head, connection, facts).await,
+            Err(NoHead::Http2) if may_be_http2 => break Next::Http2,
+            Err(NoHead::Http2) => refuse(worker, client, &RequestError::Http2Preface.into()).await,
+            Err(NoHead::Refused(refusal)) => refuse(worker, client, &refusal).await,
+            Err(NoHead::End) => After::Gone,
+        };
+        may_be_http2 = false;
+        match after {
+            After::KeepAlive => {}
+            After::Close => {
+                linger(client).await;
+                break Next::End;
+            }
+            After::Gone => break Next::End,
+        }
+        if client.input.is_empty() {
+            turn = 0;
+            let idle_ms = worker.settings.idle_timeout_ms;
+            match wait(worker, client, idle_ms.min(BRIEFLY_IDLE_MS)).await {
+                Waited::Bytes => {}
+                Waited::Nothing if idle_ms > BRIEFLY_IDLE_MS => break Next::Idle,
+                Waited::Nothing | Waited::End => break Next::End,
+            }
+        } else if turn < MAX_TURN {
+            turn += 1;
+        } else {
+            // One that pipelines is to leave the thread to others now and then.
             turn = 0;
             tokio::task::yield_now().await;
         }
-        let after = match next_head(&worker, &mut client, &mut head).await {
-            Ok(facts) => exchange::serve(&worker, &mut client, &head, &connection, facts).await,
-            Err(NoHead::Http2) if is_first => {
-                drop(head);
-                let Client { io, input, .. } = client;
-                // Apart, so that a connection of HTTP/1 is not as large as one of HTTP/2.
-                return Box::pin(serve_http2(&worker, io, input, Rc::new(connection))).await;
-            }
-            Err(NoHead::Http2) => refuse(&worker, &mut client, &RequestError::Http2Preface.into()).await,
-            Err(NoHead::Refused(refusal)) => refuse(&worker, &mut client, &refusal).await,
-            Err(NoHead::End) => After::Gone,
-        };
-        is_first = false;
-        match after {
-            After::KeepAlive => {}
-            After::Close => return linger(&mut client).await,
-            After::Gone => return,
-        }
-    }
+    };
+    worker.give_request(head);
+    next
+}
+
+/// Answers a connection that is not served.
+async fn turn_away(worker: &Worker, client: &mut Client, refusal: &Refusal) {
+    respond::refuse_connection(worker, client, refusal).await;
+    linger(client).await;
 }
 
 /// Answers what is no request.
@@ -85,9 +148,6 @@ async fn refuse(worker: &Worker, client: &mut Client, refusal: &Refusal) -> Afte
 
 /// Reads until a head is whole. Gives what is known of the request then.
 async fn next_head(worker: &Worker, client: &mut Client, head: &mut RequestHead) -> Result<Facts, NoHead> {
-    if client.input.is_empty() {
-        idle(worker, client).await?;
-    }
     let began = clock::now();
     client.timer.arm(worker.settings.head_timeout_ms);
     loop {
@@ -118,15 +178,16 @@ async fn next_head(worker: &Worker, client: &mut Client, head: &mut RequestHead)
 }
 
 /// Waits for the first bytes of the next request.
-async fn idle(worker: &Worker, client: &mut Client) -> Result<(), NoHead> {
+async fn wait(worker: &Worker, client: &mut Client, ms: u64) -> Waited {
     let Client { io, input, timer } = client;
-    timer.arm(worker.settings.idle_timeout_ms);
+    timer.arm(ms);
     let reading = timer.within(poll_fn(|cx| match input.poll_read(io, cx) {
-        Poll::Ready(read) => Poll::Ready(matches!(read, Ok(1..))),
-        Poll::Pending if worker.closing.get() => Poll::Ready(false),
+        Poll::Ready(Ok(1..)) => Poll::Ready(Waited::Bytes),
+        Poll::Ready(_) => Poll::Ready(Waited::End),
+        Poll::Pending if worker.closing.get() => Poll::Ready(Waited::End),
         Poll::Pending => Poll::Pending,
     }));
-    if reading.await == Ok(true) { Ok(()) } else { Err(NoHead::End) }
+    reading.await.unwrap_or(Waited::Nothing)
 }
 
 /// Says that we send no more, and drops what the client still sends, within bounds.

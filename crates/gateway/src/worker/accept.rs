@@ -105,42 +105,48 @@ fn open(worker: &Rc<Worker>, listener: Listener, socket: TcpStream, peer: Socket
     if socket.set_nodelay(true).is_err() {
         return;
     }
-    let (mut counted, verdict) = Counted::new(worker);
-    if verdict == Verdict::Ignored {
+    let (counted, verdict) = Counted::new(worker);
+    if verdict != Verdict::Ignored {
+        tokio::task::spawn_local(serve(counted, verdict, listener, socket, (peer, local)));
+    }
+}
+
+/// Serves a connection to its end. While it is idle it holds what this future holds.
+async fn serve(
+    mut counted: Counted,
+    verdict: Verdict,
+    listener: Listener,
+    mut socket: TcpStream,
+    (peer, local): (SocketAddr, SocketAddr),
+) {
+    let worker = Rc::clone(&counted.worker);
+    // In a box, like all that is large or not needed by most: the task of an idle connection is to be small.
+    let mut connection = Box::new(Connection::new(peer, local));
+    if listener.relayed && !Box::pin(read_header(&worker, &mut socket, &mut connection)).await {
         return;
     }
-    tokio::task::spawn_local(async move {
-        let mut connection = Connection::new(peer, local);
-        let (worker, mut socket) = (Rc::clone(&counted.worker), socket);
-        // In a box: what most connections do not need is not to make their tasks larger.
-        if listener.relayed && !Box::pin(read_header(&worker, &mut socket, &mut connection)).await {
-            return;
-        }
-        connection.standing = worker.settings.trust.standing(connection.peer.ip());
-        let refusal = match verdict.max(counted.from(&connection)) {
-            Verdict::Welcome => None,
-            Verdict::Refused => Some(Refusal::TooManyConnections),
-            Verdict::Ignored => return,
-        };
-        if listener.tls {
-            // Too many connections is no time for handshakes: such a client is told by the end of its connection.
-            if refusal.is_none() {
-                Box::pin(serve_tls(worker, socket, connection)).await;
-            }
-            return;
-        }
+    connection.standing = worker.settings.trust.standing(connection.peer.ip());
+    let refusal = match verdict.max(counted.from(&connection)) {
+        Verdict::Welcome => None,
+        Verdict::Refused => Some(Refusal::TooManyConnections),
+        Verdict::Ignored => return,
+    };
+    if !listener.tls {
         serve_client(worker, ClientIo::Plain(socket), connection, refusal).await;
-    });
+    } else if refusal.is_none() {
+        // Too many connections is no time for handshakes: such a client is told by the end of its connection.
+        Box::pin(serve_tls(worker, socket, connection)).await;
+    }
 }
 
 /// Serves a connection that begins with a TLS handshake.
-async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, mut connection: Connection) {
+async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, mut connection: Box<Connection>) {
     // In a box of its own, so that what the handshake needs is let go of afterwards.
     let Some(accepted) = Box::pin(tls::accept(&worker, socket, &mut connection)).await else { return };
     let io = ClientIo::Tls(accepted.io);
     if accepted.http2 {
         let nothing = worker.buffers.buffer();
-        Box::pin(serve_http2(&worker, io, nothing, Rc::new(connection))).await;
+        Box::pin(serve_http2(&worker, io, nothing, Rc::from(connection))).await;
     } else {
         serve_client(worker, io, connection, None).await;
     }
@@ -185,5 +191,20 @@ impl Drop for Counted {
         if worker.connections.get() == 0 {
             worker.last_left.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, D, E, F>(_: impl FnOnce(A, B, C, D, E) -> F) -> usize {
+        std::mem::size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_that_is_idle_is_small() {
+        let bytes = size_of_future(serve);
+        assert!(bytes <= 700, "{bytes}");
     }
 }
