@@ -8,6 +8,7 @@ use crate::counters::Gateways;
 use crate::journal::Event;
 use crate::machine::{Action, Phase, Stage, State};
 use crate::plan::Plan;
+use crate::report::HoldSummary;
 use crate::switch::hold_id;
 use model::resource::Revision;
 
@@ -103,9 +104,19 @@ fn finished_holds(release: &Release, state: &State, gateways: &Gateways) -> Vec<
         _ => None,
     });
     let numbers = (1..=state.counter).filter(|number| Some(*number) != under_way);
-    let ids = numbers.map(|number| hold_id(plan, number));
-    let new = ids.filter(|id| release.folded.holds.iter().all(|known| known.id != *id));
-    new.filter_map(|id| gateways.finished_hold(&id)).map(|hold| Event::Held { hold }).collect()
+    let folded = &release.folded;
+    // The number of a hold is that of the action which it is for.
+    let has_moved = |number: u32| {
+        let suffix = format!("/{number}");
+        folded.moves.iter().any(|moved| moved.action.ends_with(&suffix) && moved.revision.is_some())
+    };
+    let finished = |number: u32| {
+        let id = hold_id(plan, number);
+        let is_new = folded.holds.iter().all(|known| known.id != id);
+        let hold = gateways.finished_hold(&id).filter(|_| is_new)?;
+        Some(Event::Held { hold: HoldSummary { in_time: hold.in_time && has_moved(number), ..hold } })
+    };
+    numbers.filter_map(finished).collect()
 }
 
 /// A change has spread, or a colour has drained: what was counted up to now is worth keeping.

@@ -9,6 +9,7 @@
 
 mod clock;
 mod crashes;
+mod cutover;
 mod harness;
 mod mixed;
 mod node_health;
