@@ -2,6 +2,7 @@
 
 use super::{Errors, MAX_ARGUMENTS};
 use crate::check::check_upstream as check_upstream_rules;
+use crate::colour::{LABEL_PROTOCOL, LABEL_SLOW_START_MS};
 use crate::resource::Kind;
 use crate::schema;
 use crate::target::{EnvValue, Probe, ProcessTarget, Readiness, SecretReference, UpstreamTarget};
@@ -11,6 +12,8 @@ use std::net::IpAddr;
 
 /// Labels that Tealgate sets itself.
 const RESERVED_LABELS: &str = "tealgate.";
+/// Labels that look like those and are anyone's to set.
+const FREE_LABELS: [&str; 2] = [LABEL_PROTOCOL, LABEL_SLOW_START_MS];
 
 pub(super) fn check_process(errors: &mut Errors, at: &str, target: &ProcessTarget) {
     let command = format!("{at}/command");
@@ -163,7 +166,7 @@ fn upstream(errors: &mut Errors, at: &str, value: &Value) {
     }
     let labels = value.get("labels").and_then(Value::as_object);
     for label in labels.into_iter().flatten().map(|(label, _)| label) {
-        if label.starts_with(RESERVED_LABELS) {
+        if label.starts_with(RESERVED_LABELS) && !FREE_LABELS.contains(&label.as_str()) {
             errors
                 .add(format!("{at}/labels/{label}"), "labels that begin with tealgate. are set by Tealgate");
         }

@@ -154,6 +154,16 @@ fn settings_of_the_upstreams_are_apisix_upstreams_without_nodes() {
 }
 
 #[test]
+fn health_checks_and_labels_that_are_anyones_stand_in_a_target() {
+    let settings = json!({
+        "checks": {"active": {"http_path": "/up"}},
+        "labels": {"tealgate.slow_start_ms": "1000", "tealgate.protocol": "h2", "team": "shop"},
+    });
+    let target = json!({"process": {"command": ["shop"], "upstream": settings}});
+    assert_eq!(errors(target, json!({})), []);
+}
+
+#[test]
 fn upstream_targets_are_two_environments() {
     let two =
         |blue: Value, green: Value| errors(json!({"upstream": {"blue": blue, "green": green}}), json!({}));
