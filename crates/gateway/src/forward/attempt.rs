@@ -113,7 +113,8 @@ impl Attempt<'_> {
             }
         }
         let node = self.claim.target.nodes.get(self.node).ok_or(TryError::Failed(Refusal::NoNode, false))?;
-        self.connect(client, node, !pooled).await
+        // In a box, as all that few requests come to: what is not in one makes every connection's task larger.
+        Box::pin(self.connect(client, node, !pooled)).await
     }
 
     /// A new connection to a node, or where streams share them, a stream; on a `fresh` one, if possible.
@@ -187,7 +188,8 @@ impl Attempt<'_> {
             }
             self.facts.status = 101;
             self.facts.upgraded = true;
-            let after = tunnel::tunnel(self.worker, client, sides, answer, self.claim, self.facts).await?;
+            let tunnel = tunnel::tunnel(self.worker, client, sides, answer, self.claim, self.facts);
+            let after = Box::pin(tunnel).await?;
             return Ok((after, false));
         }
         self.facts.status = answer.status();
