@@ -233,9 +233,11 @@ class Tealgate(Proxy):
                            for n in range(ROUTES - 1))
         consumers = "\n".join(f"  - {{username: consumer_{n}, plugins: {{key-auth: {{key: key-{n:05}}}}}}}"
                               for n in range(KEYS))
-        with open(f"{self.certificate}/cert.pem") as cert, open(f"{self.certificate}/key.pem") as key:
-            ssl = "\n".join(["ssls:", "  - id: bench", "    snis: [bench.test]",
-                             "    cert: |", indented(cert.read()), "    key: |", indented(key.read())])
+        ssl = f"""ssls:
+  - id: bench
+    snis: [bench.test]
+    cert: {{from_file: {self.certificate}/cert.pem}}
+    key: {{from_file: {self.certificate}/key.pem}}"""
         config = self.machine.write("tealgate.yaml", f"""
 listen: 127.0.0.1:{self.plain}
 {"" if self.tls is None else f"tls_listen: 127.0.0.1:{self.tls}"}
@@ -290,10 +292,6 @@ def certificate(machine):
             with open(f"{directory}/{part}.pem") as text:
                 both.write(text.read())
     return directory
-
-
-def indented(text):
-    return "\n".join("      " + line for line in text.strip().splitlines())
 
 
 def first_line(command):
