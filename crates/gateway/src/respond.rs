@@ -54,6 +54,9 @@ pub(crate) async fn refuse(
     if is_grpc {
         write::number_header(&mut out, "grpc-status", refusal.grpc_status());
         write::header(&mut out, "grpc-message", refusal.grpc_message().as_bytes());
+    } else if matches!(status, 204 | 304) {
+        // They have no body, and say no length (RFC 9110, section 8.6).
+        body.clear();
     } else {
         write::content_length(&mut out, body.len() as u64);
     }

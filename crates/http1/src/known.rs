@@ -118,11 +118,19 @@ impl Known {
             _ => return Self::Other,
         };
         let mut letters = name.iter().zip(candidate.name().as_bytes());
-        if letters.all(|(letter, lower)| letter.to_ascii_lowercase() == *lower) {
+        // Behind CGI and its likes both are the same name: none may say who sends a request.
+        let is_dash =
+            |letter: u8, lower: u8| letter == b'_' && lower == b'-' && candidate.names_the_consumer();
+        if letters.all(|(letter, lower)| letter.to_ascii_lowercase() == *lower || is_dash(*letter, *lower)) {
             candidate
         } else {
             Self::Other
         }
+    }
+
+    /// The fields in which a gateway tells upstreams who sends a request.
+    const fn names_the_consumer(self) -> bool {
+        matches!(self, Self::XConsumerCustomId | Self::XConsumerUsername | Self::XCredentialIdentifier)
     }
 
     /// The fields that concern one connection only, whether or not `Connection` names them (RFC 9110 section 7.6.1,
@@ -234,6 +242,13 @@ mod tests {
             assert_eq!(Known::of(known.name().as_bytes()), known);
             assert_eq!(Known::of(known.name().to_uppercase().as_bytes()), known);
         }
+    }
+
+    #[test]
+    fn who_sends_a_request_cannot_be_said_with_underscores_either() {
+        assert_eq!(Known::of(b"X_Consumer_Username"), Known::XConsumerUsername);
+        assert_eq!(Known::of(b"x-credential_identifier"), Known::XCredentialIdentifier);
+        assert_eq!(Known::of(b"x_forwarded_for"), Known::Other);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a reader sees: the resource as it holds now, that is, a service with the overlay of its app's release.
 
-use crate::resources::EXPIRES_AT_MS;
+use crate::resources::{EXPIRES_AT_MS, secrets};
 use crate::state::AdminState;
 use crate::wire::problem::Problem;
 use model::consumer::split_credential_id;
@@ -72,7 +72,7 @@ pub(crate) async fn one(state: &AdminState, kind: Kind, id: &str) -> Result<Opti
         Kind::Service => state.store.get(Kind::Overlay, id).await?,
         _ => None,
     };
-    Shown::of(base, overlay.as_deref()).map(Some)
+    Shown::of(base, overlay.as_deref()).map(|shown| Some(opened(state, shown)))
 }
 
 /// All resources of one kind, in the order of their creation.
@@ -87,9 +87,14 @@ pub(crate) async fn all(state: &AdminState, kind: Kind) -> Result<Vec<Shown>, Pr
         .into_iter()
         .map(|base| {
             let overlay = overlays.get(base.id.as_str()).copied();
-            Shown::of(base, overlay)
+            Shown::of(base, overlay).map(|shown| opened(state, shown))
         })
         .collect()
+}
+
+fn opened(state: &AdminState, mut shown: Shown) -> Shown {
+    secrets::open_shown(state, &mut shown);
+    shown
 }
 
 fn read_overlay(resource: &Resource) -> Result<(Overlay, Revision), Problem> {

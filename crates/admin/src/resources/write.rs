@@ -162,7 +162,8 @@ async fn commit(
         Kind::Service => state.store.get(Kind::Overlay, &resource.id).await?,
         _ => None,
     };
-    let shown = Shown::of(resource, overlay.as_deref())?;
+    let mut shown = Shown::of(resource, overlay.as_deref())?;
+    secrets::open_shown(state, &mut shown);
     Ok(Written { is_new: current.is_none(), shown, progress: Progress::pending(revision) })
 }
 

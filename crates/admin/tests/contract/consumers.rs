@@ -204,3 +204,34 @@ async fn api7_shows_consumers_flat() {
     let none = gate.call("GET", "/consumers/jack/credentials", ()).await.has_status(200).json();
     assert_eq!(none["total"], 0);
 }
+
+#[tokio::test]
+async fn keys_are_sealed_in_the_store_and_shown_as_they_were_sent() {
+    let gate = Gate::start(Dialect::Apisix).await;
+    gate.call("PUT", "/consumers", with_key("jack", "hush")).await.has_status(201);
+    gate.call("PUT", "/consumers/jack/credentials/c", key("hush too")).await.has_status(201);
+    for (kind, id) in [(Kind::Consumer, "jack"), (Kind::Credential, "jack/c")] {
+        let stored = gate.state.store.get(kind, id).await.unwrap().unwrap();
+        assert!(!stored.value.to_string().contains("hush"), "{}", stored.value);
+    }
+    for path in ["/consumers/jack", "/consumers/jack/credentials/c"] {
+        let shown = gate.call("GET", path, ()).await.has_status(200).json();
+        assert!(
+            shown["value"]["plugins"]["key-auth"]["key"].as_str().unwrap().starts_with("hush"),
+            "{shown}"
+        );
+    }
+    let all = gate.call("GET", "/consumers", ()).await.has_status(200).json();
+    assert_eq!(all["list"][0]["value"]["plugins"]["key-auth"]["key"], "hush");
+}
+
+#[tokio::test]
+async fn a_key_is_found_twice_whether_it_is_sealed_or_not() {
+    let gate = Gate::start(Dialect::Apisix).await;
+    gate.seed(Kind::Consumer, "old", Origin::Api, with_key("old", "plain")).await;
+    let text = "duplicate key found with consumer: old";
+    gate.call("PUT", "/consumers", with_key("jack", "plain")).await.is_error(400, text);
+    let sealed = store::secret::Keyring::of_key(&[9; 32]).seal("other ring");
+    gate.seed(Kind::Consumer, "lost", Origin::Api, with_key("lost", &sealed)).await;
+    gate.call("PUT", "/consumers", with_key("jack", "other ring")).await.has_status(201);
+}

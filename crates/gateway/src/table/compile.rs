@@ -162,6 +162,7 @@ impl Compiler {
         fallback_sni: Option<String>,
         connectors: Connectors,
     ) -> Compiler {
+        self.consumers.opener = Arc::clone(&opener);
         self.ssls = Ssls::new(opener, fallback_sni, connectors);
         self
     }

@@ -20,6 +20,7 @@ mod limits;
 mod outages;
 mod overload;
 mod paths;
+mod plugins;
 mod relayed;
 mod retries;
 mod router;

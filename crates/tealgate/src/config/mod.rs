@@ -23,7 +23,9 @@ use crate::config::error::{ConfigError, ConfigErrors};
 use crate::config::resources::FileResource;
 use crate::config::settings::{AccessLog, Settings};
 use crate::config::typed::Finding;
+use model::consumer;
 use model::plugin::PluginInfo;
+use model::resource::Kind;
 use model::secret;
 use serde_json::{Map, Value};
 use std::convert::Infallible;
@@ -71,7 +73,11 @@ impl Loaded {
                 *secret = keyring.seal(secret);
                 Ok::<(), Infallible>(())
             };
-            match secret::change(resource.kind, &mut resource.value, seal) {
+            let changed = match resource.kind {
+                Kind::Consumer => consumer::change_secrets(&mut resource.value, plugins::ALL, seal),
+                kind => secret::change(kind, &mut resource.value, seal),
+            };
+            match changed {
                 Ok(()) => {}
             }
         }

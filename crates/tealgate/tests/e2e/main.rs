@@ -15,6 +15,7 @@ mod mixed;
 mod node_health;
 mod operation;
 mod overload;
+mod plugins;
 mod release_cli;
 mod release_roles;
 mod reload;

@@ -9,16 +9,31 @@ use foldhash::HashMap;
 use model::consumer::{self, split_credential_id};
 use model::plugin::PluginInfo;
 use model::resource::{Kind, Resource};
+use model::secret::{Opener, SecretText, Unsealed};
 use std::sync::Arc;
 
 /// What is kept of consumers from one table to the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Kept {
+    /// Opens the keys that are sealed.
+    pub(super) opener: Arc<dyn Opener>,
     consumers: HashMap<String, Arc<Consumer>>,
     /// The keys of consumers and credentials.
     keys: HashMap<(Kind, String), Vec<KeyEntry>>,
     all: Arc<Consumers>,
     problems: Vec<Problem>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Kept {
+            opener: Arc::new(Unsealed),
+            consumers: HashMap::default(),
+            keys: HashMap::default(),
+            all: Arc::default(),
+            problems: Vec::new(),
+        }
+    }
 }
 
 impl Kept {
@@ -45,7 +60,7 @@ impl Compiler {
                     if change.kind == Kind::Consumer {
                         problems = self.compile_consumer(resource);
                     }
-                    let keys = self.keys(resource);
+                    let keys = self.keys(resource, &mut problems);
                     self.consumers.keys.insert(key, keys);
                 }
                 None => {
@@ -76,23 +91,33 @@ impl Compiler {
         problems
     }
 
-    fn keys(&self, resource: &Resource) -> Vec<KeyEntry> {
+    /// The keys of a consumer or a credential, opened.
+    fn keys(&self, resource: &Resource, problems: &mut Vec<String>) -> Vec<KeyEntry> {
         let credential: Option<Arc<str>> = match resource.kind {
             Kind::Credential => Some(split_credential_id(&resource.id).1.into()),
             _ => None,
         };
         let known: Vec<PluginInfo> = self.kinds.iter().map(|kind| kind.info).collect();
-        let entry = |(plugin, key): (&'static str, &str)| KeyEntry {
-            plugin,
-            key: key.as_bytes().into(),
-            credential: credential.clone(),
+        let entry = |(plugin, key): (&'static str, &str)| match self
+            .consumers
+            .opener
+            .open(&SecretText(key.to_owned()))
+        {
+            Ok(key) => {
+                let key = key.0.as_bytes().into();
+                Some(KeyEntry { plugin, key, credential: credential.clone() })
+            }
+            Err(why) => {
+                problems.push(format!("its {plugin} key cannot be opened and is not taken: {why}"));
+                None
+            }
         };
-        consumer::keys(&resource.value, &known).map(entry).collect()
+        consumer::keys(&resource.value, &known).filter_map(entry).collect()
     }
 
     /// Makes the index, in the order in which the resources were made: a key belongs to the first that has it.
     fn put_together(&mut self, resources: &[Arc<Resource>]) {
-        let Kept { consumers, keys, all, problems } = &mut self.consumers;
+        let Kept { consumers, keys, all, problems, .. } = &mut self.consumers;
         let owners =
             resources.iter().filter(|resource| matches!(resource.kind, Kind::Consumer | Kind::Credential));
         let entries = owners.flat_map(|resource| {
