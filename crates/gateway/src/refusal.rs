@@ -76,8 +76,8 @@ impl Refusal {
     pub(crate) fn status(&self) -> u16 {
         match self {
             Refusal::Head(error) => error.status(),
+            Refusal::Body(error) => error.status(),
             Refusal::Target(_)
-            | Refusal::Body(_)
             | Refusal::NotHttp2
             | Refusal::ClientCertificateMissing
             | Refusal::ClientCertificateInvalid => 400,

@@ -147,6 +147,28 @@ fn the_defaults_are_those_of_the_code() {
 }
 
 #[test]
+fn the_tests_that_limits_name_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway/tests/gateway");
+    let in_folder = |path: &Path| -> Vec<PathBuf> {
+        std::fs::read_dir(path).expect("tests").flatten().map(|entry| entry.path()).collect()
+    };
+    let files = in_folder(&root);
+    let files = files.into_iter().flat_map(|path| if path.is_dir() { in_folder(&path) } else { vec![path] });
+    let tests: String = files.map(|path| std::fs::read_to_string(path).expect("a test")).collect();
+    let reference = reference();
+    let table = reference.split("Each is driven over its bound by a test:").nth(1).expect("the table");
+    let rows = table.lines().skip_while(|line| !line.starts_with("| `")).skip(1);
+    let rows: Vec<&str> = rows.take_while(|line| !line.is_empty()).filter(|row| row.contains('`')).collect();
+    assert!(rows.len() > 15, "{rows:?}");
+    for row in rows {
+        for name in row.rsplit('|').nth(1).expect("a cell").split(", ") {
+            let name = name.trim().trim_matches('`');
+            assert!(tests.contains(&format!("fn {name}()")), "there is no test {name}");
+        }
+    }
+}
+
+#[test]
 fn the_limits_are_those_of_the_code() {
     let reference = reference();
     let limits = serde_json::to_value(Limits::default()).expect("JSON");

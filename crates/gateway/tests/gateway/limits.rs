@@ -9,7 +9,14 @@ use testkit::upstream::Upstream;
 mod http1_limits {
     /// Small bounds of a head.
     pub(super) fn limits() -> gateway::http1::Limits {
-        gateway::http1::Limits { head_bytes: 1_024, headers: 8, target_bytes: 100, ..Default::default() }
+        gateway::http1::Limits {
+            head_bytes: 1_024,
+            headers: 8,
+            target_bytes: 100,
+            trailer_bytes: 64,
+            chunk_line_bytes: 16,
+            ..Default::default()
+        }
     }
 }
 
@@ -48,6 +55,19 @@ async fn a_body_that_is_too_large_is_a_413_by_length_and_by_chunks() {
     assert_eq!(refused(with_body("POST", "0123456789a")).await, 413);
     let chunked = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(refused(format!("{chunked}9\r\n012345678\r\n2\r\n9a\r\n0\r\n\r\n")).await, 413);
+}
+
+#[tokio::test]
+async fn a_trailer_section_that_is_too_long_is_a_431() {
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let long = format!("{head}1\r\nx\r\n0\r\nX: {}\r\n\r\n", "x".repeat(64));
+    assert_eq!(refused(long).await, 431);
+}
+
+#[tokio::test]
+async fn a_chunk_line_that_is_too_long_is_a_400() {
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(refused(format!("{head}1;{}\r\nx\r\n0\r\n\r\n", "x".repeat(16))).await, 400);
 }
 
 #[tokio::test]
