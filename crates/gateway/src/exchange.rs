@@ -3,6 +3,7 @@
 use crate::claim::Claim;
 use crate::client::{After, Client};
 use crate::forward;
+use crate::grpc;
 use crate::hold::{self, Passed};
 use crate::plugin;
 use crate::record::{Facts, Open, record};
@@ -23,6 +24,8 @@ pub(crate) enum Failure {
     Refused(Refusal),
     /// The answer had begun and broke off.
     CutShort,
+    /// Its colour is being drained, and the time for that is over.
+    Drained,
     /// The client went away.
     ClientLeft,
 }
@@ -79,7 +82,7 @@ pub(crate) async fn serve(
     };
     let open = Open::begin(series.cell(worker.thread));
     let _counted = claim.as_ref().ok().and_then(|claim| claim.count(worker, &request));
-    client.timer.limit(worker.settings.total_timeout_ms);
+    client.timer.limit(grpc::limit_ms(&request, worker.settings.total_timeout_ms));
     let after = match &claim {
         // Forward: to a node of the upstream, with retries, both bodies streaming.
         Ok(claim) => {
@@ -133,6 +136,10 @@ async fn conclude(
     match result {
         Ok(after) => after,
         Err(Failure::Refused(refusal)) => refuse(worker, client, request, &refusal, facts).await,
+        Err(Failure::Drained) => {
+            facts.ending = Ending::Drained;
+            refuse(worker, client, request, &Refusal::Drained, facts).await
+        }
         Err(Failure::CutShort) => {
             facts.ending = Ending::CutShort;
             client.io.break_off();

@@ -13,6 +13,7 @@ mod clock;
 mod exchange;
 mod forward;
 mod gateway;
+mod grpc;
 mod headers;
 mod health;
 mod hold;

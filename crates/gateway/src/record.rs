@@ -112,7 +112,10 @@ pub(crate) fn record(
         ending: facts.ending,
         status: facts.status,
         // A 408 or a 413 is the client's doing, not that of the upstream that was claimed.
-        gate_error: facts.by_gate && claim.is_some() && facts.status >= 500,
+        gate_error: facts.by_gate
+            && claim.is_some()
+            && facts.status >= 500
+            && facts.ending != Ending::Drained,
         retried: facts.tries > 1,
         request_bytes: facts.request_bytes,
         response_bytes: facts.response_bytes,

@@ -1,5 +1,6 @@
 //! The one table in which everything the gate refuses, or could not get answered, becomes a response.
 
+use crate::grpc;
 use crate::plugin::Answer;
 use http1::RequestError;
 use percent_encoding::{AsciiSet, CONTROLS};
@@ -61,6 +62,8 @@ pub(crate) enum Refusal {
     ClientCertificateInvalid,
     #[error("the connection was made for another host")]
     Misdirected,
+    #[error("upstream is being drained")]
+    Drained,
     #[error("too many connections")]
     TooManyConnections,
     #[error("too many requests at a time")]
@@ -96,6 +99,7 @@ impl Refusal {
             Refusal::NoUpstream
             | Refusal::NoNode
             | Refusal::NoStream
+            | Refusal::Drained
             | Refusal::TooManyConnecting
             | Refusal::TooManyConnections
             | Refusal::TooManyRequests => 503,
@@ -107,11 +111,12 @@ impl Refusal {
     /// The same as a status of gRPC (gRPC, "HTTP to gRPC Status Code Mapping").
     pub(crate) fn grpc_status(&self) -> u64 {
         match self.status() {
+            _ if matches!(self, Refusal::UpstreamTimeout) => grpc::DEADLINE_EXCEEDED,
             400 => 13,
             401 => 16,
             403 => 7,
             404 => 12,
-            429 | 502..=504 => 14,
+            429 | 502..=504 => grpc::UNAVAILABLE,
             _ => 2,
         }
     }

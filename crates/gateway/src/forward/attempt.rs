@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::ends::Coding;
+use super::grpc;
 use super::http2;
 use super::leg::Leg;
 use super::pump::{self, HeadEvent, Sides};
@@ -23,7 +24,7 @@ use crate::upstream::connect::connect;
 use crate::upstream::http2::NoPlace;
 use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
-use crate::worker::Worker;
+use crate::worker::{Stream, Worker};
 use foldhash::quality::FixedState;
 use http1::{BodyDecoder, Framing, ResponseHead};
 use model::upstream::{PassHost, Protocol, Timeouts};
@@ -169,8 +170,12 @@ impl Attempt<'_> {
         answer: &mut ResponseHead,
         started: Instant,
     ) -> Result<(After, bool), TryError> {
+        let worker = self.worker;
+        let call = grpc::track(worker, self.request, self.claim);
         let mut interim = 0;
-        while let HeadEvent::Interim = pump::answer_head(self.worker, client, sides, answer).await? {
+        while let HeadEvent::Interim =
+            pump::answer_head(worker, client, sides, answer, call.as_deref()).await?
+        {
             interim += 1;
             if interim > MAX_INTERIM_ANSWERS {
                 return Err(Refusal::BadAnswer.into());
@@ -192,6 +197,19 @@ impl Attempt<'_> {
             let after = Box::pin(tunnel).await?;
             return Ok((after, false));
         }
+        self.pass_answer(client, sides, answer, call.as_deref()).await
+    }
+
+    /// Passes the answer on, whose head has come.
+    async fn pass_answer(
+        &mut self,
+        client: &mut Client,
+        sides: &mut Sides,
+        answer: &mut ResponseHead,
+        call: Option<&Stream>,
+    ) -> Result<(After, bool), TryError> {
+        // It will not be asked for again, so what was kept of the request is not needed any more.
+        sides.request.replay = None;
         self.facts.status = answer.status();
         let body = answer.framing(self.request.head.method());
         let may_keep = self.request.head.keep_alive() && !self.worker.draining.get();
@@ -206,7 +224,12 @@ impl Attempt<'_> {
         }
         let decoder = BodyDecoder::new(http2::ending(&sides.upstream.io, body), &self.worker.settings.head);
         let mut leg = Leg::new(head, decoder, Coding::towards(&client.io, framing.chunked));
-        let result = pump::answer_body(self.worker, client, sides, &mut leg).await;
+        let result = match pump::answer_body(self.worker, client, sides, &mut leg, call).await {
+            Err(failure) if call.is_some() => {
+                grpc::conclude(self.worker, client, sides, &mut leg, self.facts, failure).await
+            }
+            result => result,
+        };
         self.facts.response_bytes = leg.bytes;
         self.facts.sent_head_bytes += if leg.has_begun { head_bytes } else { 0 };
         self.worker.buffers.give_output(leg.into_output());

@@ -148,6 +148,19 @@ impl Leg {
         source.consume(std::mem::take(&mut self.direct));
     }
 
+    /// Ends the body where it is, with these trailers, whatever was still to come. False if trailers have no place in its
+    /// coding, or its end is already on the way.
+    pub(crate) fn end_with(&mut self, source: &mut Buffer, trailers: Box<HeaderMap>) -> bool {
+        if self.finished || self.coding == Coding::Raw {
+            return false;
+        }
+        self.give_up(source);
+        self.decoder = BodyDecoder::None;
+        self.trailers = Some(trailers);
+        self.finish();
+        true
+    }
+
     /// Gives the output buffer back.
     pub(crate) fn into_output(self) -> Vec<u8> {
         self.out

@@ -4,6 +4,7 @@ mod attempt;
 mod body;
 pub(crate) mod ends;
 mod farewell;
+mod grpc;
 mod hash_key;
 mod http2;
 mod leg;

@@ -10,7 +10,7 @@ use crate::exchange::Failure;
 use crate::refusal::Refusal;
 use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::UpstreamConnection;
-use crate::worker::Worker;
+use crate::worker::{Stream, Worker};
 use http1::{Parsed, ResponseHead};
 use model::upstream::Timeouts;
 use std::future::poll_fn;
@@ -48,6 +48,7 @@ pub(super) async fn answer_head(
     client: &mut Client,
     sides: &mut Sides,
     answer: &mut ResponseHead,
+    call: Option<&Stream>,
 ) -> Result<HeadEvent, TryError> {
     let mut moved = u64::MAX;
     let mut side = RequestSide::Going;
@@ -56,6 +57,9 @@ pub(super) async fn answer_head(
         poll_request(cx, client, sides, &mut side)?;
         if let Poll::Ready(result) = poll_head(cx, worker, sides, answer) {
             return Poll::Ready(result);
+        }
+        if is_drained(cx, call) {
+            return Poll::Ready(Err(Failure::Drained.into()));
         }
         let waits_for_client = !sides.request.is_done() && sides.request.waits_for_source;
         if sides.request.moved != moved {
@@ -81,6 +85,11 @@ pub(super) async fn answer_head(
         })
     })
     .await
+}
+
+/// Whether a call's upstream was left by traffic, and its time there is over.
+fn is_drained(cx: &Context<'_>, call: Option<&Stream>) -> bool {
+    call.is_some_and(|call| call.deadline.poll_elapsed(cx).is_ready())
 }
 
 /// Moves the request. Once it is done, watches whether the client stays.
@@ -183,6 +192,7 @@ pub(super) async fn answer_body(
     client: &mut Client,
     sides: &mut Sides,
     answer: &mut Leg,
+    call: Option<&Stream>,
 ) -> Result<(), TryError> {
     let mut moved = u64::MAX;
     let mut side = RequestSide::Going;
@@ -201,6 +211,9 @@ pub(super) async fn answer_body(
                 return Poll::Ready(Err(Failure::CutShort.into()));
             }
             Poll::Pending => {}
+        }
+        if is_drained(cx, call) {
+            return Poll::Ready(Err(Failure::Drained.into()));
         }
         // While the upstream is silent, the client's leaving would not be noticed by writing.
         if answer.waits_for_source && sides.request.is_done() && client.io.poll_left(cx, &mut client.input) {

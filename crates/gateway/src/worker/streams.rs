@@ -31,6 +31,8 @@ pub(crate) struct Stream {
     target: u64,
     /// How long it may stay when traffic has left that target, milliseconds.
     stays_ms: u64,
+    /// How long it may stay when the gateway closes, milliseconds.
+    grace_ms: u64,
     /// Fires when the stream is to end.
     pub(crate) deadline: Timer,
     /// Traffic has left.
@@ -53,6 +55,8 @@ pub(crate) struct DrainTime {
     pub(crate) timeout_ms: u64,
     /// Streams end in so long a window before that, milliseconds; never in more than half of the time.
     pub(crate) jitter_ms: u64,
+    /// When the gateway closes, milliseconds.
+    pub(crate) grace_ms: u64,
 }
 
 impl DrainTime {
@@ -77,7 +81,8 @@ impl Streams {
         let point = self.point.get().wrapping_add(STEP);
         self.point.set(point);
         let (route, draining) = (route.to_owned(), Cell::new(false));
-        let stream = Rc::new(Stream { route, target, stays_ms: drain.at(point), deadline, draining });
+        let (stays_ms, grace_ms) = (drain.at(point), drain.grace_ms);
+        let stream = Rc::new(Stream { route, target, stays_ms, grace_ms, deadline, draining });
         let key = self.open.borrow_mut().insert(Rc::clone(&stream));
         counters.stream_opened();
         Tracked { streams: self, counters, stream, key }
@@ -110,10 +115,10 @@ impl Stream {
         }
     }
 
-    /// Ends with the next tick.
+    /// Ends with the next tick, or after its grace.
     pub(crate) fn end(&self) {
         self.draining.set(true);
-        self.deadline.arm(1);
+        self.deadline.arm(self.grace_ms.max(1));
     }
 }
 
@@ -142,7 +147,7 @@ mod tests {
         fn ends_are_spread_over_the_window_and_none_is_late(
             timeout_ms in 1u64..100_000, jitter_ms in 0u64..100_000, count in 2usize..400,
         ) {
-            let drain = DrainTime { timeout_ms, jitter_ms };
+            let drain = DrainTime { timeout_ms, jitter_ms, grace_ms: 0 };
             let window = jitter_ms.min(timeout_ms / 2);
             let mut ends: Vec<u64> = (1..=count as u64).map(|n| drain.at(n.wrapping_mul(STEP))).collect();
             prop_assert!(ends.iter().all(|end| (timeout_ms - window..=timeout_ms).contains(end)));

@@ -407,3 +407,22 @@ async fn a_connection_carries_as_many_requests_as_it_may() {
     let on: Vec<_> = upstream.seen().iter().map(|seen| seen.connection).collect();
     assert_eq!(on, [0, 0, 0, 1, 1, 1, 2]);
 }
+
+#[tokio::test]
+async fn connections_that_come_and_go_lose_no_request() {
+    let upstream = Http2Upstream::start(Rules::default()).await;
+    let pool = json!({"keepalive_pool": {"size": 10, "idle_timeout": 60, "requests": 7}});
+    let gate = Gate::with(settings(), &resources(&[upstream.address()], &pool)).await;
+    let mut clients = tokio::task::JoinSet::new();
+    for number in 0..12 {
+        let mut client = gate.client().await;
+        clients.spawn(async move {
+            for turn in 0..200 {
+                let body = format!("{number}.{turn}");
+                assert_eq!(ask(&mut client, post("/echo", &body)).await, (200, body));
+            }
+        });
+    }
+    clients.join_all().await;
+    assert_eq!(gate.settled().await.whole[1], 2_400);
+}

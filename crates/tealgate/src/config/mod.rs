@@ -17,6 +17,7 @@ pub mod settings;
 pub mod settings_check;
 pub mod suggest;
 pub mod typed;
+pub mod upstream_http2;
 
 use crate::config::document::Document;
 use crate::config::error::{ConfigError, ConfigErrors};

@@ -4,6 +4,7 @@
 
 use crate::config::limits::Limits;
 use crate::config::listen::{FurtherListeners, Listen, Listeners};
+use crate::config::upstream_http2::UpstreamHttp2;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub dns: Dns,
     /// How often requests to an upstream may be tried again.
     pub retry_budget: RetryBudget,
+    /// HTTP/2 towards upstreams.
+    pub upstream_http2: UpstreamHttp2,
 }
 
 impl Default for Settings {
@@ -79,6 +82,7 @@ impl Default for Settings {
             shutdown_timeout_ms: 30_000,
             dns: Dns::default(),
             retry_budget: RetryBudget::default(),
+            upstream_http2: UpstreamHttp2::default(),
         }
     }
 }

@@ -24,6 +24,9 @@ pub fn check(settings: &Settings, findings: &mut Vec<Finding>) {
     for (field, message) in settings.limits.out_of_range() {
         wrong(format!("/limits/{field}"), message.to_owned(), "");
     }
+    for (field, message) in settings.upstream_http2.out_of_range() {
+        wrong(format!("/upstream_http2/{field}"), message.to_owned(), "");
+    }
     if settings.dns.valid_ms == 0 {
         wrong("/dns/valid_ms".to_owned(), "must be at least 1".to_owned(), "");
     }

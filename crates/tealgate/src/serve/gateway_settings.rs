@@ -45,7 +45,7 @@ pub(super) fn of(settings: &Settings, keyring: &Arc<Keyring>) -> gateway::Settin
         tls_ca_file: settings.tls_ca_file.clone(),
         plugins: plugins::KINDS,
         limit_keys: limits.limit_keys,
-        upstream_http2: gateway::UpstreamHttp2::default(),
+        upstream_http2: settings.upstream_http2.of_gateway(),
         replay_bytes: limits.replay_bytes,
         handshake_timeout_ms: limits.handshake_timeout_ms,
         max_handshakes: limits.handshakes,

@@ -7,6 +7,7 @@
 //! the beginning of trailers is looked at: that crate drops pseudo-header fields there, which are malformed
 //! ([`super::trailers`]).
 
+use super::pieces::Pieces;
 use super::trailers::Beginning;
 
 /// Bytes of a frame's header.
@@ -28,6 +29,9 @@ const WITH_PRIORITY: u8 = 0x20;
 const RESET_PRICE: u32 = 10;
 /// What a request pays back.
 const REQUEST_PAYS: u32 = 2;
+/// What a piece of an answer pays back: for each a client may give leave for more, on its stream and on the connection,
+/// and ask how far we are. Those of gRPC do, however small the message.
+const PIECE_PAYS: u32 = 4;
 /// So many bytes of content pay back one unit.
 const CONTENT_PER_UNIT: usize = 512;
 /// What a tick (100 ms) pays back.
@@ -52,6 +56,7 @@ pub(super) struct Meter {
     header: [u8; HEADER_BYTES],
     header_len: usize,
     payload_left: u32,
+    sent: Pieces,
     has_begun: bool,
     /// Between the HEADERS of a request and the end of its fields.
     in_fields: bool,
@@ -71,6 +76,7 @@ impl Meter {
             header: [0; HEADER_BYTES],
             header_len: 0,
             payload_left: PREFACE_BYTES,
+            sent: Pieces::default(),
             has_begun: false,
             in_fields: false,
             last_stream: 0,
@@ -111,9 +117,11 @@ impl Meter {
         Ok(())
     }
 
-    /// Takes note of bytes that are sent to the client; nearly all are content.
-    pub(super) fn sent(&mut self, bytes: usize) {
-        self.pay(bytes / CONTENT_PER_UNIT);
+    /// Takes the next bytes that are sent to the client.
+    pub(super) fn sent(&mut self, bytes: &[u8]) {
+        let mut units = 0;
+        self.sent.count(bytes, |length| units += PIECE_PAYS as usize + length / CONTENT_PER_UNIT);
+        self.pay(units);
     }
 
     /// Looks at the payload of a frame, if it is the beginning of trailers.
@@ -242,12 +250,27 @@ mod tests {
                 [frame(HEADERS, END_HEADERS, 4), frame(PING, 0, 8), frame(DATA, END_STREAM, 0)].concat();
             assert_eq!(meter.received(&turn, 0), Ok(()));
             assert_eq!(meter.received(&[frame(DATA, 0, 512), frame(0x8, 0, 4)].concat(), 0), Ok(()));
-            meter.sent(2 * CONTENT_PER_UNIT);
-            assert_eq!(meter.received(&frame(0x8, 0, 4).repeat(2), 0), Ok(()));
+            meter.sent(&frame(DATA, 0, 1_024));
+            assert_eq!(meter.received(&frame(0x8, 0, 4).repeat(6), 0), Ok(()));
         }
         for now in 1..100 {
             assert_eq!(meter.received(&frame(PING, 0, 8).repeat(10), now), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_client_may_say_four_things_for_each_small_piece_of_an_answer() {
+        let mut meter = begun();
+        for _ in 0..1_000 {
+            meter.sent(&[frame(HEADERS, 0, 9), frame(DATA, 0, 8), frame(PING, 1, 8)].concat());
+            let turn = [frame(0x8, 0, 4).repeat(3), frame(PING, 0, 8)].concat();
+            assert_eq!(meter.received(&turn, 0), Ok(()));
+        }
+        let all_pass = (0..20).all(|_| {
+            meter.sent(&frame(PING, 1, 8));
+            meter.received(&frame(PING, 0, 8), 0).is_ok()
+        });
+        assert!(!all_pass, "what answers a PING pays for none");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod driver;
 mod head;
 mod meter;
+mod pieces;
 mod serve;
 mod stream;
 mod trailers;

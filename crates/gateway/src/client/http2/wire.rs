@@ -113,7 +113,7 @@ impl Wire {
         if self.out.capacity() == 0 {
             self.out = self.buffers.take_output();
         }
-        self.meter.sent(buf.len());
+        self.meter.sent(buf);
         self.out.extend_from_slice(buf);
         Poll::Ready(Ok(buf.len()))
     }

@@ -15,6 +15,8 @@ use std::task::{Context, Poll, Waker};
 
 /// Streams that a node is sent before it has said how many it takes: the request that the connection was made for.
 const STREAMS_BEFORE_SETTINGS: usize = 1;
+/// What the h2 crate takes for the node's bound until its settings have come; more than any setting can say.
+const UNSETTLED: usize = usize::MAX - 1;
 /// Bytes that may wait in one stream to be written to the socket.
 const MAX_WAITING_BYTES: usize = 64 * 1024;
 /// Largest frame that we take (RFC 9113, section 4.2: the default, which every peer keeps to).
@@ -37,6 +39,8 @@ pub(crate) struct Limits {
 
 /// A connection that streams share. It closes when neither the pool nor a stream holds it any more.
 pub(crate) struct Connection {
+    /// Opens nothing itself: each stream is opened with a clone. One that has opened a stream would, when it is asked
+    /// whether the connection takes more, take over what wakes that stream's task.
     requests: RefCell<SendRequest<Bytes>>,
     /// Where it leads to, if it was made by a name.
     origin: Option<Origin>,
@@ -55,6 +59,8 @@ struct State {
     active: Cell<usize>,
     /// Most streams at once: the smaller of the node's bound and ours.
     max: Cell<usize>,
+    /// The node has said how many streams it takes.
+    settled: Cell<bool>,
     /// The connection has ended.
     ended: Cell<bool>,
 }
@@ -79,7 +85,7 @@ impl Connection {
         let window = limits.stream_window_bytes.saturating_mul(streams).min(i32::MAX.unsigned_abs());
         let (requests, connection) = client::Builder::new()
             .enable_push(false)
-            .initial_max_send_streams(STREAMS_BEFORE_SETTINGS)
+            .initial_max_send_streams(UNSETTLED)
             .initial_window_size(limits.stream_window_bytes.min(i32::MAX.unsigned_abs()))
             .initial_connection_window_size(window)
             .max_frame_size(MAX_FRAME_BYTES)
@@ -92,6 +98,7 @@ impl Connection {
             node: Rc::downgrade(node),
             active: Cell::new(0),
             max: Cell::new(STREAMS_BEFORE_SETTINGS),
+            settled: Cell::new(false),
             ended: Cell::new(false),
         });
         tokio::task::spawn_local(drive(connection, Rc::clone(&state), limits.streams));
@@ -124,6 +131,11 @@ impl Connection {
         }
         let cx = &mut Context::from_waker(Waker::noop());
         !self.state.ended.get() && matches!(self.requests.borrow_mut().poll_ready(cx), Poll::Ready(Ok(())))
+    }
+
+    /// Whether the node has said how many streams it takes.
+    pub(super) fn is_settled(&self) -> bool {
+        self.state.settled.get()
     }
 
     /// Streams that it has carried.
@@ -165,7 +177,8 @@ impl Place {
         request: http::Request<()>,
         ends: bool,
     ) -> Result<(client::ResponseFuture, h2::SendStream<Bytes>), h2::Error> {
-        self.connection.requests.borrow_mut().send_request(request, ends)
+        let mut requests = self.connection.requests.borrow().clone();
+        requests.send_request(request, ends)
     }
 
     /// Whether other streams were opened on the connection before this one.
@@ -215,8 +228,10 @@ impl std::fmt::Debug for Place {
 async fn drive(mut connection: client::Connection<UpstreamIo, Bytes>, state: Rc<State>, ours: usize) {
     let ended = poll_fn(|cx| {
         let polled = Pin::new(&mut connection).poll(cx);
-        let max = connection.max_concurrent_send_streams().min(ours);
-        if state.max.replace(max) < max {
+        let theirs = connection.max_concurrent_send_streams();
+        let settled = theirs != UNSETTLED;
+        let max = if settled { theirs.min(ours) } else { STREAMS_BEFORE_SETTINGS };
+        if state.max.replace(max) < max || state.settled.replace(settled) != settled {
             state.changed();
         } else {
             // A GOAWAY may have come: one of those who wait looks.

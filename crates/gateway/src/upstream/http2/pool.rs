@@ -1,7 +1,7 @@
 //! Which connection carries a request: one that has a place, a new one, or the next that gets one free.
 //!
 //! Connections are filled in the order in which they were made, so that those of a burst fall idle after it. While a
-//! connection is being made nobody makes another to the same node: those who need one wait for it, and fail with it.
+//! connection is being made nobody makes another to the same node: those who need one wait for it, and for how many streams it takes, and fail with it.
 
 use super::super::pool::{PoolKey, UpstreamConnection};
 use super::connection::{Connection, Limits, Place};
@@ -76,7 +76,7 @@ impl Http2Pools {
             if !rather_new && let Some(place) = node.take() {
                 return Ok(Opened::Place(place));
             }
-            if !node.connecting.get() && node.connections.borrow().len() < limits.connections {
+            if !node.is_growing() && node.connections.borrow().len() < limits.connections {
                 return node.connect(limits, &connect).await;
             }
             if !std::mem::take(&mut rather_new) {
@@ -130,6 +130,11 @@ impl Node {
             at += 1;
         }
         None
+    }
+
+    /// Whether there will be more places soon: a connection is being made, or has yet to say how many it has.
+    fn is_growing(&self) -> bool {
+        self.connecting.get() || self.connections.borrow().iter().any(|connection| !connection.is_settled())
     }
 
     /// Makes a connection and takes the first place on it.

@@ -1,0 +1,52 @@
+//! Calls of gRPC: each is a stream that can be drained, and one whose answer has begun and cannot go on is ended with a
+//! status, for its client looks for nothing else.
+
+use super::attempt::TryError;
+use super::leg::Leg;
+use super::pump::Sides;
+use crate::claim::Claim;
+use crate::client::Client;
+use crate::exchange::Failure;
+use crate::grpc;
+use crate::record::Facts;
+use crate::request::Request;
+use crate::worker::{Tracked, Worker};
+use model::record::Ending;
+use std::future::poll_fn;
+
+/// Tracks a call over HTTP/2, so that it ends when its colour is drained. Other requests finish, as over HTTP/1.
+pub(super) fn track<'w>(worker: &'w Worker, request: &Request<'_>, claim: &Claim<'w>) -> Option<Tracked<'w>> {
+    request.is_grpc().then(|| worker.track_call(claim))
+}
+
+/// Ends an answer that has begun: where the call's time is over or its colour is drained, with a status in its trailers.
+/// Where those have no place, and after all other failures, it is cut short.
+pub(super) async fn conclude(
+    worker: &Worker,
+    client: &mut Client,
+    sides: &mut Sides,
+    leg: &mut Leg,
+    facts: &mut Facts,
+    failure: TryError,
+) -> Result<(), TryError> {
+    let (status, ending) = match failure {
+        TryError::Final(Failure::Drained) => (grpc::UNAVAILABLE, Ending::Drained),
+        TryError::Final(Failure::CutShort) if client.timer.is_over() => {
+            (grpc::DEADLINE_EXCEEDED, Ending::CutShort)
+        }
+        failure => return Err(failure),
+    };
+    if !leg.end_with(&mut sides.input, grpc::trailers(status)) {
+        return Err(Failure::CutShort.into());
+    }
+    client.timer.limit(0);
+    client.timer.arm(worker.settings.write_timeout_ms);
+    let ended = poll_fn(|cx| leg.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io));
+    match client.timer.within(ended).await {
+        Ok(Ok(())) => {
+            facts.ending = ending;
+            Ok(())
+        }
+        Ok(Err(_)) | Err(_) => Err(Failure::ClientLeft.into()),
+    }
+}

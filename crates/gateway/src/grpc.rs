@@ -1,0 +1,74 @@
+//! What the gate itself needs of gRPC over HTTP/2: the deadline of a call, and a status in trailers where an answer that
+//! has begun cannot go on.
+
+use crate::request::Request;
+use http::header::{HeaderMap, HeaderValue};
+
+/// The deadline of the call has passed.
+pub(crate) const DEADLINE_EXCEEDED: u64 = 4;
+/// The call may be made again: another node, or the next colour, will take it.
+pub(crate) const UNAVAILABLE: u64 = 14;
+
+/// Most digits of a `grpc-timeout`.
+const MAX_DIGITS: usize = 8;
+
+/// How long a request may take, milliseconds: the setting's `total_ms` (0: no bound), and for a call of gRPC at most
+/// what its client waits for.
+pub(crate) fn limit_ms(request: &Request<'_>, total_ms: u64) -> u64 {
+    if !request.is_grpc() {
+        return total_ms;
+    }
+    match request.head.header("grpc-timeout").and_then(timeout_ms) {
+        Some(timeout) if total_ms == 0 || timeout < total_ms => timeout,
+        _ => total_ms,
+    }
+}
+
+/// Reads a `grpc-timeout`, rounded up to whole milliseconds, at least 1; `None` if it is none (gRPC over HTTP/2,
+/// "Requests": up to eight digits and a unit).
+fn timeout_ms(value: &[u8]) -> Option<u64> {
+    let (unit, digits) = value.split_last()?;
+    if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let ms = match unit {
+        b'H' => number * 3_600_000,
+        b'M' => number * 60_000,
+        b'S' => number * 1_000,
+        b'm' => number,
+        b'u' => number.div_ceil(1_000),
+        b'n' => number.div_ceil(1_000_000),
+        _ => return None,
+    };
+    Some(ms.max(1))
+}
+
+/// Trailers that end a call with a status of ours.
+pub(crate) fn trailers(status: u64) -> Box<HeaderMap> {
+    let message = if status == DEADLINE_EXCEEDED { "deadline exceeded" } else { "upstream is being drained" };
+    let mut trailers = Box::<HeaderMap>::default();
+    trailers.insert("grpc-status", HeaderValue::from(status));
+    trailers.insert("grpc-message", HeaderValue::from_static(message));
+    trailers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_read_in_all_units_and_never_ends_early() {
+        let read = |text: &str| timeout_ms(text.as_bytes());
+        assert_eq!([read("2H"), read("3M"), read("4S")], [Some(7_200_000), Some(180_000), Some(4_000)]);
+        assert_eq!([read("5m"), read("1001u"), read("1n"), read("0S")], [Some(5), Some(2), Some(1), Some(1)]);
+        assert_eq!(read("99999999H"), Some(99_999_999 * 3_600_000));
+    }
+
+    #[test]
+    fn what_is_no_timeout_bounds_nothing() {
+        for text in ["", "S", "5", "5s", "-5S", "+5S", " 5S", "123456789S", "5.5S", "5SS"] {
+            assert_eq!(timeout_ms(text.as_bytes()), None, "{text}");
+        }
+    }
+}
