@@ -266,5 +266,5 @@ async fn idle_connections_and_open_websockets_outlive_a_switch() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the same with the full numbers: minutes, and many file descriptors"]
 async fn ten_thousand_idle_connections_and_five_thousand_websockets_outlive_a_switch() {
-    outlive_a_switch(10_000, 5_000, 60_000).await;
+    outlive_a_switch(10_000, 5_000, 20_000).await;
 }
