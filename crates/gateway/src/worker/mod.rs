@@ -17,6 +17,7 @@ pub(crate) use streams::{DrainTime, Stream, Streams, Tracked};
 
 use crate::buffer::Buffers;
 use crate::claim::Claim;
+use crate::client::http2::Crew;
 use crate::clock::Anchor;
 use crate::hold::Waiting;
 use crate::settings::Settings;
@@ -52,6 +53,8 @@ pub(crate) struct Worker {
     pub(crate) buffers: Rc<Buffers>,
     answers: RefCell<Vec<ResponseHead>>,
     requests: RefCell<Vec<RequestHead>>,
+    /// Those that serve the streams of HTTP/2 connections.
+    pub(crate) crew: Rc<Crew>,
     pub(crate) timers: Rc<Timers>,
     pub(crate) resolver: Rc<Resolver>,
     pub(crate) tls: Connectors,
@@ -106,7 +109,7 @@ impl Worker {
         }
     }
 
-    /// A head for the request of a stream.
+    /// A head for a request.
     pub(crate) fn take_request(&self) -> RequestHead {
         self.requests.borrow_mut().pop().unwrap_or_default()
     }

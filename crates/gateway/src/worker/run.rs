@@ -66,6 +66,7 @@ fn worker(start: Start) -> (Rc<Worker>, Vec<Bound>, mpsc::UnboundedReceiver<Mess
         buffers: Rc::new(Buffers::new(BUFFER_BYTES.max(start.settings.head.head_bytes))),
         answers: RefCell::default(),
         requests: RefCell::default(),
+        crew: Rc::default(),
         timers: Rc::new(Timers::default()),
         resolver: Resolver::new(Duration::from_millis(start.settings.dns_valid_ms)),
         tls: start.tls,

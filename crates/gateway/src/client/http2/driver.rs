@@ -1,7 +1,7 @@
 //! The life of a connection: handshake, streams, deadlines, and an end that loses no request (RFC 9113, section 6.8).
 
 use super::meter::{Fault, Meter};
-use super::serve::{Shared, serve_stream};
+use super::serve::{Opened, Shared};
 use super::wire::{Transport, Wire};
 use crate::buffer::Buffer;
 use crate::client::{Client, ClientIo, linger};
@@ -135,7 +135,9 @@ impl Driver<'_> {
         loop {
             match self.h2.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
-                    tokio::task::spawn_local(serve_stream(self.shared.open(), request, respond));
+                    let worker = &self.shared.worker;
+                    let stream = Opened { open: self.shared.open(), request, respond };
+                    worker.crew.serve(stream, &worker.timers);
                 }
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(%error, "an HTTP/2 connection has failed");

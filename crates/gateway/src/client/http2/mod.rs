@@ -4,6 +4,7 @@
 //! small and empty DATA frames, the sizes of heads) is not bounded twice. Here are the settings, the deadlines, what a
 //! connection may spend on control frames ([`meter`]), and its end.
 
+mod crew;
 mod driver;
 mod head;
 mod meter;
@@ -13,6 +14,7 @@ mod stream;
 mod trailers;
 mod wire;
 
+pub(crate) use crew::Crew;
 pub(crate) use driver::serve_http2;
 pub(crate) use head::of_lines;
 pub(crate) use stream::Http2Stream;

@@ -8,12 +8,13 @@ use crate::exchange;
 use crate::record::Facts;
 use crate::request::Connection;
 use crate::respond;
+use crate::timer::{Timer, Timers};
 use crate::worker::Worker;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::Request;
-use http1::RequestError;
+use http1::{RequestError, RequestHead};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -86,27 +87,45 @@ impl Drop for Open {
     }
 }
 
-/// Serves a stream whose head has come.
-pub(super) async fn serve_stream(open: Open, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+/// A stream whose head has come.
+pub(super) struct Opened {
+    pub(super) open: Open,
+    pub(super) request: Request<RecvStream>,
+    pub(super) respond: SendResponse<Bytes>,
+}
+
+/// What serves one stream after the other.
+pub(super) struct Kept {
+    head: RequestHead,
+    timer: Option<Timer>,
+    timers: Rc<Timers>,
+}
+
+impl Kept {
+    pub(super) fn new(timers: &Rc<Timers>) -> Kept {
+        Kept { head: RequestHead::default(), timer: None, timers: Rc::clone(timers) }
+    }
+}
+
+/// Serves a stream.
+pub(super) async fn serve_stream(stream: Opened, kept: &mut Kept) {
+    let Opened { open, request, respond } = stream;
     let Shared { worker, connection, .. } = &*open.0;
+    let Kept { head, timer, timers } = kept;
     let began = clock::now();
     let (parts, body) = request.into_parts();
     let has_content = !body.is_end_stream();
-    let request = Request::from_parts(parts, ());
-    let mut head = worker.take_request();
-    let read = head::read(&request, has_content, &mut head, &worker.settings.head);
-    drop(request);
-    let stream = Http2Stream::new(body, respond);
+    let read = head::read(&Request::from_parts(parts, ()), has_content, head, &worker.settings.head);
     let mut client = Client {
-        io: ClientIo::Http2(Box::new(stream)),
+        io: ClientIo::Http2(Box::new(Http2Stream::new(body, respond))),
         input: worker.buffers.buffer(),
-        timer: worker.timers.timer(),
+        timer: timer.take().unwrap_or_else(|| timers.timer()),
     };
     match read {
         Ok(bytes) => {
             worker.totals().request_received();
             let facts = Facts::new(began, bytes, head.framing());
-            let after = exchange::serve(worker, &mut client, &head, connection, facts).await;
+            let after = exchange::serve(worker, &mut client, head, connection, facts).await;
             // Who resets it now has its reason; dropping it would say that we do not want the rest of the request.
             if let (After::Gone, ClientIo::Http2(stream)) = (after, &mut client.io) {
                 stream.reset(Reason::CANCEL);
@@ -122,5 +141,7 @@ pub(super) async fn serve_stream(open: Open, request: Request<RecvStream>, respo
             }
         }
     }
-    worker.give_request(head);
+    client.timer.limit(0);
+    client.timer.disarm();
+    *timer = Some(client.timer);
 }

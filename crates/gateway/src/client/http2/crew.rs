@@ -1,0 +1,68 @@
+//! The tasks that serve streams. One that has served a stream waits for another, of whatever connection of its thread:
+//! a task is large, and a stream is short.
+
+use super::serve::{Kept, Opened, serve_stream};
+use crate::timer::Timers;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+/// Tasks that wait; a further one ends with its stream.
+const MAX_WAITING: usize = 128;
+
+/// The tasks of a thread that wait for a stream.
+#[derive(Default)]
+pub(crate) struct Crew {
+    waiting: RefCell<Vec<Rc<Hand>>>,
+}
+
+/// Where a waiting task finds its next stream.
+struct Hand {
+    stream: Cell<Option<Opened>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl std::fmt::Debug for Crew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Crew").field("waiting", &self.waiting.borrow().len()).finish()
+    }
+}
+
+impl Crew {
+    /// Has a stream served.
+    pub(super) fn serve(self: &Rc<Crew>, stream: Opened, timers: &Rc<Timers>) {
+        let waiting = self.waiting.borrow_mut().pop();
+        if let Some(hand) = waiting {
+            hand.stream.set(Some(stream));
+            if let Some(waker) = &*hand.waker.borrow() {
+                waker.wake_by_ref();
+            }
+            return;
+        }
+        let hand = Rc::new(Hand { stream: Cell::new(Some(stream)), waker: RefCell::default() });
+        tokio::task::spawn_local(work(Rc::clone(self), hand, Kept::new(timers)));
+    }
+}
+
+async fn work(crew: Rc<Crew>, hand: Rc<Hand>, mut kept: Kept) {
+    loop {
+        let stream = poll_fn(|cx| match hand.stream.take() {
+            Some(stream) => Poll::Ready(stream),
+            None => {
+                let mut waker = hand.waker.borrow_mut();
+                if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    *waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+        });
+        let stream = stream.await;
+        serve_stream(stream, &mut kept).await;
+        let mut waiting = crew.waiting.borrow_mut();
+        if waiting.len() == MAX_WAITING {
+            return;
+        }
+        waiting.push(Rc::clone(&hand));
+    }
+}
