@@ -26,6 +26,7 @@ mod smuggling_http2;
 mod switches;
 mod takeover;
 mod takeover_failures;
+mod tls;
 mod upgrade_by_signal;
 mod writes;
 mod wrong_files;

@@ -180,6 +180,11 @@ impl Gate {
         self.address("/listen/0")
     }
 
+    /// Where requests go over TLS.
+    pub(crate) fn tls(&self) -> SocketAddr {
+        self.address("/tls_listen/0")
+    }
+
     pub(crate) fn admin_address(&self) -> SocketAddr {
         self.address("/admin")
     }

@@ -41,6 +41,15 @@ impl Nginx {
         Self::with(world, name, "ssl", &locations).await
     }
 
+    /// HTTPS whose clients must show a certificate of an authority; `/who` answers with the name in it.
+    pub(crate) async fn asking_clients(world: &World, name: &str, authority: &str) -> Nginx {
+        world.file(&format!("{name}/clients.pem"), authority);
+        let locations = "ssl_certificate cert.pem; ssl_certificate_key key.pem;
+            ssl_client_certificate clients.pem; ssl_verify_client on;
+            location = /who { return 200 '$ssl_client_s_dn\\n'; }";
+        Self::with(world, name, "ssl", locations).await
+    }
+
     async fn with(world: &World, name: &str, tls: &str, locations: &str) -> Nginx {
         assert!(Path::new(PROGRAM).exists(), "{PROGRAM} is missing: run scripts/install-tools");
         let directory = world.path().join(name);
