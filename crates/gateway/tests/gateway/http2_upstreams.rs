@@ -3,11 +3,17 @@
 use crate::support::{Client, Gate, get, route, settings, upstream_with};
 use gateway::{Settings, UpstreamHttp2};
 use model::resource::Kind;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use testkit::clock::eventually;
 use testkit::http2::{Http2Upstream, Rules};
 use testkit::scripted::{ScriptedUpstream, Step};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// Everything to one upstream of HTTP/2.
 fn resources(addresses: &[SocketAddr], more: &Value) -> [(Kind, Value); 2] {
@@ -359,6 +365,69 @@ async fn the_label_speaks_http2_to_a_plain_upstream() {
     let more = json!({"scheme": "http", "labels": {"tealgate.protocol": "h2"}});
     let gate = Gate::with(settings(), &resources(&[upstream.address()], &more)).await;
     assert_eq!(ask(&mut gate.client().await, post("/echo", "x")).await.1, "x");
+}
+
+/// Speaks TLS before a plain server, and chooses among these protocols.
+async fn tls_before(server: SocketAddr, protocols: &[&str]) -> SocketAddr {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["h".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut client) = acceptor.accept(socket).await else { return };
+                let mut server = tokio::net::TcpStream::connect(server).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn http2_is_spoken_over_tls() {
+    let upstream = Http2Upstream::start(Rules::default()).await;
+    for protocols in [&["h2"][..], &["http/1.1", "h2"], &[]] {
+        let address = tls_before(upstream.address(), protocols).await;
+        let gate = Gate::with(settings(), &resources(&[address], &json!({"scheme": "grpcs"}))).await;
+        let answered = ask(&mut gate.client().await, post("/echo", "x")).await;
+        assert_eq!(answered, (200, "x".to_owned()), "{protocols:?}");
+        assert_eq!(upstream.seen().last().unwrap().head.uri.to_string(), "https://h:81/echo");
+    }
+    let address = tls_before(upstream.address(), &["http/1.1"]).await;
+    let gate = Gate::with(settings(), &resources(&[address], &json!({"scheme": "grpcs"}))).await;
+    assert_eq!(gate.ask(post("/echo", "x")).await.status, 502);
+}
+
+#[tokio::test]
+async fn with_the_label_a_node_chooses_the_version_over_tls() {
+    let more = json!({"scheme": "https", "labels": {"tealgate.protocol": "h2"}});
+    let http2 = Http2Upstream::start(Rules::default()).await;
+    let address = tls_before(http2.address(), &["h2", "http/1.1"]).await;
+    let gate = Gate::with(settings(), &resources(&[address], &more)).await;
+    assert_eq!(ask(&mut gate.client().await, post("/echo", "x")).await.1, "x");
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh1";
+    let script = vec![Step::read_head(), Step::send(answer), Step::read_head(), Step::send(answer)];
+    let http1 = ScriptedUpstream::start(vec![script]).await;
+    for protocols in [&["http/1.1"][..], &[]] {
+        let address = tls_before(http1.address(), protocols).await;
+        let gate = Gate::with(settings(), &resources(&[address], &more)).await;
+        let mut client = gate.client().await;
+        for _ in 0..2 {
+            assert_eq!(client.ask(get("/")).await.body, "h1", "{protocols:?}");
+        }
+    }
+    assert_eq!(http1.received().len(), 2, "one connection each");
 }
 
 #[tokio::test]
