@@ -15,7 +15,6 @@ mod http1_limits {
             target_bytes: 100,
             trailer_bytes: 64,
             chunk_line_bytes: 16,
-            ..Default::default()
         }
     }
 }
