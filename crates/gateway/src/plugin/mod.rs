@@ -11,7 +11,7 @@
 //! (APISIX §3.4).
 //!
 //! A phase is a plain call: nothing may wait between the table that a request was matched under and its claim
-//! ([`crate::claim`]). Seams for what is not here yet: a plugin that waits for something would return a third
+//! (`claim.rs`). Seams for what is not here yet: a plugin that waits for something would return a third
 //! [`Flow`] with a future, after which the current table is taken again and the route found in it by its id; one that
 //! needs the request's body would ask for it, bounded, in `access`; one that changes an answer's body would be given
 //! its frames by `forward::leg`, which decodes and frames anew already.
