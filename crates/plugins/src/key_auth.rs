@@ -104,10 +104,11 @@ impl KeyAuth {
         request: &mut Context<'_, 'r>,
     ) -> Result<(Identity<'r>, Place), &'r Arc<Answer>> {
         let consumers = request.consumers();
+        // Also where the header decides: a key in the query is a key.
+        request.keep_secret(&self.conf.query);
         let (found, place) = match request.header(&self.conf.header) {
             Some(key) => (consumers.by_key(NAME, key), Place::Header),
             None => {
-                request.keep_secret(&self.conf.query);
                 let key = request.argument(&self.conf.query).ok_or(&self.missing)?;
                 (consumers.by_key(NAME, key.as_bytes()), Place::Query)
             }

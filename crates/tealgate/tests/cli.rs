@@ -50,7 +50,9 @@ fn check_says_that_a_right_file_is_right() {
     let path = file(directory.path(), "services: [{id: s}]\nroutes: [{id: r, uri: /, service_id: s}]\n");
     let output = tealgate(&["check", &path]);
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
-    assert!(stdout(&output).contains("right (1 routes, 1 services, 0 upstreams, 0 apps)"));
+    assert!(
+        stdout(&output).contains("right (1 routes, 1 services, 0 upstreams, 0 ssls, 0 consumers, 0 apps)")
+    );
 }
 
 #[test]

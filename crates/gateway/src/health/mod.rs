@@ -17,5 +17,6 @@ pub(crate) use counters::{Counters, Event, Status};
 pub(crate) use node::Load;
 #[cfg(test)]
 pub(crate) use node::NodeState;
+pub(crate) use probe::bare;
 pub(crate) use registry::Registry;
 pub(crate) use standing::{Failed, Standing};

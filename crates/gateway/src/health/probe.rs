@@ -150,7 +150,7 @@ fn is_of(line: &str, name: &str) -> bool {
 }
 
 /// A host without its port.
-fn bare(host: &str) -> &str {
+pub(crate) fn bare(host: &str) -> &str {
     match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,
         // More than one colon is an address.

@@ -41,7 +41,7 @@ async fn handshake(
 ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let name = match &target.pass_host {
         PassHost::Node => node.host.as_str(),
-        PassHost::Rewrite(host) => host.split(':').next().unwrap_or(host),
+        PassHost::Rewrite(host) => crate::health::bare(host),
         PassHost::Pass => client_host,
     };
     let name = ServerName::try_from(name.trim_matches(['[', ']']).to_owned())

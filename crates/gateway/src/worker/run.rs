@@ -118,6 +118,8 @@ async fn serve(start: Start) -> io::Result<()> {
             Message::Drain(done) => {
                 worker.draining.set(true);
                 acceptors.clear();
+                // Connections of HTTP/2 tell their clients; a thread may have no listener of its own.
+                worker.timers.wake_all();
                 for task in accepting.drain(..) {
                     // The task sees the flag, takes what still waits in its queue, and ends.
                     worker.timers.wake_all();

@@ -9,7 +9,7 @@ use testkit::clock::{eventually, within};
 use testkit::scripted::{ScriptedUpstream, Step};
 use testkit::upstream::{Behaviour, Upstream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 async fn gate(settings: Settings, address: SocketAddr) -> Gate {
     Gate::with(settings, &[upstream("u", &[address]), route(&json!({"upstream_id": "u"}))]).await
@@ -59,7 +59,10 @@ async fn an_answer_that_is_taken_byte_by_byte_is_cut() {
     ];
     let server = ScriptedUpstream::start(scripts).await;
     let gate = gate(fast_clients_only(), server.address()).await;
-    let mut slow = TcpStream::connect(gate.address()).await.unwrap();
+    // A small window, so that little waits in it: the gate sees each byte that is taken.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut slow = socket.connect(gate.address()).await.unwrap();
     slow.write_all(get("/").as_bytes()).await.unwrap();
     let mut taken = 0;
     let mut space = [0];

@@ -30,6 +30,8 @@ enum Phase {
     Busy,
     /// No stream is open.
     Idle,
+    /// No stream is open, and the ends of their answers wait for the client.
+    Sending,
     /// A head has begun, or the client's settings are awaited.
     Head,
     /// The client was told that the connection ends, and has no stream open.
@@ -53,8 +55,15 @@ pub(crate) async fn serve_http2(
     if let Ok(Some(h2)) = timer.within(handshake(&worker.settings, &wire)).await {
         let shared = Rc::new(Shared::new(Rc::clone(worker), connection));
         let streams = Rc::clone(&shared);
-        let mut driver =
-            Driver { h2, wire: &wire, shared, timer: &timer, phase: Phase::Busy, is_leaving: false };
+        let mut driver = Driver {
+            h2,
+            wire: &wire,
+            shared,
+            timer: &timer,
+            phase: Phase::Busy,
+            taken: 0,
+            is_leaving: false,
+        };
         poll_fn(|cx| driver.poll(cx)).await;
         drop(driver);
         // Each of them hears of the end, and is recorded before the connection counts as gone.
@@ -101,6 +110,8 @@ struct Driver<'a> {
     shared: Rc<Shared>,
     timer: &'a Timer,
     phase: Phase,
+    /// What the socket had taken when the deadline was set.
+    taken: u64,
     /// The client was told that no more streams are taken.
     is_leaving: bool,
 }
@@ -123,6 +134,7 @@ impl Driver<'_> {
             }
             match self.phase {
                 Phase::Idle => self.leave(),
+                Phase::Sending => self.close(Reason::NO_ERROR),
                 Phase::Head | Phase::Leaving => self.close(Reason::NO_ERROR),
                 Phase::Closing => return Poll::Ready(()),
                 Phase::Busy => self.timer.disarm(),
@@ -176,7 +188,7 @@ impl Driver<'_> {
         if worker.draining.get() && !self.is_leaving {
             self.leave();
         }
-        if worker.closing.get() && self.shared.is_idle() && self.phase != Phase::Closing {
+        if worker.closing.get() && self.shared.is_idle() && self.has_sent() && self.phase != Phase::Closing {
             self.close(Reason::NO_ERROR);
         }
     }
@@ -197,6 +209,7 @@ impl Driver<'_> {
     fn phase_now(&self) -> Phase {
         match self.shared.is_idle() {
             _ if self.phase == Phase::Closing => Phase::Closing,
+            true if !self.has_sent() => Phase::Sending,
             true if self.is_leaving => Phase::Leaving,
             _ if self.wire.borrow().in_head() => Phase::Head,
             true => Phase::Idle,
@@ -204,17 +217,25 @@ impl Driver<'_> {
         }
     }
 
+    /// Whether all that answers have queued has left.
+    fn has_sent(&self) -> bool {
+        self.wire.borrow().has_sent(self.shared.queued.get())
+    }
+
     /// Sets the deadline of a phase that begins, or that began anew since.
     fn enter(&mut self, phase: Phase) {
         let settings = &self.shared.worker.settings;
         let served = self.shared.take_served();
-        if phase == self.phase && !(served && phase == Phase::Idle) {
+        let taken = self.wire.borrow().taken();
+        let moves = phase == Phase::Sending && taken != self.taken;
+        if phase == self.phase && !(served && phase == Phase::Idle) && !moves {
             return;
         }
-        self.phase = phase;
+        (self.phase, self.taken) = (phase, taken);
         self.timer.arm(match phase {
             Phase::Busy => 0,
             Phase::Idle => settings.idle_timeout_ms,
+            Phase::Sending => settings.write_timeout_ms,
             Phase::Head => settings.head_timeout_ms,
             Phase::Leaving | Phase::Closing => LEAVE_MS,
         });

@@ -8,6 +8,7 @@ mod crew;
 mod driver;
 mod head;
 mod meter;
+mod outflow;
 mod pieces;
 mod serve;
 mod stream;

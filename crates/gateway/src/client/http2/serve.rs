@@ -26,6 +26,8 @@ pub(super) struct Shared {
     open: Cell<usize>,
     /// The last open stream has ended since someone asked.
     served: Cell<bool>,
+    /// Bytes of content that all answers have queued.
+    pub(super) queued: Rc<Cell<u64>>,
     driver: RefCell<Option<Waker>>,
 }
 
@@ -36,6 +38,7 @@ impl Shared {
             connection,
             open: Cell::new(0),
             served: Cell::new(false),
+            queued: Rc::default(),
             driver: RefCell::new(None),
         }
     }
@@ -117,7 +120,7 @@ pub(super) async fn serve_stream(stream: Opened, kept: &mut Kept) {
     let has_content = !body.is_end_stream();
     let read = head::read(&Request::from_parts(parts, ()), has_content, head, &worker.settings.head);
     let mut client = Client {
-        io: ClientIo::Http2(Box::new(Http2Stream::new(body, respond))),
+        io: ClientIo::Http2(Box::new(Http2Stream::new(body, respond, &open.0.queued))),
         input: worker.buffers.buffer(),
         timer: timer.take().unwrap_or_else(|| timers.timer()),
     };

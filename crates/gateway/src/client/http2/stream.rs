@@ -6,8 +6,10 @@ use bytes::{Buf, Bytes};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Response};
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -28,10 +30,16 @@ pub(crate) struct Http2Stream {
     answer: Option<SendStream<Bytes>>,
     /// What was written and not yet sent.
     held: Vec<u8>,
+    /// Bytes of content that all answers of the connection have queued.
+    queued: Rc<Cell<u64>>,
 }
 
 impl Http2Stream {
-    pub(super) fn new(request: RecvStream, respond: SendResponse<Bytes>) -> Http2Stream {
+    pub(super) fn new(
+        request: RecvStream,
+        respond: SendResponse<Bytes>,
+        queued: &Rc<Cell<u64>>,
+    ) -> Http2Stream {
         Http2Stream {
             request,
             received: Bytes::new(),
@@ -40,6 +48,7 @@ impl Http2Stream {
             head: None,
             answer: None,
             held: Vec::new(),
+            queued: Rc::clone(queued),
         }
     }
 
@@ -87,7 +96,10 @@ impl Http2Stream {
             return Ok(());
         }
         let held = Bytes::from(std::mem::take(&mut self.held));
-        self.answer.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.send_data(held, is_end).map_err(broken)
+        let length = held.len() as u64;
+        self.answer.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.send_data(held, is_end).map_err(broken)?;
+        self.queued.set(self.queued.get() + length);
+        Ok(())
     }
 
     /// The room for bytes beyond those that are held, in the windows of stream and connection.

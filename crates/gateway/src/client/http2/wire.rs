@@ -5,6 +5,7 @@
 //! streams had to say since the last one, in one system call.
 
 use super::meter::{Fault, Meter};
+use super::outflow::Outflow;
 use crate::buffer::{Buffer, Buffers};
 use crate::client::ClientIo;
 use crate::timer::Timers;
@@ -27,6 +28,11 @@ pub(super) struct Wire {
     fault: Option<Fault>,
     out: Vec<u8>,
     out_sent: usize,
+    outflow: Outflow,
+    /// TLS has taken bytes, and the socket may not have.
+    is_unflushed: bool,
+    /// Bytes that the socket, or TLS, has taken.
+    taken: u64,
     buffers: Rc<Buffers>,
     timers: Rc<Timers>,
 }
@@ -46,6 +52,9 @@ impl Wire {
             fault: None,
             out: Vec::new(),
             out_sent: 0,
+            outflow: Outflow::default(),
+            is_unflushed: false,
+            taken: 0,
             buffers: Rc::clone(buffers),
             timers: Rc::clone(timers),
         }
@@ -61,9 +70,19 @@ impl Wire {
         self.meter.in_head()
     }
 
+    /// Whether all of `queued` bytes of content have left.
+    pub(super) fn has_sent(&self, queued: u64) -> bool {
+        self.out.is_empty() && !self.is_unflushed && self.outflow.content >= queued
+    }
+
+    /// Bytes that the socket has taken; tells progress from a stall.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// Writes what was collected.
     pub(super) fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.out.is_empty() {
+        if self.out.is_empty() && !self.is_unflushed {
             return Poll::Ready(Ok(()));
         }
         while let Some(rest @ [_, ..]) = self.out.get(self.out_sent..) {
@@ -72,10 +91,14 @@ impl Wire {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.out_sent += count;
+            self.taken += count as u64;
+            self.is_unflushed = true;
         }
         self.out_sent = 0;
         self.buffers.give_output(std::mem::take(&mut self.out));
-        Pin::new(&mut self.io).poll_flush(cx)
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.is_unflushed = false;
+        Poll::Ready(Ok(()))
     }
 
     /// The socket, to linger on it.
@@ -114,6 +137,7 @@ impl Wire {
             self.out = self.buffers.take_output();
         }
         self.meter.sent(buf);
+        self.outflow.wrote(buf);
         self.out.extend_from_slice(buf);
         Poll::Ready(Ok(buf.len()))
     }
