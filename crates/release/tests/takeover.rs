@@ -36,10 +36,11 @@ impl Mortal {
         Mortal { runtime: Some(runtime), controller, _shutdown: shutdown }
     }
 
-    /// As `kill -9`: whatever it was doing stops in the middle.
+    /// As `kill -9`: whatever it was doing stops in the middle, and nothing of it is done later.
     fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // Waited for in another thread: a runtime must not be waited for inside of one.
+            std::thread::spawn(move || runtime.shutdown_timeout(LIMIT)).join().unwrap();
         }
     }
 
