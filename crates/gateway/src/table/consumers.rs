@@ -3,6 +3,7 @@
 use crate::plugin::Plan;
 use foldhash::HashMap;
 use foldhash::quality::RandomState;
+use smallvec::SmallVec;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -71,8 +72,9 @@ impl std::fmt::Debug for KeyEntry {
 #[derive(Default)]
 struct KeyIndex {
     hasher: RandomState,
-    /// By the hash of the key, which is made with a secret of this process.
-    entries: std::collections::HashMap<u64, Vec<Found>, BuildHasherDefault<Hashed>>,
+    /// By the hash of the key, which is made with a secret of this process. Nearly always one, which then stands in the
+    /// index itself: each place that is looked at in vain is memory that has to be waited for.
+    entries: std::collections::HashMap<u64, SmallVec<[Found; 1]>, BuildHasherDefault<Hashed>>,
 }
 
 struct Found {
