@@ -13,14 +13,17 @@ pub(super) struct Stat {
     pub(super) state: char,
     /// Field 6: the session.
     pub(super) session: u32,
+    /// Field 20: its threads that have not ended, the first one included until it is waited for.
+    pub(super) threads: u32,
     /// Field 22: clock ticks between boot and the start of the process.
     pub(super) start_time: u64,
 }
 
 impl Stat {
-    /// Whether it can still run: not a zombie, not dead.
+    /// Whether any of it can still run. The state is that of the first thread: of a process that is being killed it may be
+    /// a zombie while another one still holds the files and the port.
     pub(super) fn runs(&self) -> bool {
-        !matches!(self.state, 'Z' | 'X' | 'x')
+        !matches!(self.state, 'Z' | 'X' | 'x') || self.threads > 1
     }
 }
 
@@ -35,8 +38,9 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let mut fields = after_name.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
     let session = fields.nth(2)?.parse().ok()?;
-    let start_time = fields.nth(15)?.parse().ok()?;
-    Some(Stat { state, session, start_time })
+    let threads = fields.nth(13)?.parse().ok()?;
+    let start_time = fields.nth(1)?.parse().ok()?;
+    Some(Stat { state, session, threads, start_time })
 }
 
 /// All pids that exist now.
@@ -84,7 +88,16 @@ mod tests {
     #[test]
     fn a_program_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
         let text = "42 (a) b) (c) S 1 42 17 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 98765 9 9 9\n";
-        assert_eq!(parse_stat(text), Some(Stat { state: 'S', session: 17, start_time: 98_765 }));
+        assert_eq!(parse_stat(text), Some(Stat { state: 'S', session: 17, threads: 1, start_time: 98_765 }));
+    }
+
+    #[test]
+    fn a_process_whose_first_thread_has_ended_runs_as_long_as_another_does() {
+        let of = |threads| {
+            parse_stat(&format!("42 (a) Z 1 42 17 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 {threads} 0 98765 9"))
+        };
+        assert!(of(2).is_some_and(|stat| stat.runs()));
+        assert!(of(1).is_some_and(|stat| !stat.runs()));
     }
 
     #[test]
