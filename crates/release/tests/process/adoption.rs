@@ -154,7 +154,14 @@ struct Stranger(Child);
 
 impl Stranger {
     fn start(instance: &str) -> Stranger {
-        Stranger(Command::new("sleep").arg("1000").env(INSTANCE_ID, instance).spawn().unwrap())
+        let stranger =
+            Stranger(Command::new("sleep").arg("1000").env(INSTANCE_ID, instance).spawn().unwrap());
+        // A moment after `exec` the environment of a process is still empty: it would look like one that was overwritten.
+        let environ = format!("/proc/{}/environ", stranger.pid());
+        while std::fs::read(&environ).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        stranger
     }
 
     fn pid(&self) -> u32 {
