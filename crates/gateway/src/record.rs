@@ -146,6 +146,7 @@ pub(crate) fn record(
         upstream_status: facts.upstream_status,
         upstream: node.map_or("", |node| &node.authority),
         tries: facts.tries,
+        protocol: request.head.version().name(),
         method: request.head.method(),
         host: request.host(),
         path: &path,

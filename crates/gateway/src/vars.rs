@@ -2,7 +2,6 @@
 
 use crate::request::Request;
 use crate::table::Route;
-use http1::Version;
 use model::expr::eval::{Variable, Variables};
 use std::borrow::Cow;
 
@@ -87,7 +86,7 @@ impl<'a> RequestVariables<'a> {
             "host" => request.host().into(),
             "http_host" => request.authority().into(),
             "scheme" => request.connection.scheme.into(),
-            "server_protocol" => protocol(request.head.version()).into(),
+            "server_protocol" => request.head.version().name().into(),
             "server_port" => request.connection.local.port().to_string().into(),
             "server_addr" => request.connection.local.ip().to_canonical().to_string().into(),
             "remote_addr" => request.client_text().into(),
@@ -104,15 +103,6 @@ impl<'a> RequestVariables<'a> {
             _ if name.starts_with("ssl_") => request.connection.tls.as_ref()?.variable(name)?.into(),
             _ => request.run.as_ref()?.variable(name)?.into(),
         })
-    }
-}
-
-/// The protocol of a request, as nginx names it.
-fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::Http10 => "HTTP/1.0",
-        Version::Http11 => "HTTP/1.1",
-        Version::Http2 => "HTTP/2.0",
     }
 }
 

@@ -25,6 +25,16 @@ pub enum Version {
 }
 
 impl Version {
+    /// As requests of HTTP/1 name it (RFC 9112, section 2.3), and as nginx's `$server_protocol` does.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2.0",
+        }
+    }
+
     pub(crate) fn from_minor(minor: Option<u8>) -> Self {
         if minor == Some(0) { Self::Http10 } else { Self::Http11 }
     }

@@ -116,6 +116,8 @@ pub struct RequestRecord<'a> {
     pub upstream: &'a str,
     /// How many upstreams were tried; 0 if none.
     pub tries: u8,
+    /// Version of HTTP as the client spoke it: `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.
+    pub protocol: &'static str,
     /// Request method.
     pub method: &'a str,
     /// Request host, lower case, without port.

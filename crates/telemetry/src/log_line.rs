@@ -63,6 +63,7 @@ pub(crate) fn write_line(record: &RequestRecord<'_>, clock: &mut CachedSecond, o
     text(out, key!("upstream"), record.upstream);
     number(out, key!("upstream_status"), u64::from(record.upstream_status));
     number(out, key!("tries"), u64::from(record.tries));
+    word(out, key!("protocol"), record.protocol);
     text(out, key!("method"), record.method);
     text(out, key!("host"), record.host);
     text(out, key!("path"), record.path);

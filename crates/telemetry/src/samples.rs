@@ -127,6 +127,7 @@ mod tests {
             upstream_status: status,
             upstream: "127.0.0.1:1",
             tries: 1,
+            protocol: "HTTP/1.1",
             method: "GET",
             host: "h",
             path: "/p",

@@ -23,12 +23,10 @@ use crate::timer::ticks;
 use crate::upstream::connect::connect;
 use crate::upstream::http2::NoPlace;
 use crate::upstream::io::UpstreamIo;
-use crate::upstream::pool::{PoolKey, UpstreamConnection};
+use crate::upstream::pool::{Destination, UpstreamConnection};
 use crate::worker::{Stream, Worker};
-use foldhash::quality::FixedState;
 use http1::{BodyDecoder, Framing, ResponseHead};
-use model::upstream::{PassHost, Protocol, Timeouts};
-use std::hash::BuildHasher;
+use model::upstream::{Protocol, Timeouts};
 use std::time::Instant;
 
 /// Interim answers (1xx) to one request; an upstream that sends more is not waited for any longer.
@@ -109,7 +107,7 @@ impl Attempt<'_> {
             // A request that cannot be sent twice is worth a closer look at the connection.
             let careful = !self.request.is_idempotent() || !self.body.will_be_repeatable();
             let now = self.worker.timers.now();
-            if let Some(kept) = self.worker.pools.take(self.pool_key(), self.node, now, careful) {
+            if let Some(kept) = self.worker.pools.take(self.destination(), now, careful) {
                 return Ok(kept);
             }
         }
@@ -129,18 +127,16 @@ impl Attempt<'_> {
         let target = self.claim.target;
         client.timer.arm(self.timeouts().connect_ms);
         let connect = async || {
-            let tls = target.shown.connectors(tls, self.worker.table().client_certificates())?;
-            connect(resolver, &tls, target, node, self.request.host()).await
-        };
-        let connected = if target.protocol == Protocol::Http1 {
             let most = self.worker.settings.max_connecting_per_node;
             let attempting = self.worker.pools.connecting.begin((target.uid, self.node), most);
-            let _attempting = attempting.ok_or(TryError::Failed(Refusal::TooManyConnecting, false))?;
-            let connecting = async { connect().await.map_err(NoPlace::Connect) };
-            pump::while_client_stays(client, connecting).await?
+            let _attempting = attempting.ok_or(NoPlace::TooManyConnecting)?;
+            let tls = target.shown.connectors(tls, self.worker.table().client_certificates())?;
+            Ok(connect(resolver, &tls, target, node, self.request.host()).await?)
+        };
+        let connected = if target.protocol == Protocol::Http1 {
+            pump::while_client_stays(client, connect()).await?
         } else {
-            let key = (self.pool_key(), self.node);
-            let taking = http2::connection(self.worker, key, target, fresh, connect);
+            let taking = http2::connection(self.worker, self.destination(), target, fresh, connect);
             pump::while_client_stays(client, taking).await?
         };
         match connected {
@@ -150,6 +146,7 @@ impl Attempt<'_> {
                 Err(TryError::Failed(Refusal::Connect, false))
             }
             Some(Err(NoPlace::Full)) => Err(TryError::Failed(Refusal::NoStream, false)),
+            Some(Err(NoPlace::TooManyConnecting)) => Err(TryError::Failed(Refusal::TooManyConnecting, false)),
             None if client.timer.is_over() => Err(Refusal::UpstreamTimeout.into()),
             None => Err(TryError::Failed(Refusal::UpstreamTimeout, false)),
         }
@@ -273,16 +270,14 @@ impl Attempt<'_> {
             current.revision == self.claim.revision || current.reachable().contains(&self.claim.target.uid);
         if wanted && connection.requests < keepalive.requests && !self.worker.closing.get() {
             let until = self.worker.timers.now() + ticks(keepalive.idle_timeout_ms);
-            self.worker.pools.give(self.pool_key(), self.node, connection, keepalive.size, until);
+            self.worker.pools.give(self.claim.target.uid, self.node, connection, keepalive.size, until);
         }
     }
 
-    fn pool_key(&self) -> PoolKey {
+    fn destination(&self) -> Destination<'_> {
         let target = self.claim.target;
-        // Where the client names the host that TLS is spoken with, connections of other hosts are not the same.
-        let by_client = target.scheme.is_tls() && target.pass_host == PassHost::Pass;
-        let name = if by_client { FixedState::default().hash_one(self.request.host()) } else { 0 };
-        PoolKey { target: target.uid, name }
+        let name = target.name_by_client(self.request.host());
+        Destination { target: target.uid, node: self.node, name }
     }
 
     fn timeouts(&self) -> Timeouts {

@@ -8,20 +8,19 @@ use crate::request::Request;
 use crate::table::Target;
 use crate::upstream::http2::{self, Http2Stream, Limits, NoPlace, Opened, StreamFailure};
 use crate::upstream::io::UpstreamIo;
-use crate::upstream::pool::{PoolKey, UpstreamConnection};
+use crate::upstream::pool::{Destination, UpstreamConnection};
 use crate::worker::Worker;
 use http1::{Framing, Known, ResponseHead};
 use model::upstream::Protocol;
-use std::io;
 use std::task::{Context, Poll, ready};
 
 /// A place for a stream to a node; or, where the node chose HTTP/1.1, a connection.
 pub(super) async fn connection(
     worker: &Worker,
-    key: (PoolKey, usize),
+    to: Destination<'_>,
     target: &Target,
     fresh: bool,
-    connect: impl AsyncFn() -> io::Result<UpstreamConnection>,
+    connect: impl AsyncFn() -> Result<UpstreamConnection, NoPlace>,
 ) -> Result<UpstreamConnection, NoPlace> {
     let settings = &worker.settings.upstream_http2;
     let limits = Limits {
@@ -36,13 +35,13 @@ pub(super) async fn connection(
         let speaks_http2 = target.protocol == Protocol::Http2 || connected.io.chose_http2();
         Ok((connected, speaks_http2))
     };
-    match worker.pools.http2.place(key, target.keepalive, &limits, fresh, connect).await? {
+    match worker.pools.http2.place(to, target.keepalive, &limits, fresh, connect).await? {
         Opened::Http1(connected) => Ok(connected),
         Opened::Place(place) => {
             let stream = Http2Stream::new(place);
             let reused = stream.is_reused();
             let io = UpstreamIo::Http2(Box::new(stream));
-            Ok(UpstreamConnection { io, origin: None, requests: 0, reused })
+            Ok(UpstreamConnection { io, origin: None, name: None, requests: 0, reused })
         }
     }
 }

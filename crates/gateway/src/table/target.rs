@@ -161,6 +161,11 @@ impl Target {
         }
     }
 
+    /// The name that TLS is spoken with, if that is the host that a client has asked for.
+    pub(crate) fn name_by_client<'a>(&self, host: &'a str) -> Option<&'a str> {
+        (self.scheme.is_tls() && self.pass_host == PassHost::Pass).then_some(host)
+    }
+
     /// Whether its nodes are to be checked.
     pub(crate) fn has_checks(&self) -> bool {
         self.standing.as_ref().is_some_and(|standing| standing.checks.is_some())

@@ -28,7 +28,8 @@ pub(crate) async fn connect(
         }
         Scheme::Http | Scheme::Grpc | Scheme::Unsupported => UpstreamIo::Plain(socket),
     };
-    Ok(UpstreamConnection { io, origin, requests: 0, reused: false })
+    let name = target.name_by_client(client_host).map(Box::from);
+    Ok(UpstreamConnection { io, origin, name, requests: 0, reused: false })
 }
 
 /// The name that is asked for and checked is the one that `Host` says (APISIX §2.5).

@@ -1,4 +1,8 @@
 //! Idle connections to upstreams, per thread, by target and node.
+//!
+//! Where TLS is spoken with the name that a client has sent, a connection is good for that name alone: its certificate was
+//! verified for it, and the server may choose by it what is behind. So names are compared, never hashes of them; and all
+//! names of a target share one bound, for clients can make up as many as they like.
 
 use super::connecting::Connecting;
 use super::dial::Origin;
@@ -14,19 +18,23 @@ pub(crate) struct UpstreamConnection {
     pub(crate) io: UpstreamIo,
     /// Where it leads to, if it was made by a name.
     pub(crate) origin: Option<Origin>,
+    /// The name that TLS was spoken with, where that was the client's choice.
+    pub(crate) name: Option<Box<str>>,
     /// Requests that it has carried.
     pub(crate) requests: u64,
     /// Whether it was idle in a pool before.
     pub(crate) reused: bool,
 }
 
-/// What connections may be used in place of each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct PoolKey {
+/// What a connection leads to: those that lead to the same may be used in place of each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Destination<'a> {
     /// The target's uid.
     pub(crate) target: u64,
-    /// Hash of the name that TLS was spoken with, where that is the client's choice; else 0.
-    pub(crate) name: u64,
+    /// The node's place there.
+    pub(crate) node: usize,
+    /// The name that TLS is spoken with, where that is the client's choice.
+    pub(crate) name: Option<&'a str>,
 }
 
 /// The idle connections of one thread, and those that streams share.
@@ -35,7 +43,7 @@ pub(crate) struct Pools {
     /// Connections that are being made, one for each request.
     pub(crate) connecting: Connecting,
     pub(crate) http2: Http2Pools,
-    by_target: RefCell<HashMap<PoolKey, Pool>>,
+    by_target: RefCell<HashMap<u64, Pool>>,
 }
 
 #[derive(Debug, Default)]
@@ -60,17 +68,11 @@ impl UpstreamConnection {
 
 impl Pools {
     /// The connection to a node that was used last, if one still is good. `careful` asks the system once more.
-    pub(crate) fn take(
-        &self,
-        key: PoolKey,
-        node: usize,
-        now: u64,
-        careful: bool,
-    ) -> Option<UpstreamConnection> {
+    pub(crate) fn take(&self, to: Destination<'_>, now: u64, careful: bool) -> Option<UpstreamConnection> {
         let mut by_target = self.by_target.borrow_mut();
-        let pool = by_target.get_mut(&key)?;
-        let idle = pool.nodes.get_mut(node)?;
-        while let Some(mut last) = idle.pop_back() {
+        let pool = by_target.get_mut(&to.target)?;
+        let idle = pool.nodes.get_mut(to.node)?;
+        while let Some(mut last) = newest(idle, to.name) {
             pool.count -= 1;
             let io = &last.connection.io;
             let gone = io.is_stale() || (careful && io.is_closed());
@@ -86,14 +88,14 @@ impl Pools {
     /// goes; with none to this node, the connection itself.
     pub(crate) fn give(
         &self,
-        key: PoolKey,
+        target: u64,
         node: usize,
         connection: UpstreamConnection,
         size: usize,
         until: u64,
     ) {
         let mut by_target = self.by_target.borrow_mut();
-        let pool = by_target.entry(key).or_default();
+        let pool = by_target.entry(target).or_default();
         if pool.nodes.len() <= node {
             pool.nodes.resize_with(node + 1, VecDeque::new);
         }
@@ -125,7 +127,16 @@ impl Pools {
 
     /// Closes what leads to targets that no request comes to any more.
     pub(crate) fn keep_only(&self, reachable: &HashSet<u64>) {
-        self.by_target.borrow_mut().retain(|key, _| reachable.contains(&key.target));
+        self.by_target.borrow_mut().retain(|target, _| reachable.contains(target));
         self.http2.keep_only(reachable);
     }
+}
+
+/// Takes out the connection that was used last, for a name if there is one.
+fn newest(idle: &mut VecDeque<Idle>, name: Option<&str>) -> Option<Idle> {
+    if name.is_none() {
+        return idle.pop_back();
+    }
+    let at = idle.iter().rposition(|idle| idle.connection.name.as_deref() == name)?;
+    idle.remove(at)
 }

@@ -368,7 +368,7 @@ async fn the_label_speaks_http2_to_a_plain_upstream() {
 }
 
 /// Speaks TLS before a plain server, and chooses among these protocols.
-async fn tls_before(server: SocketAddr, protocols: &[&str]) -> SocketAddr {
+pub(crate) async fn tls_before(server: SocketAddr, protocols: &[&str]) -> SocketAddr {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["h".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))

@@ -34,4 +34,5 @@ mod takeover;
 mod timeouts;
 mod tls;
 mod upgrade;
+mod upstream_names;
 mod upstreams;

@@ -192,4 +192,5 @@ async fn the_access_log_names_the_consumer_and_shows_no_key() {
     assert_eq!((&lines[0]["consumer"], &lines[0]["query"]), (&json!("jack"), &json!("a=1&who=***&b")));
     assert_eq!((lines[1].get("consumer"), &lines[1]["query"]), (None, &json!("wh%6F=***")));
     assert!(lines.iter().all(|line| !line.to_string().contains("jacks")), "{lines:?}");
+    assert!(lines.iter().all(|line| line["protocol"] == "HTTP/1.1"), "{lines:?}");
 }

@@ -16,6 +16,7 @@ fn record<'a>() -> RequestRecord<'a> {
         upstream_status: 200,
         upstream: "127.0.0.1:8001",
         tries: 1,
+        protocol: "HTTP/1.1",
         method: "GET",
         host: "shop.example",
         path: "/orders",
@@ -44,7 +45,7 @@ fn a_line_holds_the_whole_record() {
     let expected = json!({
         "time": "2026-01-02T03:04:05.678901Z", "route": "orders", "service": "shop", "answerer": "green",
         "lane": "share", "epoch": 7, "status": 200, "upstream": "127.0.0.1:8001", "upstream_status": 200,
-        "tries": 1, "method": "GET", "host": "shop.example", "path": "/orders", "query": "",
+        "tries": 1, "protocol": "HTTP/1.1", "method": "GET", "host": "shop.example", "path": "/orders", "query": "",
         "client": "192.0.2.7", "total_us": 1234, "upstream_us": 1000, "request_bytes": 0,
         "response_bytes": 512, "ending": "whole",
     });

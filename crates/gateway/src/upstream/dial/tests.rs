@@ -1,6 +1,6 @@
 use super::*;
 use crate::upstream::io::UpstreamIo;
-use crate::upstream::pool::{PoolKey, Pools, UpstreamConnection};
+use crate::upstream::pool::{Destination, Pools, UpstreamConnection};
 use std::cell::{Cell, RefCell};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -148,17 +148,12 @@ async fn an_idle_connection_to_an_address_that_the_name_has_left_is_not_used_aga
             let one = listener(1, None).await;
             let names = answers(Duration::ZERO, &[1]);
             let pools = Pools::default();
-            let key = PoolKey { target: 1, name: 0 };
+            let to = Destination { target: 1, node: 0, name: None };
             for moved in [false, true] {
                 let (socket, origin) = names.dial(port(&one)).await.expect("a connection");
                 let io = UpstreamIo::Plain(socket);
-                pools.give(
-                    key,
-                    0,
-                    UpstreamConnection { io, origin, requests: 1, reused: false },
-                    9,
-                    u64::MAX,
-                );
+                let connection = UpstreamConnection { io, origin, name: None, requests: 1, reused: false };
+                pools.give(to.target, to.node, connection, 9, u64::MAX);
                 let asked = names.asked.get();
                 names.set(if moved { &[2] } else { &[1] });
                 names.resolver.sweep();
@@ -166,7 +161,7 @@ async fn an_idle_connection_to_an_address_that_the_name_has_left_is_not_used_aga
                     tokio::task::yield_now().await;
                 }
                 tokio::task::yield_now().await;
-                assert_eq!(pools.take(key, 0, 1, false).is_some(), !moved);
+                assert_eq!(pools.take(to, 1, false).is_some(), !moved);
             }
             names.set(&[1]);
             let asked = names.asked.get();

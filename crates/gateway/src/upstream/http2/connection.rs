@@ -159,6 +159,11 @@ impl Connection {
         }
         self.idle_until.get() <= now
     }
+
+    /// The tick at which it has been idle for too long; of one that was not seen idle yet, the last of all.
+    pub(super) fn idle_until(&self) -> u64 {
+        if self.idle_until.get() == 0 { u64::MAX } else { self.idle_until.get() }
+    }
 }
 
 impl std::fmt::Debug for Connection {

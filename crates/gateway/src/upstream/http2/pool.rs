@@ -1,9 +1,13 @@
 //! Which connection carries a request: one that has a place, a new one, or the next that gets one free.
 //!
 //! Connections are filled in the order in which they were made, so that those of a burst fall idle after it. While a
-//! connection is being made nobody makes another to the same node: those who need one wait for it, and for how many streams it takes, and fail with it.
+//! connection is being made nobody makes another to the same node: those who need one wait for it, and for how many
+//! streams it takes, and fail with it.
+//!
+//! What is said of a node holds for each name that clients choose to speak TLS with; idle connections have one bound for
+//! all of a target's.
 
-use super::super::pool::{PoolKey, UpstreamConnection};
+use super::super::pool::{Destination, UpstreamConnection};
 use super::connection::{Connection, Limits, Place};
 use crate::timer::ticks;
 use foldhash::{HashMap, HashSet};
@@ -13,11 +17,14 @@ use std::io;
 use std::rc::Rc;
 use tokio::sync::Notify;
 
-/// The connections of one thread, by target and node.
+/// The connections of one thread, by target.
 #[derive(Debug, Default)]
 pub(crate) struct Http2Pools {
-    nodes: RefCell<HashMap<(PoolKey, usize), Rc<Node>>>,
+    targets: RefCell<HashMap<u64, Names>>,
 }
+
+/// The nodes of a target, by the name that TLS is spoken with; under an empty one, if that is not a client's choice.
+type Names = HashMap<Box<str>, Vec<Rc<Node>>>;
 
 /// The connections to one node.
 #[derive(Debug)]
@@ -50,6 +57,14 @@ pub(crate) enum NoPlace {
     Connect(io::Error),
     /// All connections are full, and too many wait already.
     Full,
+    /// Too many connections to the node are being made.
+    TooManyConnecting,
+}
+
+impl From<io::Error> for NoPlace {
+    fn from(error: io::Error) -> Self {
+        NoPlace::Connect(error)
+    }
 }
 
 impl Http2Pools {
@@ -60,42 +75,86 @@ impl Http2Pools {
     /// When a connection is needed and cannot be made, and when there are too many already.
     pub(crate) async fn place(
         &self,
-        key: (PoolKey, usize),
+        to: Destination<'_>,
         keepalive: KeepalivePool,
         limits: &Limits,
         fresh: bool,
-        connect: impl AsyncFn() -> io::Result<(UpstreamConnection, bool)>,
+        connect: impl AsyncFn() -> Result<(UpstreamConnection, bool), NoPlace>,
     ) -> Result<Opened, NoPlace> {
-        let node =
-            Rc::clone(self.nodes.borrow_mut().entry(key).or_insert_with(|| Rc::new(Node::new(keepalive))));
-        if node.chose_http1.get() {
-            return node.connect(limits, &connect).await;
+        let connect = async || {
+            let connected = connect().await?;
+            self.make_room(to, keepalive.size);
+            Ok(connected)
+        };
+        let result = self.node(to, keepalive).place(limits, fresh, connect).await;
+        if result.is_err() {
+            self.forget_unused(to);
         }
-        let mut rather_new = fresh;
-        loop {
-            if !rather_new && let Some(place) = node.take() {
-                return Ok(Opened::Place(place));
-            }
-            if !node.is_growing() && node.connections.borrow().len() < limits.connections {
-                return node.connect(limits, &connect).await;
-            }
-            if !std::mem::take(&mut rather_new) {
-                node.wait(limits.waiting).await?;
-            }
+        result
+    }
+
+    fn node(&self, to: Destination<'_>, keepalive: KeepalivePool) -> Rc<Node> {
+        let mut targets = self.targets.borrow_mut();
+        let names = targets.entry(to.target).or_default();
+        let name = to.name.unwrap_or_default();
+        if let Some(node) = names.get(name).and_then(|nodes| nodes.get(to.node)) {
+            return Rc::clone(node);
+        }
+        let nodes = names.entry(name.into()).or_default();
+        while nodes.len() <= to.node {
+            nodes.push(Rc::new(Node::new(keepalive)));
+        }
+        nodes.last().map_or_else(|| Rc::new(Node::new(keepalive)), Rc::clone)
+    }
+
+    /// Before there is a connection more by a name of a client's choice: lets the idle ones of the target go that are
+    /// beyond `size`.
+    fn make_room(&self, to: Destination<'_>, size: usize) {
+        if to.name.is_some()
+            && let Some(names) = self.targets.borrow().get(&to.target)
+        {
+            trim(names, size);
+        }
+    }
+
+    /// A name of a client's choice that nothing came of leaves nothing behind.
+    fn forget_unused(&self, to: Destination<'_>) {
+        if let Some(name) = to.name
+            && let Some(names) = self.targets.borrow_mut().get_mut(&to.target)
+            && !names.get(name).is_some_and(|nodes| nodes.iter().any(|node| node.is_used()))
+        {
+            names.remove(name);
         }
     }
 
     /// Lets go of what has been idle for too long, has ended, or is idle beyond the size of the pool.
     pub(crate) fn sweep(&self, now: u64) {
-        self.nodes.borrow_mut().retain(|_, node| {
-            node.sweep(now);
-            !node.connections.borrow().is_empty() || node.connecting.get() || node.waiting.get() > 0
+        self.targets.borrow_mut().retain(|_, names| {
+            names.values().flatten().for_each(|node| node.sweep(now));
+            let size = names.values().flatten().next().map_or(0, |node| node.keepalive.size);
+            trim(names, size);
+            names.retain(|_, nodes| nodes.iter().any(|node| node.is_used()));
+            !names.is_empty()
         });
     }
 
     /// Lets go of what leads to targets that no request comes to any more: streams that are open go on to their end.
     pub(crate) fn keep_only(&self, reachable: &HashSet<u64>) {
-        self.nodes.borrow_mut().retain(|(key, _), _| reachable.contains(&key.target));
+        self.targets.borrow_mut().retain(|target, _| reachable.contains(target));
+    }
+}
+
+/// Lets go of the idle connections of a target beyond `size`, those first that have been idle for longest.
+fn trim(names: &Names, size: usize) {
+    let mut idle = Vec::new();
+    for node in names.values().flatten() {
+        let connections = node.connections.borrow();
+        idle.extend(connections.iter().filter(|one| one.is_idle()).map(|one| (node, Rc::clone(one))));
+    }
+    let Some(beyond) = idle.len().checked_sub(size).filter(|beyond| *beyond > 0) else { return };
+    idle.sort_by_key(|(_, connection)| connection.idle_until());
+    for (node, connection) in idle.iter().take(beyond) {
+        node.remove(connection);
     }
 }
 
@@ -110,6 +169,34 @@ impl Node {
             waiting: Cell::new(0),
             waking: Notify::new(),
         }
+    }
+
+    async fn place(
+        self: &Rc<Node>,
+        limits: &Limits,
+        fresh: bool,
+        connect: impl AsyncFn() -> Result<(UpstreamConnection, bool), NoPlace>,
+    ) -> Result<Opened, NoPlace> {
+        if self.chose_http1.get() {
+            return self.connect(limits, &connect).await;
+        }
+        let mut rather_new = fresh;
+        loop {
+            if !rather_new && let Some(place) = self.take() {
+                return Ok(Opened::Place(place));
+            }
+            if !self.is_growing() && self.connections.borrow().len() < limits.connections {
+                return self.connect(limits, &connect).await;
+            }
+            if !std::mem::take(&mut rather_new) {
+                self.wait(limits.waiting).await?;
+            }
+        }
+    }
+
+    /// Whether it has a connection, or somebody who needs one.
+    fn is_used(&self) -> bool {
+        !self.connections.borrow().is_empty() || self.connecting.get() || self.waiting.get() > 0
     }
 
     /// A place on the first connection that has one. Connections that take no more streams leave the pool.
@@ -141,7 +228,7 @@ impl Node {
     async fn connect(
         self: &Rc<Node>,
         limits: &Limits,
-        connect: impl AsyncFn() -> io::Result<(UpstreamConnection, bool)>,
+        connect: impl AsyncFn() -> Result<(UpstreamConnection, bool), NoPlace>,
     ) -> Result<Opened, NoPlace> {
         let mut attempt = Connecting::begin(self);
         let result = async {
@@ -151,7 +238,8 @@ impl Node {
                 return Ok(Opened::Http1(connected));
             }
             let connection = Connection::start(connected, self, limits).await?;
-            let place = connection.place().ok_or(io::ErrorKind::ConnectionRefused)?;
+            let place =
+                connection.place().ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused))?;
             if connection.opened() < self.keepalive.requests {
                 self.connections.borrow_mut().push(connection);
             }
@@ -159,7 +247,7 @@ impl Node {
         };
         let result = result.await;
         attempt.failed = result.is_err();
-        result.map_err(NoPlace::Connect)
+        result
     }
 
     /// Waits until something has changed.
@@ -196,13 +284,8 @@ impl Node {
 
     fn sweep(&self, now: u64) {
         let idle_ticks = ticks(self.keepalive.idle_timeout_ms);
-        let mut idle = 0;
         self.connections.borrow_mut().retain(|connection| {
-            if !connection.takes_streams() || connection.is_idle_for_too_long(now, idle_ticks) {
-                return false;
-            }
-            idle += usize::from(connection.is_idle());
-            idle <= self.keepalive.size || !connection.is_idle()
+            connection.takes_streams() && !connection.is_idle_for_too_long(now, idle_ticks)
         });
     }
 }
