@@ -32,6 +32,7 @@ mod tls;
 mod trust;
 mod upstream;
 mod vars;
+mod wire;
 mod worker;
 
 pub use gateway::{Applied, Gateway, StartError, ThreadEnded};

@@ -2,7 +2,7 @@
 
 use crate::api7::{envelope, inherit, list, route_form};
 use crate::apisix::Call;
-use crate::apisix::collection::{patch, ttl_s, whole};
+use crate::apisix::collection::{missing_id, order};
 use crate::resources::remove::remove;
 use crate::resources::view::{self, Shown};
 use crate::resources::write::{Change, Order, write};
@@ -18,54 +18,34 @@ use serde_json::Value;
 const KIND: Kind = Kind::Route;
 
 /// Answers `/apisix/admin/routes[/{id}[/{sub/path}]]`.
-pub(crate) async fn answer(state: &AdminState, call: Call) -> Result<Response, Problem> {
-    let Call { method, segments, query, body } = call;
-    let id = segments.get(1).cloned();
-    match (method, id) {
-        (Method::GET, None) => Ok(list::answer(&view::all(state, KIND).await?, &query)),
-        (Method::GET, Some(id)) => {
-            let shown = view::one(state, KIND, &id).await?.ok_or(Problem::KeyNotFound)?;
-            Ok(envelope::one(&shown))
+pub(crate) async fn answer(state: &AdminState, mut call: Call) -> Result<Response, Problem> {
+    match (&call.method, call.id()?) {
+        (&Method::GET, None) => Ok(list::answer(&view::all(state, KIND).await?, &call.query)),
+        (&Method::GET, Some(id)) => {
+            Ok(envelope::one(&view::one(state, KIND, &id).await?.ok_or(Problem::KeyNotFound)?))
         }
-        (Method::DELETE, id) => {
-            let id = id.ok_or_else(|| Problem::invalid("missing route id"))?;
+        (&Method::DELETE, id) => {
+            let id = id.ok_or_else(|| missing_id(KIND))?;
             Ok(envelope::removed(remove(state, KIND, &id, false).await?))
         }
-        (method, path_id) => {
-            let ttl_s = ttl_s(&query)?;
-            let sub_path: Vec<String> = segments.into_iter().skip(2).map(renamed).collect();
-            let (id, mut change) = change(state.plugins, &method, path_id, &sub_path, body)?;
-            let warnings = complete(state, id.as_deref(), &mut change).await?;
-            let written = write(state, &Order { kind: KIND, id, change, ttl_s }).await?;
-            Ok(envelope::written(&written, &warnings))
+        _ => {
+            call.segments.iter_mut().skip(2).for_each(rename);
+            let order = order(KIND, call)?;
+            let mut order = Order { change: stored(state.plugins, order.change)?, ..order };
+            let warnings = complete(state, order.id.as_deref(), &mut order.change).await?;
+            Ok(envelope::written(&write(state, &order).await?, &warnings))
         }
     }
 }
 
-fn change(
-    plugins: &[PluginInfo],
-    method: &Method,
-    path_id: Option<String>,
-    sub_path: &[String],
-    body: Option<Value>,
-) -> Result<(Option<String>, Change), Problem> {
-    if method == Method::PATCH {
-        let (id, change) = patch(KIND, path_id, sub_path, body)?;
-        let change = match change {
-            Change::Merge(part) => Change::Merge(route_form::stored_part(part).map_err(Problem::Invalid)?),
-            other => other,
-        };
-        return Ok((Some(id), change));
+/// The change in the form in which routes are stored.
+fn stored(plugins: &[PluginInfo], change: Change) -> Result<Change, Problem> {
+    match change {
+        Change::Whole(route) => route_form::stored(route, plugins).map(Change::Whole),
+        Change::Merge(part) => route_form::stored_part(part).map(Change::Merge),
+        other @ Change::ReplaceAt(..) => return Ok(other),
     }
-    if !sub_path.is_empty() {
-        return Err(Problem::NotFound("not found".to_owned()));
-    }
-    let (id, change) = whole(KIND, method, path_id, body)?;
-    let change = match change {
-        Change::Whole(route) => Change::Whole(route_form::stored(route, plugins).map_err(Problem::Invalid)?),
-        other => other,
-    };
-    Ok((id, change))
+    .map_err(Problem::Invalid)
 }
 
 /// Lets inline upstreams take over what they leave out; gives the warnings.
@@ -95,6 +75,8 @@ pub(crate) async fn default_upstream(state: &AdminState, service: &Shown) -> Res
     Ok(state.store.get(Kind::Upstream, &id).await?.map(|upstream| (*upstream.value).clone()))
 }
 
-fn renamed(segment: String) -> String {
-    if segment == "paths" { "uris".to_owned() } else { segment }
+fn rename(segment: &mut String) {
+    if segment == "paths" {
+        "uris".clone_into(segment);
+    }
 }

@@ -2,9 +2,9 @@
 
 use crate::api7::{cascade, envelope, inherit, list, service_form};
 use crate::apisix::Call;
-use crate::apisix::collection::{patch, ttl_s, whole};
+use crate::apisix::collection::{missing_id, order};
 use crate::resources::view;
-use crate::resources::write::{Change, Order, write};
+use crate::resources::write::{Change, write};
 use crate::state::AdminState;
 use crate::wire::problem::Problem;
 use axum::http::Method;
@@ -16,33 +16,19 @@ const KIND: Kind = Kind::Service;
 
 /// Answers `/apisix/admin/services[/{id}[/{sub/path}]]`.
 pub(crate) async fn answer(state: &AdminState, call: Call) -> Result<Response, Problem> {
-    let Call { method, segments, query, body } = call;
-    let id = segments.get(1).cloned();
-    let sub_path = segments.get(2..).unwrap_or_default();
-    if !sub_path.is_empty() && method != Method::PATCH {
-        return Err(Problem::NotFound("not found".to_owned()));
-    }
-    match (method, id) {
-        (Method::GET, None) => Ok(list::answer(&view::all(state, KIND).await?, &query)),
-        (Method::GET, Some(id)) => {
-            let shown = view::one(state, KIND, &id).await?.ok_or(Problem::KeyNotFound)?;
-            Ok(envelope::one(&shown))
+    match (&call.method, call.id()?) {
+        (&Method::GET, None) => Ok(list::answer(&view::all(state, KIND).await?, &call.query)),
+        (&Method::GET, Some(id)) => {
+            Ok(envelope::one(&view::one(state, KIND, &id).await?.ok_or(Problem::KeyNotFound)?))
         }
-        (Method::DELETE, id) => {
-            let id = id.ok_or_else(|| Problem::invalid("missing service id"))?;
+        (&Method::DELETE, id) => {
+            let id = id.ok_or_else(|| missing_id(KIND))?;
             Ok(envelope::removed(cascade::remove(state, &id).await?))
         }
-        (method, path_id) => {
-            let ttl_s = ttl_s(&query)?;
-            let (id, mut change) = if method == Method::PATCH {
-                let (id, change) = patch(KIND, path_id, sub_path, body)?;
-                (Some(id), change)
-            } else {
-                whole(KIND, &method, path_id, body)?
-            };
-            let warnings = complete(state.plugins, &mut change)?;
-            let written = write(state, &Order { kind: KIND, id, change, ttl_s }).await?;
-            Ok(envelope::written(&written, &warnings))
+        _ => {
+            let mut order = order(KIND, call)?;
+            let warnings = complete(state.plugins, &mut order.change)?;
+            Ok(envelope::written(&write(state, &order).await?, &warnings))
         }
     }
 }

@@ -16,30 +16,16 @@ use serde_json::Value;
 
 /// Answers a request whose first segment is the collection.
 pub(crate) async fn answer(state: &AdminState, kind: Kind, call: Call) -> Result<Response, Problem> {
-    let Call { method, segments, query, body } = call;
-    let id = segments.get(1).cloned();
-    let sub_path = segments.get(2..).unwrap_or_default();
-    if !sub_path.is_empty() && method != Method::PATCH {
-        return Err(Problem::NotFound("not found".to_owned()));
-    }
-    match method {
-        Method::GET => get(state, kind, id.as_deref(), &query).await,
+    let id = call.id()?;
+    match call.method {
+        Method::GET => get(state, kind, id.as_deref(), &call.query).await,
         Method::DELETE => {
             let id = id.ok_or_else(|| missing_id(kind))?;
-            let force = query.get("force") == Some("true");
+            let force = call.query.get("force") == Some("true");
             let progress = remove(state, kind, &id, force).await?;
             Ok(envelope::removed(&format!("/apisix/{}/{id}", kind.collection()), progress))
         }
-        Method::PATCH => {
-            let (id, change) = patch(kind, id, sub_path, body)?;
-            let order = Order { kind, id: Some(id), change, ttl_s: ttl_s(&query)? };
-            Ok(envelope::written(&write(state, &order).await?))
-        }
-        method => {
-            let (id, change) = whole(kind, &method, id, body)?;
-            let order = Order { kind, id, change, ttl_s: ttl_s(&query)? };
-            Ok(envelope::written(&write(state, &order).await?))
-        }
+        _ => Ok(envelope::written(&write(state, &order(kind, call)?).await?)),
     }
 }
 
@@ -51,6 +37,20 @@ async fn get(state: &AdminState, kind: Kind, id: Option<&str>, query: &Query) ->
     let paging = list::Paging::of(query)?;
     let selected = list::Filters::of(kind, query)?.select(view::all(state, kind).await?);
     Ok(envelope::list(paging.page(&selected), selected.len()))
+}
+
+/// What a call that writes asks for: PATCH changes a part, PUT and POST bring the whole.
+pub(crate) fn order(kind: Kind, call: Call) -> Result<Order, Problem> {
+    let path_id = call.id()?;
+    let ttl_s = ttl_s(&call.query)?;
+    let Call { method, segments, body, .. } = call;
+    let (id, change) = if method == Method::PATCH {
+        let (id, change) = patch(kind, path_id, segments.get(2..).unwrap_or_default(), body)?;
+        (Some(id), change)
+    } else {
+        whole(kind, &method, path_id, body)?
+    };
+    Ok(Order { kind, id, change, ttl_s })
 }
 
 /// The id and the change of a PUT (an id in the path or the body) or a POST (none).
@@ -83,7 +83,7 @@ pub(crate) fn whole(
 }
 
 /// The id and the change of a PATCH.
-pub(crate) fn patch(
+fn patch(
     kind: Kind,
     path_id: Option<String>,
     sub_path: &[String],
@@ -111,6 +111,6 @@ pub(crate) fn ttl_s(query: &Query) -> Result<Option<i64>, Problem> {
         .ok_or_else(|| Problem::invalid("invalid argument ttl: should be a number"))
 }
 
-fn missing_id(kind: Kind) -> Problem {
+pub(crate) fn missing_id(kind: Kind) -> Problem {
     Problem::Invalid(format!("missing {} id", kind.singular()))
 }

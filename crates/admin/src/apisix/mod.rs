@@ -52,6 +52,14 @@ impl Call {
     pub(crate) fn segments(&self) -> Vec<&str> {
         self.segments.iter().map(String::as_str).collect()
     }
+
+    /// The id of the resource in the path, if one is named. Only PATCH goes on to a part of it.
+    pub(crate) fn id(&self) -> Result<Option<String>, Problem> {
+        if self.segments.len() > 2 && self.method != Method::PATCH {
+            return Err(Problem::NotFound("not found".to_owned()));
+        }
+        Ok(self.segments.get(1).cloned())
+    }
 }
 
 /// Whether APISIX dispatches the method at all; others get a bare 404.

@@ -2,6 +2,28 @@
 
 use serde_json::{Value, json};
 
+/// The schema of a resource: the properties that all of them have, its own, and the rules between them.
+pub(super) fn resource(own: Value, rules: Value) -> Value {
+    let mut properties = json!({
+        "id": id(),
+        "name": name(),
+        "desc": description(),
+        "labels": labels(),
+        "create_time": timestamp(),
+        "update_time": timestamp(),
+    });
+    extend(&mut properties, own);
+    let mut schema = json!({"type": "object", "properties": properties, "additionalProperties": false});
+    extend(&mut schema, rules);
+    schema
+}
+
+fn extend(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
+}
+
 /// An id: a text of 1 to 64 characters, or a positive integer that is compared as a text.
 pub(super) fn id() -> Value {
     json!({"anyOf": [

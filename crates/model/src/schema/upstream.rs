@@ -1,53 +1,48 @@
 //! The schema of an upstream, as a resource of its own and inline (APISIX §1.7).
 
-use super::definitions::{description, host, id, labels, name, timeout, timestamp};
+use super::definitions::{host, id, resource, timeout};
 use super::health_check;
 use serde_json::{Value, json};
 
 pub(super) fn schema() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "id": id(),
-            "name": name(),
-            "desc": description(),
-            "labels": labels(),
-            "create_time": timestamp(),
-            "update_time": timestamp(),
-            "nodes": nodes(),
-            "type": {
-                "type": "string",
-                "description": "roundrobin, chash, ewma or least_conn",
-                "default": "roundrobin",
-            },
-            "hash_on": {
-                "type": "string",
-                "default": "vars",
-                "enum": ["vars", "header", "cookie", "consumer", "vars_combinations"],
-            },
-            "key": {"type": "string", "description": "what chash hashes"},
-            "scheme": {
-                "enum": ["grpc", "grpcs", "http", "https", "tcp", "tls", "udp", "kafka"],
-                "default": "http",
-            },
-            "pass_host": {"type": "string", "enum": ["pass", "node", "rewrite"], "default": "pass"},
-            "upstream_host": host(),
-            "retries": {"type": "integer", "minimum": 0},
-            "retry_timeout": {"type": "number", "minimum": 0, "description": "seconds over all tries"},
-            "timeout": timeout(),
-            "tls": tls(),
-            "keepalive_pool": keepalive_pool(),
-            "checks": health_check::schema(),
-            "discovery_type": {"type": "string"},
-            "discovery_args": {
-                "type": "object",
-                "properties": {"namespace_id": {"type": "string"}, "group_name": {"type": "string"}},
-            },
-            "service_name": {"type": "string", "minLength": 1, "maxLength": 256},
+    let own = json!({
+        "nodes": nodes(),
+        "type": {
+            "type": "string",
+            "description": "roundrobin, chash, ewma or least_conn",
+            "default": "roundrobin",
         },
-        "oneOf": [{"required": ["nodes"]}, {"required": ["service_name", "discovery_type"]}],
-        "additionalProperties": false,
-    })
+        "hash_on": {
+            "type": "string",
+            "default": "vars",
+            "enum": ["vars", "header", "cookie", "consumer", "vars_combinations"],
+        },
+        "key": {"type": "string", "description": "what chash hashes"},
+        "scheme": {
+            "enum": ["grpc", "grpcs", "http", "https", "tcp", "tls", "udp", "kafka"],
+            "default": "http",
+        },
+        "pass_host": {"type": "string", "enum": ["pass", "node", "rewrite"], "default": "pass"},
+        "upstream_host": host(),
+        "retries": {"type": "integer", "minimum": 0},
+        "retry_timeout": {"type": "number", "minimum": 0, "description": "seconds over all tries"},
+        "timeout": timeout(),
+        "tls": tls(),
+        "keepalive_pool": keepalive_pool(),
+        "checks": health_check::schema(),
+        "discovery_type": {"type": "string"},
+        "discovery_args": {
+            "type": "object",
+            "properties": {"namespace_id": {"type": "string"}, "group_name": {"type": "string"}},
+        },
+        "service_name": {"type": "string", "minLength": 1, "maxLength": 256},
+    });
+    resource(
+        own,
+        json!({
+            "oneOf": [{"required": ["nodes"]}, {"required": ["service_name", "discovery_type"]}],
+        }),
+    )
 }
 
 fn nodes() -> Value {

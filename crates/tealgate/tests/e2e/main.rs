@@ -22,7 +22,6 @@ mod release_roles;
 mod reload;
 mod seed_walk;
 mod smuggling;
-mod smuggling_http2;
 mod switches;
 mod takeover;
 mod takeover_failures;

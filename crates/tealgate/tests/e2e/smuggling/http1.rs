@@ -2,38 +2,14 @@
 //! it took for requests, with a tap before it that keeps the bytes: what the client got answered and what the upstream
 //! understood must be the same requests, and nothing that was hidden in another one may come out as one.
 
-use crate::harness::gate::{Gate, Start};
+use super::{HIDDEN, Stage};
+use crate::harness::gate::Gate;
 use crate::harness::world::World;
 use serde_json::json;
 use testkit::clock::eventually;
 use testkit::raw::RawClient;
-use testkit::tap::Tap;
-use testkit::upstream::Upstream;
-
-/// What an attacker wants an upstream to see.
-const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n";
-
-struct Stage {
-    upstream: Upstream,
-    tap: Tap,
-    gate: Gate,
-    _world: World,
-}
 
 impl Stage {
-    async fn set() -> Stage {
-        let world = World::new();
-        let upstream = Upstream::start("u").await;
-        let tap = Tap::before(upstream.address()).await;
-        // One thread has one pool: all requests go over the same connection, if it stays good.
-        let gate = Start::new(&world).with(&["--threads", "1"]).ready().await;
-        let nodes = json!({ tap.address().to_string(): 1 });
-        gate.admin()
-            .put("routes/r", &json!({"uri": "/*", "upstream": {"type": "roundrobin", "nodes": nodes}}))
-            .await;
-        Stage { upstream, tap, gate, _world: world }
-    }
-
     /// Sends bytes, says that no more come, and gives the statuses of the answers.
     async fn answers(&self, bytes: &str) -> Vec<u16> {
         let mut client = RawClient::connect(self.gate.gateway()).await;

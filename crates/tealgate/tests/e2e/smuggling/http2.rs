@@ -1,40 +1,13 @@
 //! The same over HTTP/2, where a head has no lines and content has no framing of its own: what is hidden in a request must
 //! not come out as one where it is written for an upstream of HTTP/1.
 
-use crate::harness::gate::{Gate, Start};
-use crate::harness::world::World;
-use serde_json::json;
+use super::{HIDDEN, Stage};
 use testkit::clock::eventually;
 use testkit::frames::{
     DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, PROTOCOL_ERROR, block, frame, pseudo,
 };
-use testkit::tap::Tap;
-use testkit::upstream::Upstream;
-
-/// What an attacker wants an upstream to see.
-const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n";
-
-struct Stage {
-    upstream: Upstream,
-    _tap: Tap,
-    gate: Gate,
-    _world: World,
-}
 
 impl Stage {
-    async fn set() -> Stage {
-        let world = World::new();
-        let upstream = Upstream::start("u").await;
-        let tap = Tap::before(upstream.address()).await;
-        // One thread has one pool: all requests go over the same connection, if it stays good.
-        let gate = Start::new(&world).with(&["--threads", "1"]).ready().await;
-        let nodes = json!({ tap.address().to_string(): 1 });
-        gate.admin()
-            .put("routes/r", &json!({"uri": "/*", "upstream": {"type": "roundrobin", "nodes": nodes}}))
-            .await;
-        Stage { upstream, _tap: tap, gate, _world: world }
-    }
-
     /// How a request ends whose head has further fields and whose content is the hidden one, in two frames.
     async fn end_of(&self, fields: &[(&str, &str)]) -> End {
         let mut client = Frames::connect(self.gate.gateway()).await;
