@@ -1,4 +1,4 @@
-//! The request path: listener → http1 → exchange → match → plugins → split → upstream pool → forward → respond → record.
+//! The request path: listener → TLS → http1 or h2 → exchange → match → plugins → hold → claim → upstream pool → forward → respond → record.
 //!
 //! One thread per core, each with its own listener, pools, buffers and counters; they share nothing but immutable
 //! tables. Start reading at `exchange`: it names the stages in order.
