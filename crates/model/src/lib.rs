@@ -4,6 +4,7 @@
 //! well-formed. It does no I/O, reads no clock, and does not know tokio.
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod app;
 pub mod check;
 pub mod cidr;

@@ -1,8 +1,10 @@
 //! How a release of an app goes: steps, gates, soak, limits, decommission, who may do what.
 
 mod cutover;
+mod notification;
 
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
+pub use notification::{Format, MAX_RECEIVERS, NoticeKind, Place, Receiver};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,8 @@ pub struct ReleasePolicy {
     pub apply_timeout_ms: u64,
     /// Who may start, approve and roll back.
     pub permissions: Permissions,
+    /// Who is told what happens.
+    pub notifications: Vec<Receiver>,
 }
 
 impl Default for ReleasePolicy {
@@ -67,6 +71,7 @@ impl Default for ReleasePolicy {
             on_conflict: OnConflict::Queue,
             apply_timeout_ms: 10_000,
             permissions: Permissions::default(),
+            notifications: Vec::new(),
         }
     }
 }

@@ -67,8 +67,8 @@ pub enum EnvValue {
     Reference(SecretReference),
 }
 
-/// Where a secret is found when a process starts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Where a secret is found when it is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecretReference {
     /// A variable of Tealgate's own environment.

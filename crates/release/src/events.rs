@@ -29,7 +29,7 @@ pub struct ReleaseEvent {
     /// Who did it.
     pub actor: String,
     /// `requested`, `planned`, `refused`, `withdrawn`, `decided`, `ended`, `commanded`, `counted`, `held`, `draining`,
-    /// `noticed`.
+    /// `notified`, `noticed`.
     pub kind: String,
     /// The phase after it, if the release has a plan.
     pub phase: Option<String>,
@@ -145,6 +145,10 @@ pub(crate) fn words(event: &Event) -> Option<(&'static str, String)> {
         }
         Event::Dropped { seq } => ("noticed", format!("journal entry {seq} was cut off and does not count")),
         Event::Held { hold } => ("held", format!("hold {}: {}", hold.id, hold.words())),
+        Event::Notified { receiver, failure: Some(why), .. } => {
+            ("notified", format!("{receiver} could not be told: {why}"))
+        }
+        Event::Notified { failure: None, .. } => return None,
         Event::Ended { .. } | Event::Counted { .. } | Event::Seen { .. } => return None,
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::journal::{Folded, Move, Span};
 use crate::machine::{GateResult, Outcome, Phase, State, Waiting, describe};
+use crate::notify::ReceiverView;
 use crate::plan::{Component, Difference, Plan};
 use crate::report::{Account, HoldSummary};
 use crate::target::EnvironmentStatus;
@@ -81,6 +82,9 @@ pub struct ReleaseView {
     pub parity: Vec<Difference>,
     /// Gateways that went during the release, and with them what they had counted.
     pub gaps: Vec<String>,
+    /// Who is told of it, and how far they are.
+    #[serde(default)]
+    pub notifications: Vec<ReceiverView>,
 }
 
 /// A hold that is in force, added up over the gateways.
@@ -205,6 +209,7 @@ impl ReleaseView {
             notes: folded.plan.as_ref().map(|plan| plan.notes.clone()).unwrap_or_default(),
             parity: component.map(|component| component.parity.clone()).unwrap_or_default(),
             gaps: folded.gaps.iter().cloned().collect(),
+            notifications: folded.notices.view(|_| None),
         }
     }
 }

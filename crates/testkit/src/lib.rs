@@ -15,6 +15,7 @@ pub mod frames;
 pub mod http2;
 pub mod raw;
 pub mod scripted;
+pub mod service;
 pub mod tap;
 pub mod upstream;
 

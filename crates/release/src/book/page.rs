@@ -83,7 +83,7 @@ impl Page {
     /// Nothing will be written into its journal any more.
     pub(super) fn is_closed(&self) -> bool {
         match self {
-            Page::Whole(release) => release.folded.ended(),
+            Page::Whole(release) => release.folded.ended() && release.folded.notices.all_told(),
             Page::Void { .. } => true,
             Page::Damaged { .. } => false,
         }

@@ -12,6 +12,7 @@ fn request() -> Event {
         environment: None,
         steps: None,
         takes_back: None,
+        receivers: Vec::new(),
     }))
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Context {
     pub(crate) book: Book,
     /// What is known beyond the journals; only of apps that this controller drives.
     sights: Mutex<BTreeMap<String, Sight>>,
+    /// What is wrong with deliveries that are tried now, by release and receiver.
+    troubles: Mutex<BTreeMap<(String, String), String>>,
     pub(crate) tenure: watch::Sender<Tenure>,
     pub(crate) ready: watch::Sender<bool>,
 }
@@ -49,6 +51,7 @@ impl Context {
             gates,
             settings,
             sights: Mutex::default(),
+            troubles: Mutex::default(),
             tenure: watch::Sender::new(Tenure::Elsewhere),
             ready: watch::Sender::new(false),
         }
@@ -75,6 +78,21 @@ impl Context {
 
     pub(crate) fn drop_sights(&self) {
         self.lock().clear();
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    pub(crate) fn trouble(&self, release: &str, receiver: &str) -> Option<String> {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.get(&(release.to_owned(), receiver.to_owned())).cloned()
+    }
+
+    pub(crate) fn put_trouble(&self, release: &str, receiver: &str, trouble: Option<String>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (release.to_owned(), receiver.to_owned());
+        match trouble {
+            Some(trouble) => troubles.insert(key, trouble),
+            None => troubles.remove(&key),
+        };
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Sight>> {

@@ -140,7 +140,9 @@ impl Controller {
             let behind = behind.filter(|behind| *behind != folded.release);
             waiting.push(Waiting { what: WaitingFor::Turn { behind }, remaining_ms: None });
         }
-        Ok(ReleaseView { hold, ..ReleaseView::of(folded, account.as_ref(), waiting) })
+        let trouble = |receiver: &str| self.context.trouble(&folded.release, receiver);
+        let notifications = folded.notices.view(trouble);
+        Ok(ReleaseView { hold, notifications, ..ReleaseView::of(folded, account.as_ref(), waiting) })
     }
 }
 

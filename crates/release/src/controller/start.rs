@@ -94,7 +94,9 @@ impl Controller {
             return Err(StartError::Forbidden(why));
         }
         let StartRequest { app: id, version, target, steps } = request;
-        let request = Request { app: id, version, target, environment: None, steps, takes_back: None };
+        let receivers = app.release.notifications.clone();
+        let request =
+            Request { app: id, version, target, environment: None, steps, takes_back: None, receivers };
         self.open(&app, request, actor).await
     }
 
@@ -113,6 +115,7 @@ impl Controller {
             environment: Some(environment),
             steps: Some(vec![Step::Share(100)]),
             takes_back: Some(takes_back),
+            receivers: app.release.notifications.clone(),
         };
         self.open(app, request, actor).await
     }

@@ -1,10 +1,11 @@
 //! What a journal entry says.
 
 use crate::machine::{ActionRequest, ActionResult, Outcome, State};
+use crate::notify::Mark;
 use crate::plan::{Plan, Refusal};
 use crate::report::{Account, HoldSummary};
 use crate::target::EnvironmentSpec;
-use model::policy::Step;
+use model::policy::{Receiver, Step};
 use model::target::Target;
 use serde::{Deserialize, Serialize};
 use telemetry::samples::FailureSample;
@@ -60,6 +61,17 @@ pub enum Event {
         /// Who waited, and for how long.
         hold: HoldSummary,
     },
+    /// Someone was told something, or could not be.
+    Notified {
+        /// The receiver.
+        receiver: String,
+        /// Which notice.
+        mark: Mark,
+        /// How often it was tried.
+        tries: u32,
+        /// Why it was given up; `None`: the receiver has it.
+        failure: Option<String>,
+    },
     /// What was seen of the new version when the release went back.
     Seen {
         /// The last lines of its logs, newest last.
@@ -97,6 +109,9 @@ pub struct Request {
     pub steps: Option<Vec<Step>>,
     /// The release that this one takes back; it was committed.
     pub takes_back: Option<String>,
+    /// Who is told of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receivers: Vec<Receiver>,
 }
 
 impl std::fmt::Display for Command {

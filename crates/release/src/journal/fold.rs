@@ -3,6 +3,7 @@
 use super::history::{Move, Span};
 use super::{Chain, Command, Entry, Event, Request};
 use crate::machine::{Input, Outcome, Phase, State};
+use crate::notify::{Notices, notices};
 use crate::plan::{Plan, Refusal};
 use crate::report::{Account, HoldSummary};
 use crate::target::EnvironmentSpec;
@@ -41,6 +42,8 @@ pub struct Folded {
     pub holds: Vec<HoldSummary>,
     /// The last counters.
     pub account: Option<Account>,
+    /// What there is to tell, and who was told.
+    pub notices: Notices,
     /// The gateways that went while it was in flight and did not come back: what they had counted is not known.
     pub gaps: BTreeSet<String>,
 }
@@ -72,6 +75,7 @@ fn begin(release: &str, first: &Entry) -> Option<Folded> {
         moves: Vec::new(),
         holds: Vec::new(),
         account: None,
+        notices: Notices::new(request.receivers.clone()),
         gaps: BTreeSet::new(),
     })
 }
@@ -79,6 +83,8 @@ fn begin(release: &str, first: &Entry) -> Option<Folded> {
 impl Folded {
     /// Adds the next entry.
     pub fn add(&mut self, entry: &Entry) {
+        let to_tell = notices(self, entry);
+        self.notices.add(to_tell);
         match &entry.event {
             Event::Planned { plan } => {
                 let state = State::new(entry.at_ms);
@@ -112,6 +118,9 @@ impl Folded {
             Event::Held { hold } => {
                 self.holds.retain(|known| known.id != hold.id);
                 self.holds.push(hold.clone());
+            }
+            Event::Notified { receiver, mark, failure, .. } => {
+                self.notices.told(&self.release, receiver, *mark, failure.as_deref());
             }
             Event::Gateway { instance, alive: true } => {
                 self.gaps.remove(instance);

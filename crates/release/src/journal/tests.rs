@@ -11,6 +11,7 @@ fn request() -> Event {
         environment: None,
         steps: None,
         takes_back: None,
+        receivers: Vec::new(),
     }))
 }
 

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The format of plans and journals that this version writes. A newer one is refused.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One release, decided. Lists have one entry today; nothing below assumes that.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -29,6 +29,7 @@ pub(super) fn markdown(report: &Report) -> String {
     write_ledger(&mut out, report);
     write_timeline(&mut out, report);
     write_failures(&mut out, report);
+    write_notifications(&mut out, report);
     if !report.log_lines.is_empty() {
         let _ = writeln!(out, "\n## Last log lines of the new version\n");
         for line in &report.log_lines {
@@ -163,6 +164,25 @@ fn write_failures(out: &mut String, report: &Report) {
         let status = format!("{} (upstream {})", one.status, one.upstream_status);
         let _ =
             writeln!(out, "* {at} {method} {target} → {status} from {upstream}, {ending:?} after {ms} ms");
+    }
+}
+
+fn write_notifications(out: &mut String, report: &Report) {
+    if report.notifications.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n## Notifications\n");
+    for receiver in &report.notifications {
+        let (name, to, delivered) = (&receiver.name, cell(&receiver.to), receiver.delivered);
+        let (waiting, given_up) = (receiver.waiting, receiver.given_up);
+        let _ = writeln!(
+            out,
+            "* {name} at {to}: {delivered} delivered, {waiting} not delivered yet, {given_up} given up"
+        );
+        for unsent in &receiver.unsent {
+            let (id, event, why) = (cell(&unsent.id), unsent.event.name(), cell(&unsent.why));
+            let _ = writeln!(out, "    * **given up:** {event} ({id}): {why}");
+        }
     }
 }
 

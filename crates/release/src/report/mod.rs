@@ -13,6 +13,7 @@ pub use timeline::Line;
 
 use crate::journal::{Chain, Event, Folded, Move, Span};
 use crate::machine::{ActionResult, Outcome, Verdict, describe};
+use crate::notify::ReceiverView;
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 use telemetry::samples::FailureSample;
@@ -53,6 +54,9 @@ pub struct Report {
     pub ledger: Ledger,
     /// Gateways that went during the release, and with them what they had counted.
     pub gaps: Vec<String>,
+    /// Who is told of it, and how far they are.
+    #[serde(default)]
+    pub notifications: Vec<ReceiverView>,
     /// The new version's last log lines, if it went back.
     pub log_lines: Vec<String>,
     /// The new version's newest failed requests, secrets masked, if it went back.
@@ -102,6 +106,7 @@ impl Report {
             ledger: Ledger::of(folded.account.as_ref(), !folded.gaps.is_empty()),
             counts: folded.account.clone(),
             gaps: folded.gaps.iter().cloned().collect(),
+            notifications: folded.notices.view(|_| None),
             log_lines,
             failures,
         }

@@ -1,5 +1,6 @@
 //! The reconciler of one app: its releases, its queue, its environments.
 
+use super::couriers::Couriers;
 use super::environments::Environments;
 use super::window::Window;
 use crate::book::AppendError;
@@ -43,6 +44,7 @@ pub(crate) struct AppRunner {
     /// When it was last told how much is open on a colour that drains, and what.
     pub(super) told: BTreeMap<String, (i64, OpenNow)>,
     pub(super) environments: Environments,
+    pub(super) couriers: Couriers,
     /// Outcomes that are not in the journal yet.
     pub(super) unwritten: Vec<Finished>,
     pub(super) results: (mpsc::Sender<Finished>, mpsc::Receiver<Finished>),
@@ -73,6 +75,7 @@ impl AppRunner {
             tasks: BTreeMap::new(),
             windows: BTreeMap::new(),
             told: BTreeMap::new(),
+            couriers: Couriers::default(),
             unwritten: Vec::new(),
             results: mpsc::channel(64),
         }
@@ -122,6 +125,7 @@ impl AppRunner {
         self.journal_results().await?;
         let gateways = self.context.gateways().await?;
         let releases = self.context.book.whole_of_app(&self.app);
+        self.couriers.follow(&self.context, &releases, self.fence);
         self.environments.follow(&releases, self.fence).await?;
         for release in releases.iter().filter(|release| !release.folded.ended()) {
             self.drive(release, &releases, &gateways).await?;
@@ -195,6 +199,7 @@ impl AppRunner {
             task.handle.abort();
             let _ = task.handle.await;
         }
+        self.couriers.stop().await;
         self.environments.stop().await;
     }
 }

@@ -5,6 +5,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// Largest response head, bytes.
@@ -18,7 +19,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// Whether the body had more than [`BODY_MAX`] bytes; the rest was not read.
+    /// Whether the body had more than the most that is read; the rest was not.
     pub(crate) truncated: bool,
 }
 
@@ -51,17 +52,25 @@ pub(crate) async fn send(
     request: Request<Full<Bytes>>,
 ) -> Result<Answer, RequestError> {
     let stream = connect(host, port).await?;
-    exchange(stream, request).await.map_err(|source| RequestError::Http {
+    exchange(stream, request, BODY_MAX).await.map_err(|source| RequestError::Http {
         host: host.to_owned(),
         port,
         source,
     })
 }
 
-async fn exchange(stream: TcpStream, request: Request<Full<Bytes>>) -> hyper::Result<Answer> {
+/// Sends a request on an open stream and reads at most `body_max` bytes of the answer's body.
+///
+/// # Errors
+/// When there is no proper answer.
+pub(crate) async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    request: Request<Full<Bytes>>,
+    body_max: usize,
+) -> hyper::Result<Answer> {
     let mut builder = http1::Builder::new();
     let (mut sender, connection) = builder.max_buf_size(HEAD_MAX).handshake(TokioIo::new(stream)).await?;
-    let answer = async move { read(sender.send_request(request).await?).await };
+    let answer = async move { read(sender.send_request(request).await?, body_max).await };
     // The connection's own end says nothing that the answer does not.
     let connection = async move {
         let _ = connection.await;
@@ -73,13 +82,13 @@ async fn exchange(stream: TcpStream, request: Request<Full<Bytes>>) -> hyper::Re
     }
 }
 
-async fn read(response: http::Response<hyper::body::Incoming>) -> hyper::Result<Answer> {
+async fn read(response: http::Response<hyper::body::Incoming>, body_max: usize) -> hyper::Result<Answer> {
     let (head, mut incoming) = response.into_parts();
     let mut answer =
         Answer { status: head.status, headers: head.headers, body: Vec::new(), truncated: false };
     while let Some(frame) = incoming.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
-        let room = BODY_MAX - answer.body.len();
+        let room = body_max - answer.body.len();
         answer.body.extend_from_slice(data.get(..room).unwrap_or(&data));
         if data.len() > room {
             answer.truncated = true;

@@ -92,7 +92,11 @@ pub(crate) fn mask<'a>(text: &str, secrets: impl IntoIterator<Item = &'a str>) -
     masked
 }
 
-fn secret(reference: &SecretReference, base_dir: &Path) -> Result<String, String> {
+/// What a reference leads to: a secret.
+///
+/// # Errors
+/// What is missing, in words.
+pub(crate) fn secret(reference: &SecretReference, base_dir: &Path) -> Result<String, String> {
     match reference {
         SecretReference::FromEnv(name) => std::env::var(name).map_err(|error| match error {
             std::env::VarError::NotPresent => {

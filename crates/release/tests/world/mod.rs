@@ -115,6 +115,7 @@ impl World {
             environment: None,
             steps: None,
             takes_back: None,
+            receivers: Vec::new(),
         })));
         world.append(Event::Planned { plan: Box::new(plan) });
         world

@@ -3,6 +3,7 @@
 use crate::tree::numbers::{duration, grouped};
 use crate::tree::picture::{ColourRow, Mood, PhaseRow, Picture, Standing, Steps};
 use release::machine::{Outcome, Verdict};
+use release::notify::ReceiverView;
 use release::report::HoldSummary;
 use release::view::{ColourView, GateView, Progress, ReleaseView};
 
@@ -213,7 +214,17 @@ fn remarks(view: &ReleaseView) -> Vec<(Mood, String)> {
     remarks.extend(view.notes.iter().map(|note| (Mood::Neutral, note.clone())));
     let gap = |gateway: &String| format!("the gateway {gateway} went; what it counted last is not known");
     remarks.extend(view.gaps.iter().map(|gateway| (Mood::Attention, gap(gateway))));
+    remarks.extend(view.notifications.iter().filter_map(untold).map(|text| (Mood::Attention, text)));
     remarks
+}
+
+/// A receiver of notifications that does not take them.
+fn untold(receiver: &ReceiverView) -> Option<String> {
+    let (name, to) = (&receiver.name, &receiver.to);
+    let given_up = receiver.unsent.last().map(|unsent| unsent.why.as_str());
+    let why = receiver.trouble.as_deref().or(given_up)?;
+    let (waiting, lost) = (receiver.waiting, receiver.given_up);
+    Some(format!("{name} at {to} is not told: {why} ({waiting} notices wait, {lost} given up)"))
 }
 
 fn since(began_at_ms: i64, ended_at_ms: i64) -> u64 {

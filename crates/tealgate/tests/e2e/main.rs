@@ -14,6 +14,7 @@ mod grpc;
 mod harness;
 mod mixed;
 mod node_health;
+mod notifications;
 mod operation;
 mod overload;
 mod plugins;

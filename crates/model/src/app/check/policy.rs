@@ -1,6 +1,7 @@
 //! The release policy: steps, gates, limits, durations, permissions.
 
 use super::Errors;
+use super::notifications;
 use super::target::variable;
 use crate::check::is_id;
 use crate::cidr::Cidr;
@@ -40,6 +41,7 @@ pub(super) fn check(errors: &mut Errors, at: &str, policy: &ReleasePolicy, targe
     }
     errors.positive_duration(&format!("{at}/apply_timeout_ms"), policy.apply_timeout_ms);
     permissions(errors, &format!("{at}/permissions"), &policy.permissions);
+    notifications::check(errors, &format!("{at}/notifications"), &policy.notifications);
 }
 
 fn steps(errors: &mut Errors, at: &str, steps: &[Step]) {

@@ -83,10 +83,18 @@ pub(super) fn variable(errors: &mut Errors, at: &str, name: &str, value: &EnvVal
     errors.expect(named(name), at, "the name of a variable must not be empty or hold = or NUL");
     match value {
         EnvValue::Text(text) => errors.argument(at, text),
-        EnvValue::Reference(SecretReference::FromEnv(name)) => {
-            errors.expect(named(name), &format!("{at}/from_env"), "must name a variable");
+        EnvValue::Reference(reference) => secret_reference(errors, at, reference),
+    }
+}
+
+/// Where a secret is found.
+pub(super) fn secret_reference(errors: &mut Errors, at: &str, reference: &SecretReference) {
+    match reference {
+        SecretReference::FromEnv(name) => {
+            let right = !name.is_empty() && !name.contains(['=', '\0']);
+            errors.expect(right, &format!("{at}/from_env"), "must name a variable");
         }
-        EnvValue::Reference(SecretReference::FromFile(path)) => {
+        SecretReference::FromFile(path) => {
             let right = !path.is_empty() && !path.contains('\0');
             errors.expect(right, &format!("{at}/from_file"), "must name a file");
         }

@@ -254,3 +254,42 @@ fn the_generated_schema_knows_the_fields() {
     assert_eq!(schema["properties"]["service_id"]["type"], "string");
     assert!(schema.to_string().contains("Traffic shares of the new version"), "documentation is part of it");
 }
+
+#[test]
+fn a_receiver_has_an_address_and_slack_messages_are_not_signed() {
+    let receivers = |receivers: Value| json!({ "notifications": receivers });
+    let right = receivers(json!([
+        {"name": "ci", "url": "https://ci.example/hook?job=1", "secret": {"from_env": "KEY"}, "events": ["done"]},
+        {"name": "slack", "url": {"from_file": "slack-url"}, "format": "slack", "give_up_after_ms": 0},
+    ]));
+    assert_eq!(errors(process(json!({})), right), []);
+    let one = |more: Value| {
+        let mut receiver = json!({"name": "ci", "url": "http://ci.example"});
+        receiver.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        policy_error(json!({"notifications": [receiver]}))
+    };
+    for (more, place) in [
+        (json!({"name": "a b"}), "/name"),
+        (json!({"url": "ci.example"}), "/url"),
+        (json!({"url": {"from_env": ""}}), "/url/from_env"),
+        (json!({"secret": {"from_file": ""}}), "/secret/from_file"),
+        (json!({"format": "slack", "secret": {"from_env": "K"}}), "/secret"),
+        (json!({"timeout_ms": 0}), "/timeout_ms"),
+        (json!({"timeout_ms": 60_001}), "/timeout_ms"),
+        (json!({"give_up_after_ms": 2_592_000_001u64}), "/give_up_after_ms"),
+    ] {
+        assert_eq!(one(more), format!("/release/notifications/0{place}"));
+    }
+    let twice = json!([{"name": "a", "url": "http://a"}, {"name": "a", "url": "http://b"}]);
+    assert_eq!(policy_error(receivers(twice)), "/release/notifications/1/name");
+}
+
+#[test]
+fn the_url_of_a_receiver_is_shown_up_to_its_host() {
+    let release =
+        json!({"notifications": [{"name": "slack", "url": "https://hooks.slack.com/services/T/s3cret"}]});
+    let app = app(process(json!({})), release);
+    assert!(!format!("{app:?}").contains("s3cret"));
+    let masked = serde_json::to_value(app.release.notifications[0].masked()).unwrap();
+    assert_eq!(masked["url"], "https://hooks.slack.com");
+}

@@ -61,6 +61,7 @@ fn release(version: &str, phase: Phase, stage: Stage) -> Folded {
         environment: None,
         steps: None,
         takes_back: None,
+        receivers: Vec::new(),
     };
     let state = State { phase, stage, provisioned: phase != Phase::Provision, ..State::new(0) };
     let events = [

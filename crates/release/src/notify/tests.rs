@@ -1,0 +1,241 @@
+use crate::journal::{Chain, Command, Event, Folded, Request, fold, read, seal};
+use crate::machine::{GateResult, Outcome, Phase, RoundKind, Stage, State, Verdict, Written};
+use crate::plan::{Plan, PlanInput, PlannedStep, PreviewToken, plan};
+use model::app::App;
+use model::colour::LABEL_VERSION;
+use model::policy::{NoticeKind, Receiver};
+use model::resource::{Kind, Origin, Resource};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn receiver(changes: Value) -> Receiver {
+    let mut receiver = json!({"name": "ci", "url": "http://ci.example/hook"});
+    receiver.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    serde_json::from_value(receiver).unwrap()
+}
+
+/// The plan to go from version 1, on blue, to version 2.
+fn planned() -> Plan {
+    let target = json!({"process": {"command": ["shop"]}});
+    let app: App =
+        serde_json::from_value(json!({"id": "shop", "service_id": "shop", "target": target})).unwrap();
+    let resource = |kind, id: &str, value| {
+        let value = Arc::new(value);
+        Arc::new(Resource { kind, id: id.to_owned(), value, origin: Origin::Api, created: 1, modified: 1 })
+    };
+    let resources = [
+        resource(Kind::Service, "shop", json!({"upstream_id": "shop-blue"})),
+        resource(Kind::Upstream, "shop-blue", json!({"labels": {LABEL_VERSION: "1"}})),
+    ];
+    let input = PlanInput {
+        release: "shop-2",
+        app: &app,
+        version: "2",
+        actor: "ann",
+        now_ms: 7,
+        base_dir: "/srv",
+        target: None,
+        environment: None,
+        steps: None,
+        takes_back: false,
+        resources: &resources,
+        environments: &BTreeMap::new(),
+        last_live: None,
+        token: PreviewToken::new("s3cret-token".to_owned()),
+    };
+    plan(&input).unwrap()
+}
+
+/// A journal in the making.
+struct Story {
+    events: Vec<Event>,
+    state: State,
+}
+
+impl Story {
+    fn new(receivers: Vec<Receiver>) -> Story {
+        let request = Request {
+            app: "shop".to_owned(),
+            version: "2".to_owned(),
+            target: None,
+            environment: None,
+            steps: None,
+            takes_back: None,
+            receivers,
+        };
+        let mut plan = planned();
+        plan.steps = vec![PlannedStep { share: 10, pause_ms: 0 }, PlannedStep { share: 100, pause_ms: 0 }];
+        let events = vec![Event::Requested(Box::new(request)), Event::Planned { plan: Box::new(plan) }];
+        Story { events, state: State::new(1_000) }
+    }
+
+    fn decides(&mut self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state);
+        let state = Box::new(self.state.clone());
+        self.events.push(Event::Decided { notes: Vec::new(), intents: Vec::new(), state });
+    }
+
+    fn gate_says(&mut self, verdict: Verdict) {
+        self.decides(|state| {
+            state.gates = vec![GateResult {
+                gate: "errors".to_owned(),
+                round: RoundKind::SoakInterval,
+                runs: 1,
+                verdict,
+                summary: "as it is".to_owned(),
+                action: String::new(),
+            }];
+        });
+    }
+
+    fn folded(&self) -> Folded {
+        let mut head = crate::journal::Head::default();
+        let mut entries = Vec::new();
+        for (at_ms, event) in (1_000..).zip(&self.events) {
+            let (entry, next) = seal(&head, at_ms, "ann", event).unwrap();
+            entries.push(entry);
+            head = next;
+        }
+        let chain: Chain = read(&entries).unwrap();
+        fold("shop-2", &chain).unwrap()
+    }
+
+    /// What `receiver` would be told next, one after the other, as the journal is written on with it.
+    fn told(&mut self, receiver: &Receiver) -> Vec<(NoticeKind, String)> {
+        let mut told = Vec::new();
+        while let Some(notice) = self.folded().notices.next(receiver).cloned() {
+            told.push((notice.kind, notice.text));
+            self.events.push(Event::Notified {
+                receiver: receiver.name.clone(),
+                mark: notice.mark,
+                tries: 1,
+                failure: None,
+            });
+        }
+        told
+    }
+}
+
+fn kinds(told: &[(NoticeKind, String)]) -> Vec<NoticeKind> {
+    told.iter().map(|(kind, _)| *kind).collect()
+}
+
+#[test]
+fn a_release_that_goes_well_tells_its_beginning_each_share_and_its_end() {
+    let ci = receiver(json!({}));
+    let mut story = Story::new(vec![ci.clone()]);
+    for share in [10, 100] {
+        story.decides(|state| {
+            state.phase = Phase::Shift { step: usize::from(share == 100) };
+            state.stage = Stage::Spread { revision: 7 };
+            state.written = Some(Written { share, revision: 7 });
+        });
+        story.decides(|state| state.stage = Stage::Watch);
+        story.decides(|_| {});
+    }
+    story.decides(|state| (state.phase, state.outcome) = (Phase::Commit, Some(Outcome::Promoted)));
+    story.decides(|state| state.phase = Phase::Ended);
+    let told = story.told(&ci);
+    let expected = [NoticeKind::Started, NoticeKind::Shifted, NoticeKind::Shifted, NoticeKind::Done];
+    assert_eq!(kinds(&told), expected);
+    assert_eq!(told[1].1, "10 % of user traffic is on version 2");
+    assert_eq!(told[3].1, "version 2 is live");
+    assert!(story.folded().notices.all_told());
+}
+
+#[test]
+fn a_gate_is_told_when_its_verdict_changes_and_not_each_time() {
+    let ci = receiver(json!({"events": ["verdict"]}));
+    let mut story = Story::new(vec![ci.clone()]);
+    for verdict in [Verdict::Pass, Verdict::Pass, Verdict::Inconclusive, Verdict::Pass, Verdict::Pass] {
+        story.gate_says(verdict);
+    }
+    let words: Vec<String> = story.told(&ci).into_iter().map(|(_, text)| text).collect();
+    let said = |word: &str| format!("gate errors (soak): {word}: as it is");
+    assert_eq!(words, [said("pass"), said("inconclusive"), said("pass")]);
+}
+
+#[test]
+fn a_rollback_tells_why_and_that_the_traffic_is_back() {
+    let ci = receiver(json!({}));
+    let mut story = Story::new(vec![ci.clone()]);
+    story.decides(|state| {
+        state.phase = Phase::Revert;
+        state.cause = Some(crate::machine::Cause::Limits { evidence: vec!["5 of 20 failed".to_owned()] });
+    });
+    story.decides(|state| (state.phase, state.outcome) = (Phase::KeepFailed, Some(Outcome::RolledBack)));
+    let told = story.told(&ci);
+    let expected = [NoticeKind::Started, NoticeKind::Verdict, NoticeKind::RolledBack, NoticeKind::Done];
+    assert_eq!(kinds(&told), expected);
+    assert_eq!(told[2].1, "version 1 serves all users: limits exceeded: 5 of 20 failed");
+}
+
+#[test]
+fn a_question_is_told_once() {
+    let ci = receiver(json!({"events": ["waiting_for_approval"]}));
+    let mut story = Story::new(vec![ci.clone()]);
+    story.decides(|state| {
+        state.phase = Phase::Soak;
+        state.hold = Some(crate::machine::Hold { what: "too few requests".to_owned(), ms: 0 });
+    });
+    story.decides(|state| state.hold.as_mut().unwrap().ms = 900);
+    story.events.push(Event::Commanded(Command::Abort { reason: "x".to_owned() }));
+    story.decides(|state| (state.phase, state.hold) = (Phase::Revert, None));
+    let told = story.told(&ci);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].1.starts_with("waits for a verdict: too few requests"));
+}
+
+#[test]
+fn a_release_that_never_began_tells_its_end_only() {
+    let ci = receiver(json!({}));
+    let mut story = Story::new(vec![ci.clone()]);
+    story.events.truncate(1);
+    story.events.push(Event::Refused { refusals: Vec::new() });
+    assert_eq!(kinds(&story.told(&ci)), [NoticeKind::Done]);
+}
+
+#[test]
+fn ids_stay_the_same_and_no_two_are_equal() {
+    let ci = receiver(json!({}));
+    let mut story = Story::new(vec![ci.clone()]);
+    let first = story.folded().notices.next(&ci).unwrap().id("shop-2");
+    assert_eq!(first, "shop-2/2/0");
+    story.decides(|state| (state.phase, state.outcome) = (Phase::KeepFailed, Some(Outcome::Aborted)));
+    assert_eq!(story.folded().notices.next(&ci).unwrap().id("shop-2"), first);
+    let mut ids = std::collections::BTreeSet::new();
+    while let Some(notice) = story.folded().notices.next(&ci).cloned() {
+        assert!(ids.insert(notice.id("shop-2")));
+        let told = Event::Notified { receiver: ci.name.clone(), mark: notice.mark, tries: 3, failure: None };
+        story.events.push(told);
+    }
+    assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn what_was_given_up_is_shown_and_each_receiver_has_its_own_progress() {
+    let (ci, ops) =
+        (receiver(json!({})), receiver(json!({"name": "ops", "url": "https://ops.example/s3cret"})));
+    let mut story = Story::new(vec![ci.clone(), ops.clone()]);
+    story.told(&ci);
+    let mark = story.folded().notices.next(&ops).unwrap().mark;
+    let failure = Some("refused".to_owned());
+    story.events.push(Event::Notified { receiver: "ops".to_owned(), mark, tries: 9, failure });
+    let view = story.folded().notices.view(|name| (name == "ops").then(|| "dead".to_owned()));
+    assert_eq!((view[0].delivered, view[0].waiting, view[0].given_up, &view[0].trouble), (1, 0, 0, &None));
+    assert_eq!((view[1].delivered, view[1].waiting, view[1].given_up), (0, 0, 1));
+    assert_eq!((view[1].to.as_str(), view[1].unsent[0].id.as_str()), ("https://ops.example", "shop-2/2/0"));
+}
+
+#[test]
+fn there_is_a_most_and_the_end_is_told_all_the_same() {
+    let ci = receiver(json!({}));
+    let mut story = Story::new(vec![ci.clone()]);
+    for round in 0..600 {
+        story.gate_says(if round % 2 == 0 { Verdict::Pass } else { Verdict::Inconclusive });
+    }
+    story.decides(|state| (state.phase, state.outcome) = (Phase::KeepFailed, Some(Outcome::RolledBack)));
+    let view = story.folded().notices.view(|_| None);
+    assert_eq!(view[0].waiting, 258);
+}
