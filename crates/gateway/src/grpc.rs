@@ -44,9 +44,8 @@ fn timeout_ms(value: &[u8]) -> Option<u64> {
     Some(ms.max(1))
 }
 
-/// Trailers that end a call with a status of ours.
-pub(crate) fn trailers(status: u64) -> Box<HeaderMap> {
-    let message = if status == DEADLINE_EXCEEDED { "deadline exceeded" } else { "upstream is being drained" };
+/// Trailers that end a call with a status of ours, and a `message` of visible ASCII and blanks without `%`.
+pub(crate) fn trailers(status: u64, message: &'static str) -> Box<HeaderMap> {
     let mut trailers = Box::<HeaderMap>::default();
     trailers.insert("grpc-status", HeaderValue::from(status));
     trailers.insert("grpc-message", HeaderValue::from_static(message));

@@ -7,9 +7,13 @@ use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 /// How often deadlines are looked at, milliseconds; a deadline fires up to one tick late.
 pub(crate) const TICK_MS: u64 = 100;
+/// Ticks that are made up for at once. A thread that gets no time, on a machine that has too little of it, is not to
+/// stretch every limit; one that was stopped for longer is not to find all of them over.
+const MAX_TICKS_AT_ONCE: u64 = 50;
 
 /// The deadlines of one thread.
 #[derive(Debug, Default)]
@@ -48,9 +52,9 @@ impl Timers {
         Timer { timers: Rc::clone(self), slot, key, limit: Cell::new(0) }
     }
 
-    /// Moves to the next tick and wakes the tasks whose deadlines are due.
-    pub(crate) fn tick(&self) {
-        let now = self.now.get() + 1;
+    /// Moves on by so many ticks and wakes the tasks whose deadlines are due.
+    pub(crate) fn pass(&self, ticks: u64) {
+        let now = self.now.get() + ticks;
         self.now.set(now);
         for (_, slot) in self.slots.borrow().iter() {
             let due = slot.due.get();
@@ -76,6 +80,41 @@ impl Timers {
     /// The number of the current tick.
     pub(crate) fn now(&self) -> u64 {
         self.now.get()
+    }
+}
+
+/// Turns time that has passed into ticks.
+#[derive(Debug)]
+pub(crate) struct Beat {
+    /// When the last tick was.
+    last: Instant,
+}
+
+impl Beat {
+    /// Begins at `now`.
+    pub(crate) fn new(now: Instant) -> Beat {
+        Beat { last: now }
+    }
+
+    /// The ticks that have passed since this was last asked, at most [`MAX_TICKS_AT_ONCE`].
+    pub(crate) fn ticks(&mut self, now: Instant) -> u64 {
+        let tick = Duration::from_millis(TICK_MS);
+        let passed = now.saturating_duration_since(self.last).as_millis() / u128::from(TICK_MS);
+        match u32::try_from(passed) {
+            Ok(passed) if u64::from(passed) <= MAX_TICKS_AT_ONCE => {
+                self.last += tick * passed;
+                u64::from(passed)
+            }
+            _ => {
+                self.last = now;
+                MAX_TICKS_AT_ONCE
+            }
+        }
+    }
+
+    /// The time until the next tick.
+    pub(crate) fn until_next(&self, now: Instant) -> Duration {
+        (self.last + Duration::from_millis(TICK_MS)).saturating_duration_since(now)
     }
 }
 
@@ -163,10 +202,10 @@ mod tests {
         let timers = Rc::new(Timers::default());
         let timer = timers.timer();
         timer.arm(2 * TICK_MS);
-        timers.tick();
-        timers.tick();
+        timers.pass(1);
+        timers.pass(1);
         assert_eq!(poll(&timer), Poll::Pending);
-        timers.tick();
+        timers.pass(1);
         assert_eq!(poll(&timer), Poll::Ready(Elapsed));
     }
 
@@ -178,14 +217,34 @@ mod tests {
         for ms in [100 * TICK_MS, 0] {
             timer.arm(ms);
             assert_eq!(poll(&timer), Poll::Pending);
-            timers.tick();
+            timers.pass(1);
         }
-        timers.tick();
+        timers.pass(1);
         assert_eq!((poll(&timer), timer.is_over()), (Poll::Ready(Elapsed), true));
         timer.limit(0);
         timer.arm(100 * TICK_MS);
-        timers.tick();
+        timers.pass(1);
         assert_eq!((poll(&timer), timer.is_over()), (Poll::Pending, false));
+    }
+
+    #[test]
+    fn a_thread_that_is_late_makes_up_for_it() {
+        let begin = crate::clock::now();
+        let ms = Duration::from_millis;
+        let mut beat = Beat::new(begin);
+        assert_eq!((beat.ticks(begin + ms(99)), beat.until_next(begin + ms(99))), (0, ms(1)));
+        assert_eq!((beat.ticks(begin + ms(130)), beat.until_next(begin + ms(130))), (1, ms(70)));
+        assert_eq!((beat.ticks(begin + ms(450)), beat.until_next(begin + ms(450))), (3, ms(50)));
+        assert_eq!(beat.until_next(begin + ms(900)), ms(0));
+    }
+
+    #[test]
+    fn a_thread_that_was_stopped_does_not_find_all_its_limits_over() {
+        let begin = crate::clock::now();
+        let mut beat = Beat::new(begin);
+        let hour = begin + Duration::from_secs(3_600);
+        assert_eq!((beat.ticks(hour), beat.ticks(hour)), (MAX_TICKS_AT_ONCE, 0));
+        assert_eq!(beat.ticks(hour + Duration::from_millis(TICK_MS)), 1);
     }
 
     #[test]
@@ -193,8 +252,8 @@ mod tests {
         let timers = Rc::new(Timers::default());
         let timer = timers.timer();
         timer.arm(1);
-        timers.tick();
-        timers.tick();
+        timers.pass(1);
+        timers.pass(1);
         timer.arm(1);
         assert_eq!(poll(&timer), Poll::Pending);
     }

@@ -26,6 +26,7 @@ use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::{Destination, UpstreamConnection};
 use crate::worker::{Stream, Worker};
 use http1::{BodyDecoder, Framing, ResponseHead};
+use model::record::Ending;
 use model::upstream::{Protocol, Timeouts};
 use std::time::Instant;
 
@@ -233,7 +234,9 @@ impl Attempt<'_> {
         result?;
         let request_done = sides.request.is_done();
         let after = if framing.keep_alive && request_done { After::KeepAlive } else { After::Close };
-        Ok((after, request_done && body != Framing::UntilClose && answer.keep_alive()))
+        // An answer that was ended early has left its rest on the connection.
+        let is_whole = self.facts.ending == Ending::Whole;
+        Ok((after, is_whole && request_done && body != Framing::UntilClose && answer.keep_alive()))
     }
 
     /// The node has answered: that counts for it, or against it, and a retry that helped costs nothing.

@@ -19,8 +19,9 @@ pub(super) fn track<'w>(worker: &'w Worker, request: &Request<'_>, claim: &Claim
     request.is_grpc().then(|| worker.track_call(claim))
 }
 
-/// Ends an answer that has begun: where the call's time is over or its colour is drained, with a status in its trailers.
-/// Where those have no place, and after all other failures, it is cut short.
+/// Ends an answer that has begun with a status in its trailers: where the call's time is over, its colour is drained, or
+/// its upstream has broken off. No status but OK makes what came so far a whole answer. Where trailers have no place, it
+/// is cut short.
 pub(super) async fn conclude(
     worker: &Worker,
     client: &mut Client,
@@ -29,14 +30,19 @@ pub(super) async fn conclude(
     facts: &mut Facts,
     failure: TryError,
 ) -> Result<(), TryError> {
-    let (status, ending) = match failure {
-        TryError::Final(Failure::Drained) => (grpc::UNAVAILABLE, Ending::Drained),
+    let (status, message, ending) = match failure {
+        TryError::Final(Failure::Drained) => {
+            (grpc::UNAVAILABLE, "upstream is being drained", Ending::Drained)
+        }
         TryError::Final(Failure::CutShort) if client.timer.is_over() => {
-            (grpc::DEADLINE_EXCEEDED, Ending::CutShort)
+            (grpc::DEADLINE_EXCEEDED, "deadline exceeded", Ending::CutShort)
+        }
+        TryError::Final(Failure::CutShort) => {
+            (grpc::UNAVAILABLE, "upstream broke its answer off", Ending::CutShort)
         }
         failure => return Err(failure),
     };
-    if !leg.end_with(&mut sides.input, grpc::trailers(status)) {
+    if !leg.end_with(&mut sides.input, grpc::trailers(status, message)) {
         return Err(Failure::CutShort.into());
     }
     client.timer.limit(0);

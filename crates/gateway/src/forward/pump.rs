@@ -205,9 +205,12 @@ pub(super) async fn answer_body(
         match answer.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
             Poll::Ready(Err(LegError::Sink)) => return Poll::Ready(Err(Failure::ClientLeft.into())),
+            // Who is late to end a stream may find that its upstream has ended: that was to be expected.
+            Poll::Ready(Err(_)) if is_drained(cx, call) => return Poll::Ready(Err(Failure::Drained.into())),
             // Nothing was sent yet: the gate can still say so.
             Poll::Ready(Err(_)) if !answer.has_begun => return Poll::Ready(Err(bad_answer())),
-            Poll::Ready(Err(_)) => {
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(?error, bytes = answer.bytes, "an upstream broke its answer off");
                 return Poll::Ready(Err(Failure::CutShort.into()));
             }
             Poll::Pending => {}

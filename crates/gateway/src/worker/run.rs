@@ -8,7 +8,7 @@ use crate::clock::{self, Anchor};
 use crate::listen::Bound;
 use crate::settings::Settings;
 use crate::table::{Pinned, Table};
-use crate::timer::{TICK_MS, Timers};
+use crate::timer::{Beat, Timers};
 use crate::tls::Handshakes;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::Connectors;
@@ -167,12 +167,16 @@ async fn next(
 
 /// Moves the coarse clock, and cleans up every few ticks.
 async fn tick(worker: Rc<Worker>) {
+    let mut beat = Beat::new(clock::now());
+    let mut swept = 0;
     loop {
-        clock::pause(Duration::from_millis(TICK_MS)).await;
-        worker.timers.tick();
-        if worker.timers.now().is_multiple_of(SWEEP_TICKS) {
+        clock::pause(beat.until_next(clock::now())).await;
+        worker.timers.pass(beat.ticks(clock::now()));
+        let now = worker.timers.now();
+        if now - swept >= SWEEP_TICKS {
+            swept = now;
             worker.resolver.sweep();
-            worker.pools.sweep(worker.timers.now());
+            worker.pools.sweep(now);
             worker.anchor.set(Anchor::read());
             if let Some(log) = worker.log.borrow_mut().as_mut() {
                 log.flush();

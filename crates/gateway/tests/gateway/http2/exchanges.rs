@@ -157,26 +157,3 @@ async fn what_the_gate_refuses_is_answered_like_over_http1() {
     assert_eq!((answer.status, answer.body.len()), (404, 0));
     assert_eq!(gate.settled().await.received, 5);
 }
-
-#[tokio::test]
-async fn what_the_gate_refuses_of_grpc_is_a_status_of_grpc() {
-    let resources = [
-        upstream("u", &["127.0.0.1:1".parse().unwrap()]),
-        route(&json!({"uri": "/down", "upstream_id": "u"})),
-    ];
-    let gate = Gate::with(settings(), &resources).await;
-    let client = Client::connect(&gate).await;
-    for (path, status, message) in
-        [("/a.B/C", "12", "404 Route Not Found"), ("/down", "14", "cannot connect to the upstream")]
-    {
-        let asked =
-            request("POST", path).header("content-type", "application/grpc+proto").header("te", "trailers");
-        let answer = client.ask_with(asked, vec![0; 5]).await;
-        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/grpc")));
-        assert_eq!(
-            (answer.header("grpc-status"), answer.header("grpc-message")),
-            (Some(status), Some(message))
-        );
-        assert!(answer.body.is_empty() && answer.trailers.is_none(), "all of it is in the head");
-    }
-}

@@ -5,5 +5,6 @@ mod conformance;
 mod defences;
 mod ends;
 mod exchanges;
+mod grpc;
 mod heads;
 mod streaming;

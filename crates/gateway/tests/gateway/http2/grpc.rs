@@ -1,0 +1,88 @@
+//! Calls of gRPC that cannot go on end with a status in their trailers: their clients look for nothing else.
+
+use super::super::support::{Gate, route, settings, upstream, upstream_with};
+use super::client::{Answer, Client, read, read_content, request};
+use http::request::Builder;
+use serde_json::json;
+use testkit::clock::within;
+use testkit::http2::{Http2Upstream, Rules};
+use testkit::scripted::{ScriptedUpstream, Step};
+
+fn call(path: &str) -> Builder {
+    request("POST", path).header("content-type", "application/grpc").header("te", "trailers")
+}
+
+/// The status in the trailers.
+fn status(answer: &Answer) -> (&str, &str) {
+    let value = |name: &str| answer.trailers.as_ref().unwrap()[name].to_str().unwrap();
+    (value("grpc-status"), value("grpc-message"))
+}
+
+#[tokio::test]
+async fn what_the_gate_refuses_is_a_status_in_the_head() {
+    let resources = [
+        upstream("u", &["127.0.0.1:1".parse().unwrap()]),
+        route(&json!({"uri": "/down", "upstream_id": "u"})),
+    ];
+    let gate = Gate::with(settings(), &resources).await;
+    let client = Client::connect(&gate).await;
+    for (path, status, message) in
+        [("/a.B/C", "12", "404 Route Not Found"), ("/down", "14", "cannot connect to the upstream")]
+    {
+        let answer = client.ask_with(call(path), vec![0; 5]).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/grpc")));
+        assert_eq!(
+            (answer.header("grpc-status"), answer.header("grpc-message")),
+            (Some(status), Some(message))
+        );
+        assert!(answer.body.is_empty() && answer.trailers.is_none(), "all of it is in the head");
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_upstream_breaks_it_off_ends_with_unavailable() {
+    let upstream = Http2Upstream::start(Rules::default()).await;
+    let nodes = upstream_with("u", &[upstream.address()], &json!({"scheme": "grpc"}));
+    let gate = Gate::with(settings(), &[nodes, route(&json!({"upstream_id": "u"}))]).await;
+    let client = Client::connect(&gate).await;
+    let (answer, _send) = client.open(call("/cut/2"), false).await;
+    let (head, mut body) = within("a head", answer).await.unwrap().into_parts();
+    assert_eq!(within("content", body.data()).await.unwrap().unwrap(), "some");
+    upstream.release(1);
+    let content = read_content(&mut body).await.unwrap();
+    let trailers = within("trailers", body.trailers()).await.unwrap();
+    let answer = Answer { status: head.status.as_u16(), headers: head.headers, body: content, trailers };
+    assert_eq!(status(&answer), ("14", "upstream broke its answer off"));
+    assert_eq!(gate.settled().await.cut_short, 1, "it is no whole answer");
+}
+
+#[tokio::test]
+async fn a_call_whose_upstream_connection_breaks_ends_with_unavailable() {
+    let pieces = "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n";
+    let script = vec![Step::read_head(), Step::send(pieces)];
+    let upstream = ScriptedUpstream::start(vec![script]).await;
+    let gate = Gate::before(upstream.address()).await;
+    let client = Client::connect(&gate).await;
+    let (answer, _) = client.open(call("/"), true).await;
+    let answer = read(answer).await.unwrap();
+    assert_eq!((answer.text().as_str(), status(&answer).0), ("some", "14"));
+    assert_eq!(gate.settled().await.cut_short, 1);
+}
+
+#[tokio::test]
+async fn the_rest_of_a_call_that_was_ended_early_is_no_answer_to_another() {
+    let pieces = "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n";
+    let whole = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother";
+    let scripts = vec![
+        vec![Step::read_head(), Step::send(pieces), Step::ReadToEnd],
+        vec![Step::read_head(), Step::send(whole), Step::ReadToEnd],
+    ];
+    let mut upstream = ScriptedUpstream::start(scripts).await;
+    let gate = Gate::before(upstream.address()).await;
+    let client = Client::connect(&gate).await;
+    let (answer, _) = client.open(call("/").header("grpc-timeout", "100m"), true).await;
+    let answer = read(answer).await.unwrap();
+    assert_eq!((answer.text().as_str(), status(&answer)), ("some", ("4", "deadline exceeded")));
+    upstream.finished(1).await;
+    assert_eq!(client.ask(request("GET", "/")).await.text(), "other");
+}
