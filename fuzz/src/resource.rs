@@ -27,10 +27,10 @@ fn read(kind: Kind, value: &Value) {
             model::route::Route::from_value(value).expect("an accepted route can be read");
         }
         Kind::Service => {
-            model::service::Service::from_value(value);
+            let _ = model::service::Service::from_value(value);
         }
         Kind::Upstream => {
-            Upstream::from_value(value, false);
+            let _ = Upstream::from_value(value, false);
         }
         _ => {}
     }
