@@ -21,8 +21,8 @@ use telemetry::access_log::LogBuffer;
 use telemetry::samples::Samples;
 use telemetry::series::Series;
 use telemetry::totals::Totals;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::LocalSet;
 
 /// Bytes of a read buffer: most bodies in few reads, and room for a whole head.
 const BUFFER_BYTES: usize = 32 * 1024;
@@ -50,11 +50,11 @@ pub(crate) struct Start {
 /// # Errors
 /// When the runtime or a listener cannot be set up.
 pub(crate) fn run(start: Start) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MAX_BLOCKING_THREADS)
-        .build()?;
-    LocalSet::new().block_on(&runtime, serve(start))
+        .build_local(LocalOptions::default())?;
+    runtime.block_on(serve(start))
 }
 
 /// Makes what the connections of a thread share.
