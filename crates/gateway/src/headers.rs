@@ -7,7 +7,7 @@ use crate::assignment::Issued;
 use crate::request::Request;
 use crate::table::{Node, Target};
 use crate::trust::{Standing, said};
-use http1::{Framing, Header, Known, ResponseHead, Version, write};
+use http1::{Framing, Known, ResponseHead, Version, write};
 use model::upstream::PassHost;
 
 /// Writes the head of the request that goes to `node`. `upgrade` is the protocol that is passed on, if one is.
@@ -32,26 +32,21 @@ pub(crate) fn write_request(
     });
     out.extend_from_slice(b"\r\n");
     let edits = request.run.as_ref().map(|run| run.forward()).filter(|edits| !edits.is_empty());
-    for header in head.headers() {
-        match header.known {
-            Known::Host
-            | Known::ContentLength
-            | Known::TransferEncoding
-            | Known::Forwarded
-            | Known::XRealIp
-            | Known::XForwardedProto
-            | Known::XForwardedHost
-            | Known::XForwardedFor
-            | Known::XForwardedPort
-            // Who sends a request is ours to say, and no client's.
-            | Known::XConsumerUsername
-            | Known::XConsumerCustomId
-            | Known::XCredentialIdentifier => {}
-            _ if head.is_hop_by_hop(&header) => {}
-            _ if edits.is_some_and(|edits| !edits.keeps(header.name)) => {}
-            _ => write::header(out, header.name, header.value),
-        }
-    }
+    head.write_fields(out, |header| match header.known {
+        Known::Host
+        | Known::ContentLength
+        | Known::Forwarded
+        | Known::XRealIp
+        | Known::XForwardedProto
+        | Known::XForwardedHost
+        | Known::XForwardedFor
+        | Known::XForwardedPort
+        // Who sends a request is ours to say, and no client's.
+        | Known::XConsumerUsername
+        | Known::XConsumerCustomId
+        | Known::XCredentialIdentifier => false,
+        _ => edits.is_none_or(|edits| edits.keeps(header.name)),
+    });
     if let Some(edits) = edits {
         edits.write(out, |name| head.header(name).is_some());
     }
@@ -137,18 +132,12 @@ pub(crate) fn write_answer(
     write::status_line(out, answer.status(), answer.reason());
     let edits = request.run.as_ref().map(|run| run.answer());
     let edits = edits.as_ref().filter(|edits| !edits.is_empty());
-    for header in answer.headers() {
-        match header.known {
-            // A length without a body is information (HEAD, 304); with a body it is framing and written below.
-            Known::ContentLength if body == Framing::None && answer.status() != 204 => {
-                write_header(out, &header)
-            }
-            Known::ContentLength | Known::TransferEncoding => {}
-            _ if answer.is_hop_by_hop(&header) => {}
-            _ if edits.is_some_and(|edits| !edits.keeps(header.name)) => {}
-            _ => write_header(out, &header),
-        }
-    }
+    // A length without a body is information (HEAD, 304); with a body it is framing and written below.
+    let tells_length = body == Framing::None && answer.status() != 204;
+    answer.write_fields(out, |header| match header.known {
+        Known::ContentLength => tells_length,
+        _ => edits.is_none_or(|edits| edits.keeps(header.name)),
+    });
     write_issued(out, issued);
     if let Some(edits) = edits {
         edits.write(out, |name| answer.header(name).is_some());
@@ -174,12 +163,8 @@ fn write_issued(out: &mut Vec<u8>, issued: Option<&Issued<'_>>) {
 /// Writes an interim answer (1xx) or the answer that switches protocols (101).
 pub(crate) fn write_interim(out: &mut Vec<u8>, answer: &ResponseHead, issued: Option<&Issued<'_>>) {
     write::status_line(out, answer.status(), answer.reason());
-    for header in answer.headers() {
-        // A 1xx has no content; some announce one of length 0.
-        if header.known != Known::ContentLength && !answer.is_hop_by_hop(&header) {
-            write_header(out, &header);
-        }
-    }
+    // A 1xx has no content; some announce one of length 0.
+    answer.write_fields(out, |header| header.known != Known::ContentLength);
     write_issued(out, issued);
     if let (101, Some(protocol)) = (answer.status(), answer.upgrade()) {
         write::header(out, "Connection", b"Upgrade");
@@ -197,8 +182,4 @@ pub(crate) fn write_connection(out: &mut Vec<u8>, keep_alive: bool, client: Vers
         (true, Version::Http10) => write::header(out, "Connection", b"keep-alive"),
         (true, Version::Http11) => {}
     }
-}
-
-fn write_header(out: &mut Vec<u8>, header: &Header<'_>) {
-    write::header(out, header.name, header.value);
 }

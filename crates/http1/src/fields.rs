@@ -4,6 +4,7 @@ use crate::field_error::FieldError;
 use crate::known::Known;
 use crate::limits::{Limits, MAX_HEAD_BYTES};
 use crate::syntax;
+use crate::write;
 
 /// What HPACK counts for a field beside its name and value (RFC 9113 section 6.5.2): so many cost no less than few.
 const FIELD_OVERHEAD_BYTES: usize = 32;
@@ -37,6 +38,19 @@ pub(crate) struct Slot {
     pub(crate) value: Span,
     pub(crate) known: Known,
     hop_by_hop: bool,
+    /// The line stands in the head as [`write::header`] would write it.
+    as_written: bool,
+}
+
+impl Slot {
+    fn name_and_value(name: Span, value: Span, known: Known) -> Slot {
+        Slot { name, value, known, hop_by_hop: known.is_hop_by_hop(), as_written: false }
+    }
+
+    /// Where the next line begins, if this one is as it would be written.
+    fn line_end(&self) -> u32 {
+        self.value.end + 2
+    }
 }
 
 /// One header field, as received: the name's case and the order of fields are kept.
@@ -100,11 +114,14 @@ impl Fields {
             }
             let known = Known::of(header.name.as_bytes());
             self.present |= known.bit();
+            let (value_at, value_len) = (offset(head, header.value), header.value.len());
+            let name_end = name_at + header.name.len();
+            let between = head.get(name_end..value_at);
+            let behind = head.get(value_at + value_len..).and_then(<[u8]>::first_chunk);
+            let (name, value) = (Span::new(name_at, header.name.len()), Span::new(value_at, value_len));
             self.slots.push(Slot {
-                name: Span::new(name_at, header.name.len()),
-                value: Span::new(offset(head, header.value), header.value.len()),
-                known,
-                hop_by_hop: known.is_hop_by_hop(),
+                as_written: between == Some(b": ".as_slice()) && behind == Some(b"\r\n"),
+                ..Slot::name_and_value(name, value, known)
             });
         }
         if !head.ends_with(b"\r\n\r\n") {
@@ -152,7 +169,7 @@ impl Fields {
             self.present |= known.bit();
             let name = self.add(name.as_bytes());
             let value = self.add(value);
-            self.slots.push(Slot { name, value, known, hop_by_hop: known.is_hop_by_hop() });
+            self.slots.push(Slot::name_and_value(name, value, known));
         }
         Ok(())
     }
@@ -230,6 +247,30 @@ impl Fields {
             known: slot.known,
             hop_by_hop: slot.hop_by_hop,
         }
+    }
+
+    /// Writes the fields that `keep` wants, in order. Neighbours that already stand in the head as they are to be written
+    /// are copied together.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, keep: impl Fn(&Header<'_>) -> bool) {
+        let mut run = Span::default();
+        for slot in &self.slots {
+            let header = self.header_at(slot);
+            if !keep(&header) {
+                continue;
+            }
+            if slot.as_written && slot.name.start == run.end {
+                run.end = slot.line_end();
+                continue;
+            }
+            out.extend_from_slice(self.value(run));
+            run = Span::default();
+            if slot.as_written {
+                run = Span { start: slot.name.start, end: slot.line_end() };
+            } else {
+                write::header(out, header.name, header.value);
+            }
+        }
+        out.extend_from_slice(self.value(run));
     }
 
     /// The first value under a name, whatever its case.

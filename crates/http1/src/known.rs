@@ -117,15 +117,14 @@ impl Known {
             (23, b'x', b'r') => Self::XCredentialIdentifier,
             _ => return Self::Other,
         };
-        let mut letters = name.iter().zip(candidate.name().as_bytes());
-        // Behind CGI and its likes both are the same name: none may say who sends a request.
-        let is_dash =
-            |letter: u8, lower: u8| letter == b'_' && lower == b'-' && candidate.names_the_consumer();
-        if letters.all(|(letter, lower)| letter.to_ascii_lowercase() == *lower || is_dash(*letter, *lower)) {
-            candidate
-        } else {
-            Self::Other
-        }
+        let lower = candidate.name().as_bytes();
+        // Behind CGI and its likes a dash and an underscore are the same: none may say who sends a request.
+        let is_same = |(letter, lower): (&u8, &u8)| {
+            letter.eq_ignore_ascii_case(lower) || (*letter == b'_' && *lower == b'-')
+        };
+        let matches = name.eq_ignore_ascii_case(lower)
+            || (candidate.names_the_consumer() && name.iter().zip(lower).all(is_same));
+        if matches { candidate } else { Self::Other }
     }
 
     /// The fields in which a gateway tells upstreams who sends a request.

@@ -187,6 +187,11 @@ impl RequestHead {
         self.fields.iter()
     }
 
+    /// Writes the fields that travel on, hop by hop ones left out, as far as `keep` wants them; in order, each written anew.
+    pub fn write_fields(&self, out: &mut Vec<u8>, keep: impl Fn(&Header<'_>) -> bool) {
+        self.fields.write(out, |header| !self.is_hop_by_hop(header) && keep(header));
+    }
+
     /// The first value under a name, compared without case.
     pub fn header(&self, lower_name: &str) -> Option<&[u8]> {
         self.fields.first(lower_name)
