@@ -97,6 +97,12 @@ pub fn check_field(name: &str, value: &[u8]) -> Result<(), FieldRefused> {
     Ok(())
 }
 
+/// Whether a value may be written.
+#[must_use]
+pub fn is_value(value: &[u8]) -> bool {
+    syntax::is_field_value(value)
+}
+
 /// `Content-Length: length`.
 pub fn content_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"Content-Length: ");

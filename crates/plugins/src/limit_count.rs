@@ -11,7 +11,7 @@ mod window;
 
 use counters::Counters;
 use foldhash::quality::FixedState;
-use gateway::plugin::{Answer, Build, Context, Flow, Phase, Plugin, PluginKind, Template};
+use gateway::plugin::{Answer, Build, Context, FieldName, Flow, Phase, Plugin, PluginKind, Template};
 use model::plugin::PluginInfo;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ struct Rule {
     key: Key,
     count: Amount,
     window_s: Amount,
-    headers: [Cow<'static, str>; 3],
+    headers: [FieldName<'static>; 3],
 }
 
 /// By what requests are told apart.
@@ -184,15 +184,15 @@ impl Plugin for LimitCount {
 
 fn show<'r>(
     request: &mut Context<'_, 'r>,
-    names: &'r [Cow<'static, str>; 3],
+    names: &'r [FieldName<'static>; 3],
     limit: &Limit,
     verdict: &Verdict,
 ) {
     let Some(answer) = request.answer() else { return };
     let [limit_name, remaining_name, reset_name] = names;
-    answer.set(limit_name.as_ref(), limit.count);
-    answer.set(remaining_name.as_ref(), verdict.remaining);
-    answer.set(reset_name.as_ref(), verdict.reset_s);
+    answer.set(limit_name, limit.count);
+    answer.set(remaining_name, verdict.remaining);
+    answer.set(reset_name, verdict.reset_s);
 }
 
 impl Rule {
@@ -212,13 +212,13 @@ impl Rule {
             key,
             count: amount(&conf.count, "count")?,
             window_s: amount(&conf.time_window, "time_window")?,
-            headers: ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"].map(Cow::Borrowed),
+            headers: ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"].map(FieldName::from),
         })
     }
 
     fn of_list(rule: &RuleConf, number: usize, scope: &str) -> Rule {
         let prefix = rule.header_prefix.clone().unwrap_or_else(|| number.to_string());
-        let header = |what: &str| Cow::Owned(format!("X-{prefix}-RateLimit-{what}"));
+        let header = |what: &str| FieldName::from(format!("X-{prefix}-RateLimit-{what}"));
         Rule {
             scope: FixedState::default().hash_one((scope, number)),
             key: Key::Combination(Template::parse(&rule.key)),

@@ -2,7 +2,7 @@
 
 use super::plan::Step;
 use super::run::Run;
-use super::{Edits, FieldValue};
+use super::{Edits, FieldName, FieldValue};
 use crate::clock::Anchor;
 use crate::request::Request;
 use crate::table::{Consumers, Identity, Route, Table};
@@ -12,6 +12,11 @@ use model::expr::eval::Variable;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
+
+// How an upstream is told who sends a request.
+static USERNAME: FieldName<'static> = FieldName::ours("X-Consumer-Username");
+static CREDENTIAL: FieldName<'static> = FieldName::ours("X-Credential-Identifier");
+static CUSTOM_ID: FieldName<'static> = FieldName::ours("X-Consumer-Custom-ID");
 
 /// A request before its upstream is claimed. `'r` is the life of the request and of the table that it was matched
 /// under: what a plugin takes from there can be noted without a copy.
@@ -105,12 +110,12 @@ impl<'r> Context<'_, 'r> {
     pub fn set_identity(&mut self, identity: Identity<'r>) {
         let Some(run) = self.run() else { return };
         run.identity = Some(identity);
-        run.forward.set("X-Consumer-Username", identity.consumer.username());
+        run.forward.set(&USERNAME, identity.consumer.username());
         if let Some(credential) = identity.credential {
-            run.forward.set("X-Credential-Identifier", credential);
+            run.forward.set(&CREDENTIAL, credential);
         }
         if let Some(id) = identity.consumer.custom_id() {
-            run.forward.set("X-Consumer-Custom-ID", id);
+            run.forward.set(&CUSTOM_ID, id);
         }
     }
 

@@ -6,12 +6,14 @@ use std::borrow::Cow;
 use std::cell::Ref;
 
 /// Changes that fit without an allocation.
-const INLINE: usize = 4;
+const INLINE: usize = 3;
 
 /// Changes of one head, in the order in which they were asked for.
 #[derive(Debug, Default)]
 pub struct Edits<'r> {
     list: Few<Edit<'r>, INLINE>,
+    /// One bit for each length of a name that what comes is to be without: most fields need no further look.
+    taken: u64,
 }
 
 #[derive(Debug)]
@@ -30,6 +32,45 @@ enum Change<'r> {
     Add(FieldValue<'r>),
     /// None.
     Remove,
+}
+
+/// The name of a field, and whether it is one that plugins may change. Who uses the same one again and again keeps it.
+#[derive(Clone, Debug)]
+pub struct FieldName<'r> {
+    text: Cow<'r, str>,
+    is_allowed: bool,
+}
+
+impl FieldName<'static> {
+    /// One that the gate itself uses, and that needs no check.
+    pub(super) const fn ours(name: &'static str) -> Self {
+        FieldName { text: Cow::Borrowed(name), is_allowed: true }
+    }
+}
+
+impl<'r> From<Cow<'r, str>> for FieldName<'r> {
+    fn from(text: Cow<'r, str>) -> Self {
+        let is_allowed = !is_of_the_gate(&text) && write::check_field(&text, b"").is_ok();
+        FieldName { text, is_allowed }
+    }
+}
+
+impl<'r> From<&'r str> for FieldName<'r> {
+    fn from(text: &'r str) -> Self {
+        Cow::Borrowed(text).into()
+    }
+}
+
+impl From<String> for FieldName<'_> {
+    fn from(text: String) -> Self {
+        Cow::<str>::Owned(text).into()
+    }
+}
+
+impl<'r> From<&'r FieldName<'_>> for FieldName<'r> {
+    fn from(name: &'r FieldName<'_>) -> Self {
+        FieldName { text: Cow::Borrowed(&name.text), is_allowed: name.is_allowed }
+    }
 }
 
 /// The value of a field.
@@ -76,22 +117,22 @@ impl From<u64> for FieldValue<'_> {
 
 impl<'r> Edits<'r> {
     /// Gives the field this value and no other.
-    pub fn set(&mut self, name: impl Into<Cow<'r, str>>, value: impl Into<FieldValue<'r>>) {
+    pub fn set(&mut self, name: impl Into<FieldName<'r>>, value: impl Into<FieldValue<'r>>) {
         self.push(name.into(), Change::Set(value.into()));
     }
 
     /// Gives the field this value, unless it has one.
-    pub fn set_if_absent(&mut self, name: impl Into<Cow<'r, str>>, value: impl Into<FieldValue<'r>>) {
+    pub fn set_if_absent(&mut self, name: impl Into<FieldName<'r>>, value: impl Into<FieldValue<'r>>) {
         self.push(name.into(), Change::SetIfAbsent(value.into()));
     }
 
     /// Gives the field this value besides others.
-    pub fn add(&mut self, name: impl Into<Cow<'r, str>>, value: impl Into<FieldValue<'r>>) {
+    pub fn add(&mut self, name: impl Into<FieldName<'r>>, value: impl Into<FieldValue<'r>>) {
         self.push(name.into(), Change::Add(value.into()));
     }
 
     /// Takes the field away.
-    pub fn remove(&mut self, name: impl Into<Cow<'r, str>>) {
+    pub fn remove(&mut self, name: impl Into<FieldName<'r>>) {
         self.push(name.into(), Change::Remove);
     }
 
@@ -102,6 +143,9 @@ impl<'r> Edits<'r> {
 
     /// Whether a field that came with the message stays.
     pub(crate) fn keeps(&self, name: &str) -> bool {
+        if self.taken & bit_of(name) == 0 {
+            return true;
+        }
         let takes = |edit: &Edit<'_>| {
             matches!(edit.change, Change::Set(_) | Change::Remove) && edit.name.eq_ignore_ascii_case(name)
         };
@@ -135,19 +179,28 @@ impl<'r> Edits<'r> {
     }
 
     /// Notes a change, if it is one that may be asked for: framing and what concerns one connection is the gate's.
-    fn push(&mut self, name: Cow<'r, str>, change: Change<'r>) {
+    fn push(&mut self, name: FieldName<'r>, change: Change<'r>) {
         let value = match &change {
             Change::Set(FieldValue::Text(text))
             | Change::SetIfAbsent(FieldValue::Text(text))
             | Change::Add(FieldValue::Text(text)) => text.as_bytes(),
             _ => b"",
         };
-        if is_of_the_gate(&name) || write::check_field(&name, value).is_err() {
+        let FieldName { text: name, is_allowed } = name;
+        if !is_allowed || !write::is_value(value) {
             tracing::debug!(field = %name, "a plugin may not change this field, or not to this value");
             return;
         }
+        if matches!(change, Change::Set(_) | Change::Remove) {
+            self.taken |= bit_of(&name);
+        }
         self.list.push(Edit { name, change });
     }
+}
+
+/// One of 64 bits, by the length of a name.
+fn bit_of(name: &str) -> u64 {
+    1 << (name.len() % 64)
 }
 
 /// All changes of the head that goes to the client: a later one beats an earlier one.

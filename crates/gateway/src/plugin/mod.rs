@@ -29,7 +29,7 @@ mod template;
 pub use answer::Answer;
 pub use compile::{Build, Shared};
 pub use context::{AnswerContext, Context};
-pub use edits::{Edits, FieldValue};
+pub use edits::{Edits, FieldName, FieldValue};
 pub(crate) use meta::configured;
 pub(crate) use plan::{Configured, Plan};
 pub(crate) use run::{Run, answer_phase, before_claim, log_phase};
