@@ -6,7 +6,7 @@ use crate::plugin;
 use crate::request::Request;
 use crate::worker::Worker;
 use http1::Framing;
-use model::record::{Answerer, Ending, Lane, RequestRecord};
+use model::record::{Ending, RequestRecord};
 use std::time::Instant;
 use telemetry::cell::{Cell, Ended};
 use telemetry::samples::Samples;
@@ -132,14 +132,14 @@ pub(crate) fn record(
     }
     let key = series.key();
     let node = claim.and_then(|claim| claim.target.nodes.get(facts.node?));
-    let path = String::from_utf8_lossy(request.path());
+    let path = request.logged_path();
     let query = request.logged_query();
     let record = RequestRecord {
         at_us: worker.anchor.get().unix_us_of(facts.began),
         route: &key.route,
         service: &key.service,
-        answerer: if claim.is_some() { key.answerer } else { Answerer::Gate },
-        lane: claim.map_or(Lane::Share, |_| key.lane),
+        answerer: key.answerer,
+        lane: key.lane,
         epoch: key.epoch,
         ending: facts.ending,
         status: facts.status,
@@ -151,7 +151,7 @@ pub(crate) fn record(
         host: request.host(),
         path: &path,
         query: &query,
-        client: request.client_ip(),
+        client: request.client_text(),
         consumer: request.consumer_name().unwrap_or_default(),
         total_us,
         upstream_us: facts.upstream_us,
@@ -162,7 +162,7 @@ pub(crate) fn record(
         worker.failures.keep(worker.thread, &record);
     }
     if let Some(log) = log.as_mut() {
-        log.line(&record);
+        log.line(&record, series.log_part());
     }
     if let Some(plugins) = plugins {
         plugins(&record);

@@ -173,10 +173,20 @@ impl<'a> Request<'a> {
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
+    /// The path as text.
+    pub(crate) fn logged_path(&self) -> Cow<'_, str> {
+        match &self.path {
+            // Mostly it is as it came, and that is text already.
+            Ok(Cow::Borrowed(_)) | Err(_) => self.head.path().into(),
+            Ok(Cow::Owned(path)) => String::from_utf8_lossy(path),
+        }
+    }
+
     /// The query as it may be logged: without what a plugin says is a secret.
     pub(crate) fn logged_query(&self) -> Cow<'a, str> {
         let query = self.query.unwrap_or_default();
-        let Some(secret) = self.run.as_ref().and_then(|run| run.secret_argument()) else {
+        let secret = self.run.as_ref().and_then(|run| run.secret_argument());
+        let Some(secret) = secret.filter(|_| !query.is_empty()) else {
             return query.into();
         };
         let shown = |pair: &'a str| match pair.split_once('=') {

@@ -126,8 +126,8 @@ pub struct RequestRecord<'a> {
     pub path: &'a str,
     /// The query as it came, without `?`; the access log masks its values.
     pub query: &'a str,
-    /// Address of the client.
-    pub client: std::net::IpAddr,
+    /// Address of the client, as text that needs no escaping.
+    pub client: &'a str,
     /// Name of the consumer that sent it; empty if that is not known.
     pub consumer: &'a str,
     /// From the first byte of the head to the last byte of the answer, microseconds.

@@ -4,6 +4,8 @@
 //! ([`LogBuffer::flush`]). It never waits: if the writer cannot keep up, lines are dropped and counted in
 //! [`crate::totals::TotalsSnapshot::log_lines_dropped`]. Written buffers come back to be filled again.
 
+pub use crate::log_line::SeriesPart;
+
 use crate::log_line::{CachedSecond, write_line};
 use crate::log_writer::{Batch, Writer};
 use crate::totals::Totals;
@@ -142,9 +144,9 @@ impl LogBuffer {
         }
     }
 
-    /// Appends the line of one request; hands the buffer over once it holds [`BUFFER_BYTES`].
-    pub fn line(&mut self, record: &RequestRecord<'_>) {
-        write_line(record, &mut self.second, &mut self.bytes);
+    /// Appends the line of one request of a series; hands the buffer over once it holds [`BUFFER_BYTES`].
+    pub fn line(&mut self, record: &RequestRecord<'_>, series: &SeriesPart) {
+        write_line(record, series, &mut self.second, &mut self.bytes);
         self.lines += 1;
         if self.bytes.len() >= BUFFER_BYTES {
             self.flush();

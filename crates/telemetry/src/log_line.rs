@@ -1,18 +1,12 @@
 //! One line of the access log: a request record as JSON, written by hand into a buffer that is already there.
 //!
 //! No allocation and no formatting machinery: this runs once per request on its thread. Headers are never logged,
-//! and query values with the name of a secret are masked ([`crate::masking`]).
+//! and query values with the name of a secret are masked ([`crate::masking`]). What all lines of a series have in common
+//! is put together once ([`SeriesPart`]).
 
 use crate::masking::{MASK, is_secret};
+use crate::series::SeriesKey;
 use model::record::RequestRecord;
-use std::net::IpAddr;
-
-/// The name of a field and what stands around it, put together when this is compiled.
-macro_rules! key {
-    ($name:literal) => {
-        concat!(",\"", $name, "\":").as_bytes()
-    };
-}
 
 /// Longest value of a text field, in bytes as they came; what follows is replaced by `…`.
 pub(crate) const MAX_FIELD_BYTES: usize = 4_096;
@@ -49,60 +43,83 @@ impl CachedSecond {
     }
 }
 
-/// Appends the record as one line, with its newline.
-pub(crate) fn write_line(record: &RequestRecord<'_>, clock: &mut CachedSecond, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"time\":\"");
-    clock.write(record.at_us, out);
-    out.push(b'"');
-    text(out, key!("route"), record.route);
-    text(out, key!("service"), record.service);
-    word(out, key!("answerer"), record.answerer.name());
-    word(out, key!("lane"), record.lane.name());
-    number(out, key!("epoch"), record.epoch);
-    number(out, key!("status"), u64::from(record.status));
-    text(out, key!("upstream"), record.upstream);
-    number(out, key!("upstream_status"), u64::from(record.upstream_status));
-    number(out, key!("tries"), u64::from(record.tries));
-    word(out, key!("protocol"), record.protocol);
-    text(out, key!("method"), record.method);
-    text(out, key!("host"), record.host);
-    text(out, key!("path"), record.path);
-    query(out, key!("query"), record.query);
-    address(out, key!("client"), record.client);
-    if !record.consumer.is_empty() {
-        text(out, key!("consumer"), record.consumer);
+/// What all lines of a series have in common, between the time and the status.
+#[derive(Debug)]
+pub struct SeriesPart(Box<[u8]>);
+
+impl SeriesPart {
+    pub(crate) fn new(key: &SeriesKey) -> SeriesPart {
+        let mut out = b"\",\"route\":\"".to_vec();
+        text(&mut out, &key.route);
+        out.extend_from_slice(b"\",\"service\":\"");
+        text(&mut out, &key.service);
+        out.extend_from_slice(b"\",\"answerer\":\"");
+        out.extend_from_slice(key.answerer.name().as_bytes());
+        out.extend_from_slice(b"\",\"lane\":\"");
+        out.extend_from_slice(key.lane.name().as_bytes());
+        out.extend_from_slice(b"\",\"epoch\":");
+        number(&mut out, key.epoch);
+        out.extend_from_slice(b",\"status\":");
+        SeriesPart(out.into())
     }
-    number(out, key!("total_us"), record.total_us);
-    number(out, key!("upstream_us"), record.upstream_us);
-    number(out, key!("request_bytes"), record.request_bytes);
-    number(out, key!("response_bytes"), record.response_bytes);
-    word(out, key!("ending"), record.ending.name());
-    out.extend_from_slice(b"}\n");
 }
 
-fn number(out: &mut Vec<u8>, key: &[u8], value: u64) {
-    out.extend_from_slice(key);
+/// Appends the record of a request of this series as one line, with its newline.
+pub(crate) fn write_line(
+    record: &RequestRecord<'_>,
+    series: &SeriesPart,
+    clock: &mut CachedSecond,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(b"{\"time\":\"");
+    clock.write(record.at_us, out);
+    out.extend_from_slice(&series.0);
+    number(out, u64::from(record.status));
+    out.extend_from_slice(b",\"upstream\":\"");
+    text(out, record.upstream);
+    out.extend_from_slice(b"\",\"upstream_status\":");
+    number(out, u64::from(record.upstream_status));
+    out.extend_from_slice(b",\"tries\":");
+    number(out, u64::from(record.tries));
+    out.extend_from_slice(b",\"protocol\":\"");
+    out.extend_from_slice(record.protocol.as_bytes());
+    out.extend_from_slice(b"\",\"method\":\"");
+    text(out, record.method);
+    out.extend_from_slice(b"\",\"host\":\"");
+    text(out, record.host);
+    out.extend_from_slice(b"\",\"path\":\"");
+    text(out, record.path);
+    out.extend_from_slice(b"\",\"query\":\"");
+    query(out, record.query);
+    out.extend_from_slice(b"\",\"client\":\"");
+    text(out, record.client);
+    if !record.consumer.is_empty() {
+        out.extend_from_slice(b"\",\"consumer\":\"");
+        text(out, record.consumer);
+    }
+    out.extend_from_slice(b"\",\"total_us\":");
+    number(out, record.total_us);
+    out.extend_from_slice(b",\"upstream_us\":");
+    number(out, record.upstream_us);
+    out.extend_from_slice(b",\"request_bytes\":");
+    number(out, record.request_bytes);
+    out.extend_from_slice(b",\"response_bytes\":");
+    number(out, record.response_bytes);
+    out.extend_from_slice(b",\"ending\":\"");
+    out.extend_from_slice(record.ending.name().as_bytes());
+    out.extend_from_slice(b"\"}\n");
+}
+
+fn number(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// A value of our own that needs no escaping.
-fn word(out: &mut Vec<u8>, key: &[u8], value: &str) {
-    out.extend_from_slice(key);
-    out.push(b'"');
-    out.extend_from_slice(value.as_bytes());
-    out.push(b'"');
-}
-
-fn text(out: &mut Vec<u8>, key: &[u8], value: &str) {
-    out.extend_from_slice(key);
-    out.push(b'"');
+fn text(out: &mut Vec<u8>, value: &str) {
     escape(out, shortened(value));
     end_of_text(out, value);
 }
 
-fn query(out: &mut Vec<u8>, key: &[u8], value: &str) {
-    out.extend_from_slice(key);
-    out.push(b'"');
+fn query(out: &mut Vec<u8>, value: &str) {
     for pair in shortened(value).split_inclusive(['&', ';']) {
         match pair.split_once('=') {
             Some((name, secret)) if is_secret(name) => {
@@ -123,24 +140,35 @@ fn end_of_text(out: &mut Vec<u8>, value: &str) {
     if value.len() > MAX_FIELD_BYTES {
         out.extend_from_slice("…".as_bytes());
     }
-    out.push(b'"');
 }
 
 fn shortened(value: &str) -> &str {
+    if value.len() <= MAX_FIELD_BYTES {
+        return value;
+    }
     let end = (0..=MAX_FIELD_BYTES.min(value.len())).rev().find(|&end| value.is_char_boundary(end));
     value.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
+/// The bytes that a JSON string must not hold as they are, and DEL.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        special[byte] = true;
+        byte += 1;
+    }
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special[0x7f] = true;
+    special
+};
+
 /// Appends the inside of a JSON string (RFC 8259 §7): runs of plain bytes are copied whole.
 fn escape(out: &mut Vec<u8>, value: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\' || byte == 0x7f;
     let mut rest = value.as_bytes();
-    // Without a way out of the loop it is done on many bytes at once; and nearly always there is none.
-    if !rest.iter().fold(false, |found, byte| found | is_special(*byte)) {
-        return out.extend_from_slice(rest);
-    }
-    while let Some(at) = rest.iter().position(|byte| is_special(*byte)) {
+    while let Some(at) = rest.iter().position(|byte| SPECIAL[usize::from(*byte)]) {
         let (plain, special) = rest.split_at(at);
         out.extend_from_slice(plain);
         let [byte, after @ ..] = special else { break };
@@ -157,23 +185,5 @@ fn escape(out: &mut Vec<u8>, value: &str) {
     out.extend_from_slice(rest);
 }
 
-fn address(out: &mut Vec<u8>, key: &[u8], client: IpAddr) {
-    use std::io::Write as _;
-    out.extend_from_slice(key);
-    out.push(b'"');
-    match client.to_canonical() {
-        IpAddr::V4(client) => {
-            for (at, part) in client.octets().into_iter().enumerate() {
-                if at > 0 {
-                    out.push(b'.');
-                }
-                out.extend_from_slice(itoa::Buffer::new().format(part).as_bytes());
-            }
-        }
-        // Writing to a `Vec` cannot fail, and this `Display` allocates nothing.
-        IpAddr::V6(client) => _ = write!(out, "{client}"),
-    }
-    out.push(b'"');
-}
 #[cfg(test)]
 mod tests;

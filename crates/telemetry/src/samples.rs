@@ -112,7 +112,6 @@ fn cut(text: &str) -> &str {
 mod tests {
     use super::*;
     use model::record::Lane;
-    use std::net::IpAddr;
 
     fn record<'a>(at_us: i64, status: u16, ending: Ending) -> RequestRecord<'a> {
         RequestRecord {
@@ -132,7 +131,7 @@ mod tests {
             host: "h",
             path: "/p",
             query: "a=1&token=secret",
-            client: IpAddr::from([127, 0, 0, 1]),
+            client: "127.0.0.1",
             consumer: "",
             total_us: 1,
             upstream_us: 1,

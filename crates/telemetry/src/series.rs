@@ -6,11 +6,12 @@
 
 use crate::cell::Cell;
 use crate::counts::Counts;
+use crate::log_line::SeriesPart;
 use model::record::{Answerer, Lane};
 use model::resource::Revision;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Epochs of one route, answerer and lane that are kept apart. Further ones become one series of epoch 0, oldest
 /// first.
@@ -91,18 +92,27 @@ pub fn sum_of(snapshot: &[SeriesCounts], wanted: impl Fn(&SeriesKey) -> bool) ->
 #[derive(Debug)]
 pub struct Series {
     key: SeriesKey,
+    /// Made for the first line: most series of a large table never get one.
+    log_part: OnceLock<SeriesPart>,
     cells: Box<[Cell]>,
 }
 
 impl Series {
     fn new(key: SeriesKey, threads: usize) -> Self {
-        Series { key, cells: std::iter::repeat_with(Cell::default).take(threads).collect() }
+        let log_part = OnceLock::new();
+        Series { key, log_part, cells: std::iter::repeat_with(Cell::default).take(threads).collect() }
     }
 
     /// What this series counts.
     #[must_use]
     pub fn key(&self) -> &SeriesKey {
         &self.key
+    }
+
+    /// What all its lines in the access log have in common.
+    #[must_use]
+    pub fn log_part(&self) -> &SeriesPart {
+        self.log_part.get_or_init(|| SeriesPart::new(&self.key))
     }
 
     /// The cell of a request thread, which alone may write to it.
