@@ -54,7 +54,7 @@ impl Buffer {
 
     /// Gives the memory back if nothing is in it.
     fn let_go(&mut self) {
-        if self.is_empty() {
+        if self.is_empty() && !self.bytes.is_empty() {
             (self.start, self.end) = (0, 0);
             self.pool.give(std::mem::take(&mut self.bytes));
         }
@@ -120,8 +120,11 @@ impl Buffers {
     }
 
     fn give(&self, bytes: Box<[u8]>) {
+        if bytes.is_empty() {
+            return;
+        }
         let mut free = self.free.borrow_mut();
-        if !bytes.is_empty() && free.len() < MAX_FREE {
+        if free.len() < MAX_FREE {
             free.push(bytes);
         }
     }

@@ -54,9 +54,12 @@ pub(super) async fn answer_head(
     let mut side = RequestSide::Going;
     let mut pace = Pace::new(&worker.settings, worker.timers.now());
     poll_fn(|cx| {
-        poll_request(cx, client, sides, &mut side)?;
+        move_request(cx, client, sides, &mut side)?;
         if let Poll::Ready(result) = poll_head(cx, worker, sides, answer) {
             return Poll::Ready(result);
+        }
+        if sides.request.is_done() && client.io.poll_left(cx, &mut client.input) {
+            return Poll::Ready(Err(Failure::ClientLeft.into()));
         }
         if is_drained(cx, call) {
             return Poll::Ready(Err(Failure::Drained.into()));
@@ -92,31 +95,26 @@ fn is_drained(cx: &Context<'_>, call: Option<&Stream>) -> bool {
     call.is_some_and(|call| call.deadline.poll_elapsed(cx).is_ready())
 }
 
-/// Moves the request. Once it is done, watches whether the client stays.
-fn poll_request(
+/// Moves the request.
+fn move_request(
     cx: &mut Context<'_>,
     client: &mut Client,
     sides: &mut Sides,
     side: &mut RequestSide,
 ) -> Result<(), TryError> {
     let Sides { upstream, request, .. } = sides;
-    if matches!(side, RequestSide::Refused) {
+    if request.is_done() || matches!(side, RequestSide::Refused) {
         return Ok(());
     }
-    if !request.is_done() {
-        let polled = request.poll(cx, &mut client.input, &mut client.io, &mut upstream.io);
-        match polled {
-            Poll::Pending | Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(LegError::Source)) => return Err(Failure::ClientLeft.into()),
-            Poll::Ready(Err(LegError::Framing(error))) => return Err(Refusal::Body(error).into()),
-            Poll::Ready(Err(LegError::TooLarge)) => return Err(Refusal::BodyTooLarge.into()),
-            Poll::Ready(Err(LegError::Sink)) => *side = RequestSide::Refused,
+    match request.poll(cx, &mut client.input, &mut client.io, &mut upstream.io) {
+        Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
+        Poll::Ready(Err(LegError::Source)) => Err(Failure::ClientLeft.into()),
+        Poll::Ready(Err(LegError::Framing(error))) => Err(Refusal::Body(error).into()),
+        Poll::Ready(Err(LegError::TooLarge)) => Err(Refusal::BodyTooLarge.into()),
+        Poll::Ready(Err(LegError::Sink)) => {
+            *side = RequestSide::Refused;
+            Ok(())
         }
-    }
-    if request.is_done() && client.io.poll_left(cx, &mut client.input) {
-        Err(Failure::ClientLeft.into())
-    } else {
-        Ok(())
     }
 }
 
@@ -199,7 +197,7 @@ pub(super) async fn answer_body(
     let mut pace = Pace::new(&worker.settings, worker.timers.now());
     poll_fn(|cx| {
         // The answer has begun: a client that breaks off its body, or its framing, gets no other.
-        if !sides.request.is_done() && poll_request(cx, client, sides, &mut side).is_err() {
+        if move_request(cx, client, sides, &mut side).is_err() {
             return Poll::Ready(Err(Failure::ClientLeft.into()));
         }
         match answer.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io) {
