@@ -8,6 +8,7 @@
 //! nothing right must not go on failing users until the sample is large. Nothing less fires early, however sure it
 //! may look: with one success among them the rest of the sample could still hold the limit.
 
+use crate::figures::{milliseconds, percent};
 use serde::{Deserialize, Serialize};
 
 /// Requests after which a version that failed every one of them is given up, if that is less than the minimum.
@@ -132,21 +133,6 @@ fn seen(observed: &Observed) -> String {
         Some(p99) => format!("{failures} ({rate}), p99 {}", milliseconds(p99)),
         None => format!("{failures} ({rate})"),
     }
-}
-
-/// `30.8 %`, `0.25 %`, `5 %`: as many digits as help a person.
-fn percent(rate: f64) -> String {
-    let percent = rate * 100.0;
-    format!("{} %", trimmed(percent, if percent < 10.0 { 2 } else { 1 }))
-}
-
-fn milliseconds(value: f64) -> String {
-    format!("{} ms", trimmed(value, if value < 100.0 { 1 } else { 0 }))
-}
-
-fn trimmed(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 #[cfg(test)]

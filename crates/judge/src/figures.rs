@@ -1,0 +1,22 @@
+//! Numbers as people read them.
+
+/// `30.8 %`, `0.25 %`, `5 %`: as many digits as help a person.
+pub(crate) fn percent(rate: f64) -> String {
+    let percent = rate * 100.0;
+    let digits = match percent {
+        small if small >= 10.0 => 1,
+        small if small >= 0.095 || small == 0.0 => 2,
+        _ => 4,
+    };
+    format!("{} %", trimmed(percent, digits))
+}
+
+/// `12.5 ms`, `1200 ms`.
+pub(crate) fn milliseconds(value: f64) -> String {
+    format!("{} ms", trimmed(value, if value < 100.0 { 1 } else { 0 }))
+}
+
+fn trimmed(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}

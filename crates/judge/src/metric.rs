@@ -1,0 +1,73 @@
+//! What is compared: each metric is a yes or no about a unit, so that one kind of evidence serves all of them.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One question about every unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Metric {
+    /// It failed in any of the ways below: 5xx, answered by the gate because the colour failed, cut short.
+    Failures,
+    /// The colour answered 5xx.
+    ServerErrors,
+    /// The gate answered for the colour (502, 504, ...).
+    GateErrors,
+    /// The colour did not answer in time.
+    Timeouts,
+    /// The answer began and broke off.
+    Resets,
+    /// A check of the business said no: a response header, or a field of a JSON answer.
+    Business {
+        /// Name of the check.
+        check: String,
+    },
+    /// A whole answer took longer than a quantile of Blue's that was frozen before Green got traffic.
+    Slower {
+        /// Which quantile, percent: 50, 90, 99.
+        percentile: u8,
+        /// Its value when it was frozen, microseconds. Any value is right, it only may not change any more.
+        threshold_us: u64,
+    },
+}
+
+impl Metric {
+    /// Which part of the budget it gets, relative to the others: most where users are hurt most.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        match self {
+            Metric::Failures => 4.0,
+            Metric::Business { .. } => 2.0,
+            _ => 1.0,
+        }
+    }
+
+    /// How much higher a rate of Green must have been to be found, for a pass, 0 to 1. A median that is exceeded by
+    /// 60 % instead of 50 % hurts less than failures at 10 %, and takes many more requests to be seen.
+    #[must_use]
+    pub fn sensitivity(&self) -> f64 {
+        match self {
+            Metric::Slower { percentile: 0..=74, .. } => 0.25,
+            Metric::Slower { percentile: 75..=94, .. } => 0.15,
+            _ => 0.05,
+        }
+    }
+}
+
+/// The word in the tree and the report: `failures`, `slower than 12.5 ms (p99 of blue)`.
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Metric::Failures => f.write_str("failures"),
+            Metric::ServerErrors => f.write_str("server errors"),
+            Metric::GateErrors => f.write_str("gate errors"),
+            Metric::Timeouts => f.write_str("timeouts"),
+            Metric::Resets => f.write_str("answers cut short"),
+            Metric::Business { check } => write!(f, "failed check {check}"),
+            Metric::Slower { percentile, threshold_us } => {
+                let threshold = crate::figures::milliseconds(*threshold_us as f64 / 1_000.0);
+                write!(f, "slower than {threshold} (the p{percentile} of before)")
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A watch: one comparison that is being looked at, from cumulative counters to the moment it crosses its bound.
+//!
+//! Whoever holds the counters calls [`Watch::observe`] as often as it likes. The watch cuts what came into windows of
+//! enough units of both colours, adds them to its evidence, and keeps the first crossing for good: evidence that fades
+//! later takes nothing back. Nothing is allocated.
+
+use crate::bound::Bound;
+use crate::evidence::Evidence;
+use crate::tally::Tally;
+use serde::{Deserialize, Serialize};
+
+/// The moment at which the evidence reached its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Crossing {
+    /// When, as the caller said: milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// The e-value then.
+    pub e_value: f64,
+    /// What it had to reach: 1/α.
+    pub threshold: f64,
+    /// Blue, as compared until then.
+    pub blue: Tally,
+    /// Green, as compared until then.
+    pub green: Tally,
+}
+
+/// One comparison under way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    bound: Bound,
+    evidence: Evidence,
+    crossing: Option<Crossing>,
+    stratum: Option<u64>,
+    /// The counters where the last window ended: Blue, Green.
+    counted: [Tally; 2],
+    /// The counters at the last look.
+    latest: [Tally; 2],
+}
+
+impl Watch {
+    /// A watch that has seen nothing.
+    #[must_use]
+    pub fn armed(bound: Bound) -> Watch {
+        let nothing = [Tally::default(); 2];
+        let (evidence, crossing) = (Evidence::default(), None);
+        Watch { bound, evidence, crossing, stratum: None, counted: nothing, latest: nothing }
+    }
+
+    /// Looks at cumulative counters of both colours. From the first crossing on every look returns it.
+    ///
+    /// `stratum` says what the counters count: within one, the shares of the colours were not changed (the epoch of a
+    /// split is one). In a new stratum they begin at 0. Counters that go backwards are other counters; what they say
+    /// now is where they begin.
+    pub fn observe(&mut self, at_ms: i64, stratum: u64, blue: Tally, green: Tally) -> Option<Crossing> {
+        let now = [blue, green];
+        if self.stratum != Some(stratum) {
+            self.close_window(at_ms, 1);
+            (self.stratum, self.counted) = (Some(stratum), [Tally::default(); 2]);
+        } else if now.iter().zip(self.latest).any(|(now, before)| now.since(before).is_none()) {
+            self.close_window(at_ms, 1);
+            self.counted = now;
+        }
+        self.latest = now;
+        self.close_window(at_ms, self.bound.min_units());
+        self.crossing
+    }
+
+    /// Ends the window if both colours have enough units in it.
+    fn close_window(&mut self, at_ms: i64, min_units: u64) {
+        let [blue_then, green_then] = self.counted;
+        let [blue, green] = self.latest;
+        let (Some(blue), Some(green)) = (blue.since(blue_then), green.since(green_then)) else { return };
+        if blue.units.min(green.units) < min_units {
+            return;
+        }
+        self.counted = self.latest;
+        self.evidence.add(&self.bound, blue, green);
+        if self.crossing.is_none() && self.evidence.reaches(&self.bound) {
+            self.crossing = Some(Crossing {
+                at_ms,
+                e_value: self.evidence.e_value(),
+                threshold: self.bound.threshold(),
+                blue: self.evidence.blue(),
+                green: self.evidence.green(),
+            });
+        }
+    }
+
+    /// The first crossing.
+    #[must_use]
+    pub fn crossing(&self) -> Option<Crossing> {
+        self.crossing
+    }
+
+    /// What was found so far; to be added to that of other gateways.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// What it was armed with.
+    #[must_use]
+    pub fn bound(&self) -> &Bound {
+        &self.bound
+    }
+}
+
+#[cfg(test)]
+mod tests;
