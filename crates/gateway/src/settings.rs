@@ -80,9 +80,10 @@ pub struct Settings {
     pub replay_bytes: usize,
     /// Bounds of HTTP/2 towards upstreams.
     pub upstream_http2: UpstreamHttp2,
-    /// From the first byte of a TLS handshake to its last; then the connection is closed.
+    /// From a TLS client's connection to the end of its handshake; then the connection is closed.
     pub handshake_timeout_ms: u64,
-    /// TLS handshakes under way over all threads, which share them equally; beyond it a connection is closed.
+    /// TLS handshakes under way over all threads, which share them equally, each from the first byte of the client's hello;
+    /// beyond it the oldest is ended if it has taken a tenth of its time, else the newest.
     pub max_handshakes: usize,
     /// The name that stands for TLS clients that name no host, or one that no SSL resource is for; without it they are
     /// refused.

@@ -59,11 +59,7 @@ impl Timers {
         for (_, slot) in self.slots.borrow().iter() {
             let due = slot.due.get();
             if due != 0 && due <= now {
-                slot.due.set(0);
-                slot.fired.set(true);
-                if let Some(waker) = &*slot.waker.borrow() {
-                    waker.wake_by_ref();
-                }
+                slot.fire();
             }
         }
     }
@@ -80,6 +76,16 @@ impl Timers {
     /// The number of the current tick.
     pub(crate) fn now(&self) -> u64 {
         self.now.get()
+    }
+}
+
+impl Slot {
+    fn fire(&self) {
+        self.due.set(0);
+        self.fired.set(true);
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
     }
 }
 
@@ -156,6 +162,11 @@ impl Timer {
     /// Does not fire any more.
     pub(crate) fn disarm(&self) {
         self.arm(0);
+    }
+
+    /// Fires now.
+    pub(crate) fn fire(&self) {
+        self.slot.fire();
     }
 
     /// Whether the deadline has passed; otherwise wakes the task when it does.

@@ -3,11 +3,10 @@
 use super::profile::HTTP2;
 use super::{Profile, Session};
 use crate::request::Connection;
-use crate::timer::Timer;
 use crate::worker::Worker;
 use rustls::server::Acceptor;
-use std::cell::Cell;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -31,13 +30,16 @@ pub(crate) async fn accept(
     socket: TcpStream,
     connection: &mut Connection,
 ) -> Option<Accepted> {
-    let Some(_counted) = worker.handshakes.begin() else {
-        worker.totals().handshake_failed();
-        return None;
-    };
-    let timer: Timer = worker.timers.timer();
+    let timer = Rc::new(worker.timers.timer());
     timer.arm(worker.settings.handshake_timeout_ms);
-    match timer.within(handshake(worker, socket)).await {
+    let handshake = async {
+        // Until it says something it is like any idle connection: nothing is counted, and nothing is held for it.
+        socket.peek(&mut [0]).await?;
+        let counted = worker.handshakes.begin(&timer, worker.timers.now());
+        let _counted = counted.ok_or_else(|| io::Error::other("too many handshakes are under way"))?;
+        handshake(worker, socket).await
+    };
+    match timer.within(handshake).await {
         Ok(Ok((stream, profile))) => {
             worker.totals().handshake_done();
             let tls = stream.get_ref().1;
@@ -51,7 +53,7 @@ pub(crate) async fn accept(
             None
         }
         Err(_) => {
-            tracing::debug!(client = %connection.peer, "TLS handshake took too long");
+            tracing::debug!(client = %connection.peer, "TLS handshake took too long, or for so long that it made room");
             worker.totals().handshake_failed();
             None
         }
@@ -75,35 +77,4 @@ async fn refuse_name(mut start: StartHandshake<TcpStream>) -> io::Error {
     let _ = start.io.write_all(&UNRECOGNIZED_NAME).await;
     let _ = start.io.shutdown().await;
     io::Error::new(io::ErrorKind::NotFound, "no SSL resource is for the name")
-}
-
-/// How many handshakes of a thread are under way.
-#[derive(Debug)]
-pub(crate) struct Handshakes {
-    open: Cell<usize>,
-    most: usize,
-}
-
-impl Handshakes {
-    /// At most `most` at a time.
-    pub(crate) fn new(most: usize) -> Handshakes {
-        Handshakes { open: Cell::new(0), most }
-    }
-
-    /// Counts one while what is returned lives; `None` if there are too many.
-    fn begin(&self) -> Option<Counted<'_>> {
-        if self.open.get() >= self.most {
-            return None;
-        }
-        self.open.set(self.open.get() + 1);
-        Some(Counted(self))
-    }
-}
-
-struct Counted<'a>(&'a Handshakes);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-    }
 }

@@ -10,13 +10,15 @@ mod accept;
 mod certificates;
 mod client_auth;
 mod der;
+mod handshakes;
 mod names;
 mod profile;
 mod session;
 mod x509;
 
-pub(crate) use accept::{Handshakes, accept};
+pub(crate) use accept::accept;
 pub(crate) use certificates::{PemError, certified};
+pub(crate) use handshakes::Handshakes;
 pub(crate) use names::Names;
 pub(crate) use profile::Profile;
 pub(crate) use session::Session;

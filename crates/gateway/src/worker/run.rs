@@ -84,7 +84,10 @@ fn worker(start: Start) -> (Rc<Worker>, Vec<Bound>, mpsc::UnboundedReceiver<Mess
         draining: Cell::new(false),
         closing: Cell::new(false),
         anchor: Cell::new(Anchor::read()),
-        handshakes: Handshakes::new(start.settings.max_handshakes.div_ceil(start.settings.threads.max(1))),
+        handshakes: Handshakes::new(
+            part_of(start.settings.max_handshakes, start.settings.threads),
+            start.settings.handshake_timeout_ms,
+        ),
         settings: start.settings,
     };
     (Rc::new(worker), start.listeners, start.mailbox)

@@ -1,6 +1,6 @@
 //! The frames of RFC 9113, sections 3 to 8, and HPACK (RFC 7541), in the order of their rules.
 
-use super::super::support::Gate;
+use super::super::support::{self, Gate};
 use testkit::frames::{
     ACK, COMPRESSION_ERROR, CONTINUATION, DATA, END_HEADERS, END_STREAM, End, FLOW_CONTROL_ERROR,
     FRAME_SIZE_ERROR, Frames, GOAWAY, HEADERS, INTERNAL_ERROR, PADDED, PING, PRIORITY, PROTOCOL_ERROR,
@@ -369,6 +369,29 @@ async fn section_6_9_content_beyond_the_window_is_an_error() {
         matches!(end, End::Reset(FLOW_CONTROL_ERROR) | End::Closed(Some(FLOW_CONTROL_ERROR) | None)),
         "{end:?}"
     );
+}
+
+#[tokio::test]
+async fn section_6_9_content_beyond_the_window_of_the_connection_is_an_error() {
+    let upstream = Upstream::start("blue").await;
+    upstream.behave(Behaviour::Held);
+    let settings = gateway::Settings {
+        http2_stream_window_bytes: 64 << 20,
+        http2_connection_window_bytes: 65_535,
+        ..support::settings()
+    };
+    let resources = [
+        support::upstream("u", &[upstream.address()]),
+        support::route(&serde_json::json!({"upstream_id": "u"})),
+    ];
+    let gate = Gate::with(settings, &resources).await;
+    let mut client = Frames::connect(gate.address()).await;
+    client.send([post(1), post(3)].concat()).await;
+    for _ in 0..1_000 {
+        client.send([frame(DATA, 0, 1, &[0; 16_000]), frame(DATA, 0, 3, &[0; 16_000])].concat()).await;
+    }
+    let end = client.end_of(1).await;
+    assert!(matches!(end, End::Closed(Some(FLOW_CONTROL_ERROR) | None)), "{end:?}");
 }
 
 #[tokio::test]

@@ -45,27 +45,69 @@ async fn a_handshake_that_takes_too_long_is_ended() {
 }
 
 #[tokio::test]
+async fn connections_that_say_nothing_keep_nobody_from_a_handshake() {
+    let authority = Authority::new("root");
+    let settings = Settings { max_handshakes: 2, handshake_timeout_ms: 600_000, ..tls_settings() };
+    let world = World::with(settings, &[authority.server(&["a.test"]).ssl("a", &["a.test"])]).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(RawClient::connect(world.gate.address()).await);
+    }
+    let mut open = Manner::trusting(&authority).connect(&world, "a.test").await.unwrap();
+    assert_eq!(open.ask("a.test", "/").await.unwrap().status, 200);
+    assert_eq!(world.gate.gateway.totals().snapshot().connections_open, 21);
+}
+
+/// So many connections that have begun a hello and do not go on.
+async fn begin_hellos(world: &World, count: usize) -> Vec<RawClient> {
+    let open = || world.gate.gateway.totals().snapshot().connections_open;
+    let before = open();
+    let mut begun = Vec::new();
+    for _ in 0..count {
+        let mut half = RawClient::connect(world.gate.address()).await;
+        half.send([22, 3, 1]).await;
+        begun.push(half);
+    }
+    testkit::clock::eventually("their connections", async || open() == before + count as u64).await;
+    begun
+}
+
+#[tokio::test]
+async fn clients_that_stop_in_their_hello_make_room_one_by_one() {
+    let authority = Authority::new("root");
+    let settings = Settings { max_handshakes: 3, handshake_timeout_ms: 10_000, ..tls_settings() };
+    let world = World::with(settings, &[authority.server(&["a.test"]).ssl("a", &["a.test"])]).await;
+    let _begun = begin_hellos(&world, 3).await;
+    let client = Manner::trusting(&authority);
+    let mut open = None;
+    testkit::clock::eventually("a place", async || {
+        open = client.connect(&world, "a.test").await.ok();
+        open.is_some()
+    })
+    .await;
+    assert_eq!(open.unwrap().ask("a.test", "/").await.unwrap().status, 200);
+    testkit::clock::eventually("the end of one of them", async || {
+        world.gate.gateway.totals().snapshot().connections_open == 2
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_handshake_too_many_is_closed_and_open_connections_are_served() {
     let authority = Authority::new("root");
-    let settings = Settings { max_handshakes: 2, ..tls_settings() };
+    let settings = Settings { max_handshakes: 2, handshake_timeout_ms: 600_000, ..tls_settings() };
     let world = World::with(settings, &[authority.server(&["a.test"]).ssl("a", &["a.test"])]).await;
     let client = Manner::trusting(&authority);
     let mut open = client.connect(&world, "a.test").await.unwrap();
-    let mut waiting = Vec::new();
-    for _ in 0..2 {
-        let mut half = RawClient::connect(world.gate.address()).await;
-        half.send([22, 3, 1]).await;
-        waiting.push(half);
-    }
-    testkit::clock::eventually("three connections", async || {
-        world.gate.gateway.totals().snapshot().connections_open == 3
+    let waiting = begin_hellos(&world, 2).await;
+    testkit::clock::eventually("the end of what is too much", async || {
+        client.connect(&world, "a.test").await.is_err()
     })
     .await;
-    assert!(client.connect(&world, "a.test").await.is_err());
     assert_eq!(open.ask("a.test", "/").await.unwrap().status, 200);
     drop(waiting);
     testkit::clock::eventually("the end of the half ones", async || {
-        world.gate.gateway.totals().snapshot().handshakes_failed == 3
+        world.gate.gateway.totals().snapshot().connections_open == 1
     })
     .await;
     assert!(client.connect(&world, "a.test").await.is_ok());
