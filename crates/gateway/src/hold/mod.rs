@@ -18,9 +18,8 @@ pub(crate) use waiting::{Passed, Waiting, asked, wait};
 use crate::per_thread::PerThread;
 use model::traffic_split::HoldRule;
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU8;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use telemetry::histogram::Histogram;
 use telemetry::report::HoldReport;
@@ -43,6 +42,8 @@ pub struct Hold {
     /// What the rule says.
     pub(crate) rule: HoldRule,
     tallies: Arc<Tallies>,
+    /// It watches the tallies: it is not over on all threads yet.
+    watches: AtomicBool,
     /// Requests that wait now, and the memory that they take.
     waiting: AtomicU64,
     waiting_bytes: AtomicU64,
@@ -64,9 +65,13 @@ struct Thread {
 impl Hold {
     fn new(rule: &HoldRule, tallies: &Arc<Tallies>, threads: usize, is_over: bool) -> Hold {
         let state = if is_over { LAPSED } else { AHEAD };
+        if !is_over {
+            tallies.watch();
+        }
         Hold {
             rule: rule.clone(),
             tallies: Arc::clone(tallies),
+            watches: AtomicBool::new(!is_over),
             waiting: AtomicU64::new(0),
             waiting_bytes: AtomicU64::new(0),
             threads: PerThread::new(threads, |_| Thread { state: AtomicU8::new(state), ..Thread::default() }),
@@ -85,9 +90,16 @@ impl Hold {
             self.threads.get(thread).state.store(if lapsed { LAPSED } else { OVER }, Release);
         }
         if self.states().all(|state| state >= OVER) {
-            self.tallies.watch(false);
+            self.unwatch();
         }
         was == HOLDING
+    }
+
+    /// Once only: it is asked to end when its table goes, and again when its budget is over.
+    fn unwatch(&self) {
+        if self.watches.swap(false, AcqRel) {
+            self.tallies.unwatch();
+        }
     }
 
     fn is_holding(&self, thread: usize) -> bool {
@@ -148,6 +160,12 @@ impl Hold {
     }
 }
 
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.unwatch();
+    }
+}
+
 /// Adds to a counter that only the calling thread writes.
 fn add(counter: &AtomicU64, amount: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(amount), Relaxed);
@@ -189,7 +207,6 @@ impl Holds {
             return Arc::clone(known);
         }
         let hold = Arc::new(Hold::new(rule, tallies, self.threads, is_over));
-        tallies.watch(!is_over);
         while recent.len() >= MAX_RECENT {
             recent.pop_front();
         }
@@ -199,5 +216,49 @@ impl Holds {
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Hold>>> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::policy::HeldRequests;
+    use model::record::Answerer;
+    use std::task::{Context, Poll, Waker};
+
+    fn rule(id: &str) -> HoldRule {
+        HoldRule {
+            id: id.to_owned(),
+            requests: HeldRequests::All,
+            budget_ms: 1_000,
+            max_requests: 1,
+            max_bytes: 1,
+        }
+    }
+
+    /// Whether the end of the last request of a thread is told.
+    fn is_told(holds: &Holds, tallies: &Tallies) -> bool {
+        drop(tallies.count(Answerer::Blue, 0));
+        std::pin::pin!(holds.changed()).poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+    }
+
+    #[test]
+    fn an_old_hold_ends_no_watch_but_its_own() {
+        let holds = Holds::new(2);
+        let tallies = holds.tallies(HeldRequests::All);
+        assert!(!is_told(&holds, &tallies));
+        let old = holds.hold(&rule("old"), &tallies, false);
+        assert!((0..2).all(|thread| old.begin(thread)) && is_told(&holds, &tallies));
+        let new = holds.hold(&rule("new"), &tallies, false);
+        for thread in 0..2 {
+            assert!(old.end(thread, false) && new.begin(thread));
+        }
+        assert!(is_told(&holds, &tallies), "the old one has ended on all threads");
+        assert!((0..2).all(|thread| !old.end(thread, true)));
+        assert!(is_told(&holds, &tallies), "the old one's budget is over");
+        holds.hold(&rule("stood already"), &tallies, true);
+        assert!(is_told(&holds, &tallies));
+        assert!(new.end(0, true) && is_told(&holds, &tallies) && new.end(1, false));
+        assert!(!is_told(&holds, &tallies), "both are over");
     }
 }

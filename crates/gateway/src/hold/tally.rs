@@ -7,7 +7,7 @@ use model::policy::HeldRequests;
 use model::record::Answerer;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use tokio::sync::Notify;
 
 /// Those of one service.
@@ -17,8 +17,8 @@ pub(crate) struct Tallies {
     pub(crate) requests: HeldRequests,
     of: [Tally; 3],
     changed: Arc<Notify>,
-    /// Somebody waits to hear of the last one.
-    watched: AtomicBool,
+    /// Holds that wait to hear of the last one. While a newer one takes the place of an older one, there are two.
+    watched: AtomicUsize,
 }
 
 /// Of one answerer, on each thread.
@@ -42,7 +42,7 @@ impl Tallies {
             requests,
             of: of.map(|answerer| Tally { answerer, open: PerThread::new(threads, |_| AtomicU64::new(0)) }),
             changed: Arc::clone(changed),
-            watched: AtomicBool::new(false),
+            watched: AtomicUsize::new(0),
         }
     }
 
@@ -60,9 +60,14 @@ impl Tallies {
         Some(Counted { tallies: self, open })
     }
 
-    /// From now on, or no longer, [`super::Holds::changed`] tells when a thread has none any more.
-    pub(super) fn watch(&self, watched: bool) {
-        self.watched.store(watched, Release);
+    /// While anybody watches, [`super::Holds::changed`] tells when a thread has none any more.
+    pub(super) fn watch(&self) {
+        self.watched.fetch_add(1, Release);
+    }
+
+    /// One that watched does so no more.
+    pub(super) fn unwatch(&self) {
+        self.watched.fetch_sub(1, Release);
     }
 
     /// How many are under way, by answerer.
@@ -76,7 +81,7 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         let left = self.open.load(Relaxed).saturating_sub(1);
         self.open.store(left, Release);
-        if left == 0 && self.tallies.watched.load(Relaxed) {
+        if left == 0 && self.tallies.watched.load(Relaxed) > 0 {
             self.tallies.changed.notify_one();
         }
     }

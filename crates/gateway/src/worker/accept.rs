@@ -29,6 +29,9 @@ const COMPLAINT_MS: u64 = 60_000;
 /// Bytes of answers that the system holds for a client and has not sent yet.
 const MAX_UNSENT_BYTES: u32 = 128 * 1024;
 
+/// Connections that are taken in one go; then those that were taken have their turn, and all others of the thread.
+const MAX_AT_ONCE: usize = 64;
+
 /// Connections that a draining thread still takes from a socket's queue: no queue is longer, and where another process
 /// accepts from the same socket, it is that one's turn.
 const MAX_LATE: usize = 4_096;
@@ -55,7 +58,7 @@ impl Acceptor {
 async fn accept(worker: Rc<Worker>, acceptor: Acceptor) {
     let Acceptor { place, sockets } = acceptor;
     let Some(listener) = worker.settings.listen.get(place).copied() else { return };
-    let (mut late, mut complain_at) = (0, 0);
+    let (mut late, mut complain_at, mut taken) = (0, 0, 0_usize);
     let wakeup = worker.timers.timer();
     loop {
         // Outside the task's budget: one that is used up would look like an empty queue.
@@ -74,6 +77,10 @@ async fn accept(worker: Rc<Worker>, acceptor: Acceptor) {
                 late += usize::from(worker.draining.get());
                 if late > MAX_LATE {
                     return;
+                }
+                taken = taken.wrapping_add(1);
+                if taken.is_multiple_of(MAX_AT_ONCE) {
+                    tokio::task::yield_now().await;
                 }
             }
             Some(Err(error)) if is_of_one_connection(&error) => {}

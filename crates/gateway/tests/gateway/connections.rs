@@ -1,6 +1,13 @@
 //! Connections of clients and to upstreams: kept, pipelined, closed.
 
-use crate::support::{Gate, get};
+use crate::support::{Gate, get, route, settings};
+use gateway::plugin::{Answer, Context, Flow, Phase, Plugin, PluginKind};
+use gateway::{Gateway, Settings};
+use model::plugin::PluginInfo;
+use serde_json::json;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
+use telemetry::totals::Totals;
 use testkit::clock::eventually;
 use testkit::upstream::Upstream;
 
@@ -90,4 +97,43 @@ async fn a_part_of_the_next_request_that_comes_early_is_kept() {
         assert_eq!(client.answer(false).await.status, 200);
     }
     assert_eq!(gate.settled().await.whole[1], 4);
+}
+
+static TOTALS: OnceLock<Arc<Totals>> = OnceLock::new();
+/// How many connections had been taken when the first request was in work.
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+
+struct Looks;
+
+impl Plugin for Looks {
+    fn phases(&self) -> &'static [Phase] {
+        &[Phase::Rewrite]
+    }
+
+    fn rewrite<'r>(&'r self, _: &mut Context<'_, 'r>) -> Flow {
+        TAKEN.store(TOTALS.get().unwrap().snapshot().connections_open, SeqCst);
+        Flow::Answer(Arc::new(Answer::text(418, "seen")))
+    }
+}
+
+static LOOKS: &[PluginKind] = &[PluginKind {
+    info: PluginInfo::new("looks", 1, || json!({"type": "object"}), |_| Ok(())),
+    compile: Some(|_, _| Ok(Box::new(Looks))),
+}];
+
+#[tokio::test]
+async fn a_crowd_that_connects_does_not_keep_others_waiting() {
+    let totals = Arc::clone(TOTALS.get_or_init(|| Arc::new(Totals::new(1))));
+    let settings = Settings { plugins: LOOKS, ..settings() };
+    let gate = Gate::of(Gateway::start(settings, None, totals).unwrap());
+    // Until there is a configuration, they wait in the queue.
+    let mut first = gate.client().await;
+    first.0.send(get("/")).await;
+    let mut crowd = Vec::new();
+    for _ in 0..300 {
+        crowd.push(gate.client().await);
+    }
+    gate.apply(&[route(&json!({"plugins": {"looks": {}}, "upstream": {"nodes": {"127.0.0.1:1": 1}}}))]).await;
+    assert_eq!(first.answer(false).await.status, 418);
+    assert!(TAKEN.load(SeqCst) < 200, "{TAKEN:?} of 301 were taken before the first was served");
 }
