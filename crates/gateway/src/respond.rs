@@ -62,7 +62,7 @@ pub(crate) async fn refuse(
     }
     match &mut client.io {
         ClientIo::Http2(stream) => {
-            stream.begin(of_lines(status, &out).map_err(io::Error::other)?);
+            stream.begin(of_lines(&worker.repeats, status, &out).map_err(io::Error::other)?);
             out.clear();
         }
         _ => {

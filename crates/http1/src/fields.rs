@@ -156,7 +156,7 @@ impl Fields {
             if self.text.len() + name.len() + value.len() + overhead > max_bytes {
                 return Err(FieldError::TooLarge);
             }
-            if !syntax::is_token(name.as_bytes()) || name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            if !syntax::is_lower_token(name.as_bytes()) {
                 return Err(FieldError::InvalidName);
             }
             if !syntax::is_field_value(value) {
@@ -167,7 +167,7 @@ impl Fields {
                 return Err(FieldError::OfHttp1Connections(known));
             }
             self.present |= known.bit();
-            let name = self.add(name.as_bytes());
+            let name = self.add_text(name);
             let value = self.add(value);
             self.slots.push(Slot::name_and_value(name, value, known));
         }
@@ -197,8 +197,18 @@ impl Fields {
         self.text.len()
     }
 
+    /// Appends text and says where it lies.
+    pub(crate) fn add_text(&mut self, text: &str) -> Span {
+        let span = Span::new(self.text.len(), text.len());
+        self.text.push_str(text);
+        if !self.raw.is_empty() {
+            self.raw.extend_from_slice(text.as_bytes());
+        }
+        span
+    }
+
     /// Appends bytes and says where they lie.
-    pub(crate) fn add(&mut self, bytes: &[u8]) -> Span {
+    fn add(&mut self, bytes: &[u8]) -> Span {
         let span = Span::new(self.text.len(), bytes.len());
         match std::str::from_utf8(bytes) {
             Ok(text) if self.raw.is_empty() => self.text.push_str(text),

@@ -2,6 +2,7 @@
 
 const TOKEN: u8 = 1;
 const PATH: u8 = 2;
+const LOWER_TOKEN: u8 = 4;
 
 /// One bit for each class a byte belongs to.
 const CLASSES: [u8; 256] = {
@@ -11,6 +12,9 @@ const CLASSES: [u8; 256] = {
         let c = byte as u8;
         if c.is_ascii_alphanumeric() || in_set(c, b"!#$%&'*+-.^_`|~") {
             table[byte] |= TOKEN;
+            if !c.is_ascii_uppercase() {
+                table[byte] |= LOWER_TOKEN;
+            }
         }
         if c.is_ascii_alphanumeric() || in_set(c, b"-._~!$&'()*+,;=:@/") {
             table[byte] |= PATH;
@@ -45,6 +49,11 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_token_byte(byte))
 }
 
+/// A field name as HTTP/2 has it: a `token` without upper case (RFC 9113 section 8.2.1).
+pub(crate) fn is_lower_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&byte| class(byte) & LOWER_TOKEN != 0)
+}
+
 /// `pchar` without percent-encoding, or `/` (RFC 3986 section 3.3): what may stand in a path as it is.
 pub(crate) fn is_path_byte(byte: u8) -> bool {
     class(byte) & PATH != 0
@@ -52,12 +61,14 @@ pub(crate) fn is_path_byte(byte: u8) -> bool {
 
 /// HTAB, SP, VCHAR and obs-text: what may stand in a field value (RFC 9110 section 5.5).
 pub(crate) fn is_value_byte(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+    (byte == b'\t') | (byte >= b' ') & (byte != 0x7f)
 }
 
 /// A field value with nothing but allowed bytes and no white space around it.
 pub(crate) fn is_field_value(value: &[u8]) -> bool {
-    value.iter().all(|&byte| is_value_byte(byte)) && value.len() == trim(value).len()
+    // All of them are looked at, whatever is found: so many are at a time.
+    let is_allowed = value.iter().fold(true, |so_far, &byte| so_far & is_value_byte(byte));
+    is_allowed && !value.first().is_some_and(is_space) && !value.last().is_some_and(is_space)
 }
 
 /// What may stand in a request target: visible ASCII but for the fragment sign.

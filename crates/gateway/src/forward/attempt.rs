@@ -217,7 +217,7 @@ impl Attempt<'_> {
         headers::write_answer(&mut head, answer, body, framing, self.request, self.claim.issued.as_ref());
         let head_bytes = head.len() as u64;
         if let ClientIo::Http2(stream) = &mut client.io {
-            stream.begin(of_lines(answer.status(), &head)?);
+            stream.begin(of_lines(&self.worker.repeats, answer.status(), &head)?);
             head.clear();
         }
         let decoder = BodyDecoder::new(http2::ending(&sides.upstream.io, body), &self.worker.settings.head);
@@ -257,7 +257,7 @@ impl Attempt<'_> {
         headers::write_interim(&mut out, answer, None);
         self.facts.sent_head_bytes += out.len() as u64;
         let written = match &mut client.io {
-            ClientIo::Http2(stream) => stream.send_interim(of_lines(answer.status(), &out)?),
+            ClientIo::Http2(stream) => stream.send_interim(of_lines(&self.worker.repeats, answer.status(), &out)?),
             _ => respond::write_all(self.worker, client, &out).await,
         };
         self.worker.buffers.give_output(out);

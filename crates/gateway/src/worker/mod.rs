@@ -17,7 +17,7 @@ pub(crate) use streams::{DrainTime, Stream, Streams, Tracked};
 
 use crate::buffer::Buffers;
 use crate::claim::Claim;
-use crate::client::http2::Crew;
+use crate::client::http2::{Crew, Repeats};
 use crate::clock::Anchor;
 use crate::hold::Waiting;
 use crate::settings::Settings;
@@ -55,6 +55,8 @@ pub(crate) struct Worker {
     requests: RefCell<Vec<RequestHead>>,
     /// Those that serve the streams of HTTP/2 connections.
     pub(crate) crew: Rc<Crew>,
+    /// What their answers have repeated.
+    pub(crate) repeats: Repeats,
     pub(crate) timers: Rc<Timers>,
     pub(crate) resolver: Rc<Resolver>,
     pub(crate) tls: Connectors,

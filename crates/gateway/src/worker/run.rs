@@ -67,6 +67,7 @@ fn worker(start: Start) -> (Rc<Worker>, Vec<Bound>, mpsc::UnboundedReceiver<Mess
         answers: RefCell::default(),
         requests: RefCell::default(),
         crew: Rc::default(),
+        repeats: Default::default(),
         timers: Rc::new(Timers::default()),
         resolver: Resolver::new(Duration::from_millis(start.settings.dns_valid_ms)),
         tls: start.tls,

@@ -47,14 +47,14 @@ impl RequestHead {
             return Err(RequestError::MalformedPseudo);
         }
         check_line(pseudo.method, target, limits)?;
-        self.method = self.fields.add(pseudo.method.as_bytes());
-        self.target = self.fields.add(target.as_bytes());
+        self.method = self.fields.add_text(pseudo.method);
+        self.target = self.fields.add_text(target);
         self.version = Version::Http2;
         self.parts = Target::of(pseudo.method, target)?;
-        let host = host(&pseudo, fields())?;
+        let (host, authority) = host(&pseudo, fields())?;
         self.fields.add_all([("host", host.as_bytes())], limits)?;
         let written = self.fields.slots().first().map(|slot| slot.value);
-        self.host = written.zip(Authority::parse(host));
+        self.host = written.map(|written| (written, authority));
         let plain = fields().filter(|(name, _)| !matches!(*name, "host" | "cookie"));
         self.fields.add_all(plain, limits)?;
         let mut cookies = fields().filter(|(name, _)| *name == "cookie").map(|(_, value)| value).peekable();
@@ -97,11 +97,11 @@ fn check_line(method: &str, target: &str, limits: &Limits) -> Result<(), Request
     Ok(())
 }
 
-/// The host that is asked for: `:authority`, with which `Host` must agree if both are there.
+/// The host that is asked for, and its parts: `:authority`, with which `Host` must agree if both are there.
 fn host<'a>(
     pseudo: &Pseudo<'a>,
     fields: impl Iterator<Item = (&'a str, &'a [u8])>,
-) -> Result<&'a str, RequestError> {
+) -> Result<(&'a str, Authority), RequestError> {
     let mut hosts = fields.filter(|(name, _)| *name == "host").map(|(_, value)| value);
     let written = hosts.next().map(std::str::from_utf8).transpose().map_err(|_| RequestError::InvalidHost)?;
     if hosts.next().is_some() {
@@ -116,7 +116,7 @@ fn host<'a>(
             return Err(RequestError::HostMismatch);
         }
     }
-    Ok(host)
+    Ok((host, authority))
 }
 
 fn default_port(scheme: &str) -> Option<u16> {

@@ -28,7 +28,7 @@ impl ResponseHead {
         }
         self.status = status;
         self.version = Version::Http11;
-        self.reason = self.fields.add(write::reason(status).as_bytes());
+        self.reason = self.fields.add_text(write::reason(status));
         self.fields.add_all(fields, limits)?;
         self.controls = Controls::read(&mut self.fields, self.version)?;
         if matches!(status, 100..=199 | 204) && self.controls.content_length.unwrap_or(0) > 0 {

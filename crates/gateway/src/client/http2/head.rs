@@ -1,9 +1,8 @@
 //! Heads on their way between HTTP/2 and the request path: a request's fields become the one kind of head that is
 //! matched and forwarded, an upstream's head becomes a response of HTTP/2.
 
+use super::repeats::Repeats;
 use crate::refusal::Refusal;
-use bytes::{Buf, Bytes};
-use http::header::{HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery};
 use http::{Request, Response, StatusCode};
 use http1::{Limits, Pseudo, RequestError, RequestHead};
@@ -35,23 +34,21 @@ pub(super) fn read<B>(
 ///
 /// # Errors
 /// When the status or a field is none that HTTP/2 could carry.
-pub(crate) fn of_lines(status: u16, lines: &[u8]) -> Result<Response<()>, Refusal> {
+pub(crate) fn of_lines(repeats: &Repeats, status: u16, mut lines: &[u8]) -> Result<Response<()>, Refusal> {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::from_u16(status).map_err(|_| Refusal::BadAnswer)?;
     let fields = response.headers_mut();
     fields.reserve(USUAL_FIELDS);
-    // All values share one piece of memory.
-    let mut rest = Bytes::copy_from_slice(lines);
     let mut is_field = false;
-    while let Some(end) = rest.iter().position(|byte| *byte == b'\r') {
-        let mut line = rest.split_to(end);
-        rest.advance(rest.len().min(2));
-        let colon = line.iter().position(|byte| *byte == b':').filter(|_| is_field);
+    while let Some(end) = memchr::memchr(b'\r', lines) {
+        let (line, rest) = lines.split_at_checked(end).unwrap_or_default();
+        lines = rest.get(2..).unwrap_or_default();
+        let colon = memchr::memchr(b':', line).filter(|_| is_field);
         is_field = true;
-        let Some(colon) = colon else { continue };
-        let name = HeaderName::from_bytes(&line.split_to(colon)).map_err(|_| Refusal::BadAnswer)?;
-        line.advance(line.len().min(2));
-        fields.append(name, HeaderValue::from_maybe_shared(line).map_err(|_| Refusal::BadAnswer)?);
+        let Some((name, value)) = colon.and_then(|colon| line.split_at_checked(colon)) else { continue };
+        let value = value.get(2..).unwrap_or_default();
+        let (name, value) = repeats.field(name, value).ok_or(Refusal::BadAnswer)?;
+        fields.try_append(name, value).map_err(|_| Refusal::BadAnswer)?;
     }
     Ok(response)
 }

@@ -116,9 +116,9 @@ pub(super) async fn serve_stream(stream: Opened, kept: &mut Kept) {
     let Shared { worker, connection, .. } = &*open.0;
     let Kept { head, timer, timers } = kept;
     let began = clock::now();
-    let (parts, body) = request.into_parts();
-    let has_content = !body.is_end_stream();
-    let read = head::read(&Request::from_parts(parts, ()), has_content, head, &worker.settings.head);
+    let has_content = !request.body().is_end_stream();
+    let read = head::read(&request, has_content, head, &worker.settings.head);
+    let body = request.into_body();
     let mut client = Client {
         io: ClientIo::Http2(Box::new(Http2Stream::new(body, respond, &open.0.queued))),
         input: worker.buffers.buffer(),
