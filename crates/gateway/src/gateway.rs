@@ -1,10 +1,12 @@
 //! The handle on the running gateway: start it, give it configuration, drain it.
 
+use crate::delivery::{Delivery, ThreadEnded};
+use crate::guard::{self, Guards};
 use crate::health::Checker;
 use crate::hold::Holds;
 use crate::listen::{Bound, ListenError, Listening, Sockets};
 use crate::settings::{Listener, Settings};
-use crate::table::{Certificate, Compiler, Problem, Table};
+use crate::table::{Certificate, Compiler, Problem};
 use crate::upstream::tls::{CaFileError, Connectors};
 use crate::worker::{Census, Message, Start, run};
 use model::record::{Answerer, Lane};
@@ -19,7 +21,7 @@ use telemetry::health::HealthReport;
 use telemetry::samples::Samples;
 use telemetry::series::{Registry, SeriesKey};
 use telemetry::totals::Totals;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 /// Why the gateway could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -44,15 +46,10 @@ pub struct Applied {
     pub problems: Vec<Problem>,
 }
 
-/// A thread has ended: the gateway cannot go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a gateway thread has ended")]
-pub struct ThreadEnded;
-
 /// The running gateway.
 #[derive(Debug)]
 pub struct Gateway {
-    mailboxes: Vec<mpsc::UnboundedSender<Message>>,
+    delivery: Arc<Delivery>,
     threads: std::sync::Mutex<Vec<JoinHandle<io::Result<()>>>>,
     listening: Vec<Listener>,
     /// Until the gateway drains.
@@ -62,15 +59,10 @@ pub struct Gateway {
     failures: Arc<Samples>,
     holds: Arc<Holds>,
     certificates: std::sync::Mutex<Vec<Certificate>>,
-    configuration: Mutex<Configuration>,
+    guards: Arc<Guards>,
+    /// Ends with the gateway.
+    _watch: guard::Stop,
     checker: Checker,
-}
-
-#[derive(Debug)]
-struct Configuration {
-    compiler: Compiler,
-    /// Tables that requests may still hold. They are let go here, so that no request thread spends its time on it.
-    tables: Vec<Arc<Table>>,
 }
 
 impl Gateway {
@@ -114,10 +106,12 @@ impl Gateway {
         let tls = Connectors::new(settings.tls_ca_file.as_deref())?;
         let series = Arc::new(Registry::new(threads));
         let unmatched = series.series(&unmatched());
+        let guards = Arc::new(Guards::new(settings.guard_dir.clone()));
         let compiler = Compiler::new(threads, settings.always_verify_upstreams, Arc::clone(&series))
             .with_assignment_key(&settings.assignment_key)
             .with_retry_budget(settings.retry_budget)
             .with_plugins(settings.plugins, settings.limit_keys)
+            .with_guards(&guards)
             .with_secrets(Arc::clone(&settings.secrets), settings.fallback_sni.clone(), tls.clone());
         let given = sockets.given();
         let listening = settings.listen.iter().zip(given);
@@ -146,10 +140,11 @@ impl Gateway {
             mailboxes.push(sender);
         }
         let holds = Arc::clone(compiler.holds());
-        let configuration = Mutex::new(Configuration { compiler, tables: Vec::new() });
+        let delivery = Arc::new(Delivery::new(mailboxes, compiler));
+        let watch = guard::watch(&guards, &delivery).map_err(StartError::Thread)?;
         let checker = Checker::new(Duration::from_millis(settings.dns_valid_ms));
         Ok(Gateway {
-            mailboxes,
+            delivery,
             threads: std::sync::Mutex::new(handles),
             listening,
             sockets: std::sync::Mutex::new(sockets),
@@ -158,7 +153,8 @@ impl Gateway {
             failures,
             holds,
             certificates: std::sync::Mutex::default(),
-            configuration,
+            guards,
+            _watch: watch,
             checker,
         })
     }
@@ -168,9 +164,9 @@ impl Gateway {
     /// # Errors
     /// When the system has no descriptors left; some threads may accept then.
     pub async fn accept(&self) -> Result<(), ListenError> {
-        let by_thread = self.sockets().by_thread(self.mailboxes.len())?;
+        let by_thread = self.sockets().by_thread(self.delivery.mailboxes().len())?;
         let mut accepting = Vec::with_capacity(by_thread.len());
-        for (mailbox, bound) in self.mailboxes.iter().zip(by_thread) {
+        for (mailbox, bound) in self.delivery.mailboxes().iter().zip(by_thread) {
             let (sender, done) = oneshot::channel();
             if mailbox.send(Message::Listen(bound, sender)).is_ok() {
                 accepting.push(done);
@@ -219,6 +215,12 @@ impl Gateway {
         &self.holds
     }
 
+    /// The guards of releases: the rollbacks that it carries out by itself.
+    #[must_use]
+    pub fn guards(&self) -> &Arc<Guards> {
+        &self.guards
+    }
+
     /// The newest failed requests of each thread.
     #[must_use]
     pub fn failures(&self) -> &Arc<Samples> {
@@ -241,25 +243,12 @@ impl Gateway {
         revision: Revision,
         resources: Vec<Arc<Resource>>,
     ) -> Result<Applied, ThreadEnded> {
-        let mut configuration = self.configuration.lock().await;
-        let (table, problems) = configuration.compiler.compile(revision, resources);
+        let mut configuration = self.delivery.configuration().await;
+        let problems = self.delivery.deliver(&mut configuration, revision, resources).await?;
         *self.certificates.lock().unwrap_or_else(PoisonError::into_inner) =
             configuration.compiler.certificates();
-        let table = Arc::new(table);
-        let mut acknowledged = Vec::with_capacity(self.mailboxes.len());
-        for mailbox in &self.mailboxes {
-            let (acknowledge, done) = oneshot::channel();
-            mailbox.send(Message::Table(Arc::clone(&table), acknowledge)).map_err(|_| ThreadEnded)?;
-            acknowledged.push(done);
-        }
-        for done in acknowledged {
-            done.await.map_err(|_| ThreadEnded)?;
-        }
         // Now, for no request is claimed for the others any more.
         self.checker.check(configuration.compiler.checked());
-        configuration.tables.push(table);
-        // The newest is held by the threads; of the older ones, those that only we still hold can go.
-        configuration.tables.retain(|table| Arc::strong_count(table) > 1);
         Ok(Applied { revision, problems })
     }
 
@@ -281,7 +270,7 @@ impl Gateway {
         // A socket is closed with its last duplicate.
         *self.sockets() = Sockets::default();
         let mut waiting = Vec::new();
-        for mailbox in &self.mailboxes {
+        for mailbox in self.delivery.mailboxes() {
             let (sender, done) = oneshot::channel();
             if mailbox.send(Message::Drain(sender)).is_ok() {
                 waiting.push(done);
@@ -294,7 +283,7 @@ impl Gateway {
 
     /// Closes idle connections at once and ends streams, after [`Gateway::drain`] was called.
     pub fn close_idle(&self) {
-        for mailbox in &self.mailboxes {
+        for mailbox in self.delivery.mailboxes() {
             // A thread that has ended has no connections.
             let _ = mailbox.send(Message::Close);
         }
@@ -306,7 +295,7 @@ impl Gateway {
     /// What a thread failed with.
     pub fn stop(&self) -> io::Result<()> {
         self.checker.stop();
-        for mailbox in &self.mailboxes {
+        for mailbox in self.delivery.mailboxes() {
             // A thread that has ended needs no word.
             let _ = mailbox.send(Message::Stop);
         }

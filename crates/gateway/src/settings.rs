@@ -92,6 +92,8 @@ pub struct Settings {
     pub fallback_sni: Option<String>,
     /// Opens the private keys of resources.
     pub secrets: Arc<dyn Opener>,
+    /// Where the latches of guards are kept; without it no guard can be armed, and what it guards stays where it is.
+    pub guard_dir: Option<PathBuf>,
     /// Signs what says which colour a user was assigned to. The same in all gateways of a data directory.
     pub assignment_key: SecretKey,
 }
@@ -178,6 +180,7 @@ impl Default for Settings {
             max_handshakes: 4_096,
             fallback_sni: None,
             secrets: Arc::new(Unsealed),
+            guard_dir: None,
             assignment_key: SecretKey([0; 32]),
         }
     }

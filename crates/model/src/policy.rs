@@ -1,9 +1,11 @@
 //! How a release of an app goes: steps, gates, soak, limits, decommission, who may do what.
 
 mod cutover;
+mod guard;
 mod notification;
 
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
+pub use guard::{ControllerMissing, Guard, OnMissing};
 pub use notification::{Format, MAX_RECEIVERS, NoticeKind, Place, Receiver};
 
 use schemars::JsonSchema;

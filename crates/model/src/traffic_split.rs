@@ -1,8 +1,10 @@
 //! The configuration of the `traffic-split` plugin in typed form (APISIX §2.1).
 
 mod extension;
+mod guard;
 
 pub use extension::{EXTENSION, Extension, HoldRule, StickyRule};
+pub use guard::GuardRule;
 
 use crate::expr::{Expr, ExprError};
 use crate::upstream::{Upstream, as_integer, id_text};

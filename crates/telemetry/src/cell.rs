@@ -99,6 +99,17 @@ impl Cell {
         }
     }
 
+    /// Requests that can be judged and, of these, those that failed, as [`Counts::requests`] and [`Counts::failed`]
+    /// say; a few loads, for who looks often.
+    #[must_use]
+    pub fn judged(&self) -> (u64, u64) {
+        let [informational, success, redirect, client_error, server_error] =
+            self.whole.each_ref().map(|class| class.load(Ordering::Acquire));
+        let failed = server_error.saturating_add(self.cut_short.load(Ordering::Acquire));
+        let good = [informational, success, redirect, client_error].into_iter().fold(0, u64::saturating_add);
+        (good.saturating_add(failed), failed)
+    }
+
     /// What was counted up to now.
     #[must_use]
     pub fn snapshot(&self) -> Counts {

@@ -43,6 +43,72 @@ pub struct GatewayReport {
     /// The newest holds.
     #[serde(default)]
     pub holds: Vec<HoldReport>,
+    /// The guards that are armed, and the newest of those that were.
+    #[serde(default)]
+    pub guards: Vec<GuardReport>,
+}
+
+/// One guard in one gateway: the armed rollback of a release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GuardReport {
+    /// Its id.
+    pub id: String,
+    /// The service whose traffic it sends back.
+    pub service: String,
+    /// How it stands.
+    pub state: GuardState,
+}
+
+/// How a guard stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum GuardState {
+    /// It watches.
+    Armed,
+    /// It could not be armed, so its service's traffic stays on the old version.
+    Refused {
+        /// Why, and what to do.
+        why: String,
+    },
+    /// It has fired: the service's traffic is on the old version.
+    Tripped {
+        /// Why and when.
+        trip: Box<GuardTrip>,
+    },
+}
+
+/// Why and when a guard fired.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GuardTrip {
+    /// Which bound was crossed: `break`, `errors`, `comparison`, `nodes`, `controller`, or `other`.
+    pub bound: String,
+    /// The same in words for people.
+    pub evidence: Vec<String>,
+    /// When it was crossed, milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// The old version then, since the share was last changed.
+    pub old: Judged,
+    /// The new version then.
+    pub new: Judged,
+    /// The e-value then, where the colours were compared.
+    pub e_value: Option<f64>,
+    /// From the first failure of the new version that was seen to the crossing, milliseconds.
+    pub found_in_ms: Option<u64>,
+    /// From the crossing until no thread sends a request to the new version any more, microseconds; `None`: that was
+    /// not seen, because the process has been started since.
+    pub swapped_in_us: Option<u64>,
+    /// It is written down on disk, so that a restart does not forget it.
+    pub latched: bool,
+}
+
+/// Requests that can be judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// How many were answered, or cut short.
+    pub requests: u64,
+    /// Of these, how many failed.
+    pub failed: u64,
 }
 
 /// One hold in one gateway: while a share moves, requests wait.

@@ -131,6 +131,14 @@ impl Series {
         self.cells.iter().for_each(|cell| sum.merge(&cell.snapshot()));
         sum
     }
+
+    /// Of that, the requests that can be judged and those of them that failed; see [`Cell::judged`].
+    #[must_use]
+    pub fn judged(&self) -> (u64, u64) {
+        self.cells.iter().map(Cell::judged).fold((0, 0), |(requests, failed), (more, of_them)| {
+            (requests.saturating_add(more), failed.saturating_add(of_them))
+        })
+    }
 }
 
 /// All series of a process.

@@ -3,6 +3,7 @@
 
 mod changes;
 mod consumers;
+mod guards;
 mod holds;
 mod places;
 mod problem;
@@ -15,6 +16,7 @@ pub use ssls::Certificate;
 
 use super::{BudgetRule, Ground, Table, Target};
 use crate::assignment::Assigner;
+use crate::guard::{Guard, Guards};
 use crate::health::{self, Checked};
 use crate::hold::{Holds, Tallies};
 use crate::plugin::{Configured, PluginKind, Shared, configured};
@@ -63,6 +65,8 @@ pub struct Compiler {
     held: HashMap<String, HeldRequests>,
     /// By service, or by the route that has none.
     tallies: HashMap<String, Arc<Tallies>>,
+    guards: Arc<Guards>,
+    revision: Revision,
     problems: BTreeMap<(Kind, String), Vec<Problem>>,
 }
 
@@ -91,6 +95,8 @@ struct EffectiveService {
     inline: Option<InlineTarget>,
     /// Its plugins, one instance each for all of its routes.
     plugins: Vec<Configured>,
+    /// The guards of its split.
+    guards: Vec<Arc<Guard>>,
     /// `modified` of the service and of its overlay.
     sources: (Revision, Revision),
 }
@@ -121,6 +127,8 @@ impl Compiler {
             holds: Arc::new(Holds::new(threads)),
             held: HashMap::default(),
             tallies: HashMap::default(),
+            guards: Arc::new(Guards::new(None)),
+            revision: 0,
             problems: BTreeMap::new(),
         }
     }
@@ -144,6 +152,13 @@ impl Compiler {
     pub fn with_plugins(mut self, kinds: &'static [PluginKind], most_keys: usize) -> Compiler {
         self.kinds = kinds;
         self.shared = Shared::new(most_keys);
+        self
+    }
+
+    /// The same with the guards of all tables.
+    #[must_use]
+    pub(crate) fn with_guards(mut self, guards: &Arc<Guards>) -> Compiler {
+        self.guards = Arc::clone(guards);
         self
     }
 
@@ -172,11 +187,13 @@ impl Compiler {
     #[must_use]
     pub fn compile(&mut self, revision: Revision, resources: Vec<Arc<Resource>>) -> (Table, Vec<Problem>) {
         let before = std::mem::take(&mut self.resources);
+        self.revision = revision;
         let changes = Changes::between(&before, &resources);
         self.compile_ssls(&changes, &resources);
         self.compile_targets(&changes);
         self.read_overlays(&changes);
         self.compile_services(&changes);
+        self.end_guards(&changes);
         let consumers = self.compile_consumers(&changes, &resources);
         self.read_holds(&changes, &resources);
         self.compile_routes(revision, &changes, &resources);
@@ -269,9 +286,12 @@ impl Compiler {
         problems.extend(inline.as_ref().and_then(|inline| inline.fault.clone()));
         let (plugins, found) = configured(self.kinds, resource, &service.plugins, &mut self.shared);
         problems.extend(found);
-        let service = EffectiveService { resource: Arc::clone(resource), service, inline, plugins, sources };
-        self.services.insert(resource.id.clone(), Arc::new(service));
-        self.report(Kind::Service, &resource.id, problems);
+        let guards = self.guards_of(&service);
+        let resource = Arc::clone(resource);
+        let service = EffectiveService { resource, service, inline, plugins, guards, sources };
+        let id = service.resource.id.clone();
+        self.report(Kind::Service, &id, problems);
+        self.services.insert(id, Arc::new(service));
     }
 
     /// Routes that changed, and those that were built from something that did.
@@ -285,7 +305,7 @@ impl Compiler {
                 }
             }
         }
-        if !changes.concern_more_than_routes() {
+        if !changes.concern_more_than_routes() && !self.guards.take_unsent() {
             return;
         }
         for resource in resources.iter().filter(|resource| resource.kind == Kind::Route) {

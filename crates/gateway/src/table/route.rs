@@ -74,6 +74,8 @@ pub enum RouteDefault {
 pub(super) struct Sources {
     /// Which requests the policy of the service's app holds.
     pub(super) held: HeldRequests,
+    /// A guard keeps the service's traffic on the old version.
+    pub(super) sent_back: bool,
     pub(super) service: Option<(Revision, Revision)>,
     /// Ids of the upstreams that are named, with the uid that they had; 0: did not exist.
     pub(super) upstreams: Vec<(String, u64)>,

@@ -125,6 +125,13 @@ impl Target {
         }
     }
 
+    /// Whether health checks have found all of its nodes down.
+    pub(crate) fn is_down(&self) -> bool {
+        let standing = self.standing.as_ref().filter(|_| self.has_checks());
+        let mut usable = self.usable().peekable();
+        usable.peek().is_some() && standing.is_some_and(|standing| usable.all(|node| !standing.is_up(node)))
+    }
+
     /// The node for the next try of a request, among those that were not tried.
     ///
     /// # Errors

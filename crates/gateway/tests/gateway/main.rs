@@ -11,6 +11,7 @@ mod answers;
 mod bodies;
 mod connections;
 mod failures;
+mod guard;
 mod headers;
 mod health;
 mod hold;

@@ -1,6 +1,7 @@
 //! What Tealgate adds to a rule of `traffic-split`, under the one key `tealgate`. APISIX's schema leaves a rule open for
 //! further keys, and without this one a rule is exactly APISIX's. Releases write it; a person may.
 
+use super::GuardRule;
 use crate::policy::{HeldRequests, MAX_HOLD_MS, StickyBy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,6 +27,9 @@ pub struct Extension {
     /// Requests that this rule decides wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldRule>,
+    /// The gateway takes the share back by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardRule>,
 }
 
 /// Each user has a point from 0 to 1, and the choices of the rule, in their order, have intervals as long as their
@@ -110,7 +114,7 @@ impl Extension {
                 return Some(format!("hold.budget_ms: must be 1 to {MAX_HOLD_MS}"));
             }
         }
-        None
+        self.guard.as_ref().and_then(GuardRule::mistake)
     }
 }
 
@@ -134,6 +138,23 @@ mod tests {
         Extension::of(&json!({ "tealgate": extension }))
     }
 
+    fn guard(id: &str) -> Value {
+        json!({
+            "id": id, "new": "shop-green", "max_error_ppm": 50_000, "min_requests": 20, "break_ppm": 250_000,
+            "false_alarm_one_in": 1_000, "tolerance_percent": 120, "controller_missing": "revert",
+            "missing_after_ms": 5_000, "planned_restart_ms": 60_000,
+        })
+    }
+
+    #[test]
+    fn the_id_of_a_guard_can_name_a_file_and_nothing_else() {
+        assert!(read(json!({"guard": guard("shop-7.A_b-1")})).is_ok());
+        for wrong in ["", ".", "..", ".a", "a/b", "a b", "\u{e4}", &"a".repeat(129)] {
+            let said = read(json!({"guard": guard(wrong)})).unwrap_err();
+            assert!(said.contains("tealgate.guard.id"), "{wrong}: {said}");
+        }
+    }
+
     #[test]
     fn a_rule_without_the_key_has_none_and_a_whole_one_is_read_back() {
         assert_eq!(Extension::of(&json!({})), Ok(Extension::default()));
@@ -142,6 +163,7 @@ mod tests {
             "sticky": {"by": "cookie", "name": "c", "salt": "shop-7", "max_age_s": 60},
             "shuffle": "shop-7",
             "hold": {"id": "shop-7#4", "requests": "writes", "budget_ms": 500, "max_requests": 9, "max_bytes": 1},
+            "guard": guard("shop-7-1"),
         });
         assert_eq!(read(whole.clone()).unwrap().to_value(), Some(whole));
     }
@@ -164,6 +186,19 @@ mod tests {
         ] {
             let said = read(wrong.clone()).unwrap_err();
             assert!(said.contains(field), "{wrong}: {said}");
+        }
+        for (field, value) in [
+            ("new", json!("")),
+            ("max_error_ppm", json!(1_000_001)),
+            ("break_ppm", json!(0)),
+            ("false_alarm_one_in", json!(1)),
+            ("tolerance_percent", json!(99)),
+            ("missing_after_ms", json!(u64::MAX)),
+        ] {
+            let mut wrong = guard("g");
+            wrong[field] = value;
+            let said = read(json!({ "guard": wrong })).unwrap_err();
+            assert!(said.contains(&format!("tealgate.guard.{field}")), "{said}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Routes and their splits.
 
+use super::guards::{heed, show};
 use super::problem::of_upstream;
 use super::{Compiler, EffectiveService, InlineTarget};
 use crate::balance::shuffle::Shuffled;
@@ -66,6 +67,7 @@ impl Compiler {
         let sources = &route.sources;
         sources.service == self.services.get(&route.service).map(|service| service.sources)
             && sources.held == self.held_of(&route.service)
+            && sources.sent_back == self.services.get(&route.service).is_some_and(|one| one.is_sent_back())
             && sources.upstreams.iter().all(|(id, uid)| self.uid(id) == *uid)
     }
 
@@ -79,11 +81,13 @@ impl Compiler {
         if parsed.has_filter_func {
             return Err("filter_func is Lua, which this gateway does not run".to_owned());
         }
-        let mut sources = Sources { service: service.map(|service| service.sources), ..Sources::default() };
+        let sent_back = service.is_some_and(EffectiveService::is_sent_back);
+        let of_service = service.map(|service| service.sources);
+        let mut sources = Sources { service: of_service, sent_back, ..Sources::default() };
         let before = self.places.route(&resource.id).cloned();
         let kept = before.as_ref().map_or(&[][..], |before| &before.sources.inline);
         let default = self.default_of(parsed, service, kept, &mut sources);
-        let config = split_config(parsed, service.map(|service| &service.service));
+        let config = split_config(Some(parsed), service.map(|service| &service.service));
         let digest = digest(&resource.value, service, config);
         let epoch =
             before.as_ref().filter(|before| before.digest == digest).map_or(revision, |before| before.epoch);
@@ -228,14 +232,27 @@ impl Compiler {
                 None => choices.push((key, choice)),
             }
         }
-        let choices: Vec<Choice> = choices.into_iter().map(|(_, choice)| choice).collect();
+        let is_new = |key: &ChoiceKey| {
+            extension.guard.as_ref().is_some_and(|guard| *key == ChoiceKey::Id(guard.new.clone()))
+        };
+        let is_new: Vec<bool> = choices.iter().map(|(key, _)| is_new(key)).collect();
+        let mut choices: Vec<Choice> = choices.into_iter().map(|(_, choice)| choice).collect();
+        let mut extension = extension.clone();
+        if let Some(rule) = extension.guard.take() {
+            let guard =
+                self.guards.guard(&rule.id).ok_or("tealgate.guard: is for the split of a service only")?;
+            show(&guard, &choices, &is_new, (names.route, names.epoch));
+            if heed(&guard, &mut choices, &is_new) {
+                extension = Extension::default();
+            }
+        }
         let weights: Vec<u32> = choices.iter().map(|choice| choice.weight).collect();
         let matches = rule.matches.as_ref().map(|matches| matches.iter().map(Matcher::compile).collect());
         let hold = extension.hold.as_ref().and_then(|rule| {
             let tallies = self.tallies(names.owner(), rule.requests)?;
             Some(self.hold(rule, &tallies))
         });
-        Ok(Rule { matches, missing, turns: self.turns(extension, &weights), hold, choices })
+        Ok(Rule { matches, missing, turns: self.turns(&extension, &weights), hold, choices })
     }
 
     /// How a rule chooses; a single choice is always made, as in APISIX.
@@ -295,8 +312,11 @@ enum ChoiceKey {
 }
 
 /// The configuration of `traffic-split` that holds for a route: its own, else its service's (APISIX §3.4).
-fn split_config<'a>(route: &'a model::route::Route, service: Option<&'a Service>) -> Option<&'a Value> {
-    let own = route.plugins.get("traffic-split");
+pub(super) fn split_config<'a>(
+    route: Option<&'a model::route::Route>,
+    service: Option<&'a Service>,
+) -> Option<&'a Value> {
+    let own = route.and_then(|route| route.plugins.get("traffic-split"));
     let config = own.or_else(|| service.and_then(|service| service.plugins.get("traffic-split")))?;
     let disabled = config.pointer("/_meta/disable").and_then(Value::as_bool).unwrap_or(false);
     (!disabled).then_some(config)

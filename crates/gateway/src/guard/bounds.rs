@@ -1,0 +1,180 @@
+//! What a guard must not see: its bounds, from counts alone. Pure.
+//!
+//! *Absolute* bounds need no statistics: a share of failures over everything since the share was changed, and a *break*,
+//! a second in which much fails. They are silent when the old version fails alike: then going back helps nobody.
+//! Whether the new version is worse than the old one beside it is the judge's *comparison*.
+
+use super::sums::Counted;
+use judge::bound::Bound;
+use judge::limits::{ENOUGH_TO_FAIL_ALL, Limits, Observed, Verdict, evaluate};
+use judge::tally::Tally;
+use judge::watch::Watch;
+use model::traffic_split::GuardRule;
+use std::collections::VecDeque;
+use telemetry::report::Judged;
+
+/// The time in which a break must show, milliseconds.
+const BREAK_MS: u64 = 1_000;
+/// Most looks in it; beyond it the oldest go.
+const MAX_LOOKS: usize = 64;
+/// While the old version has a share and no request of it has ended, so long is waited for one before the new one alone
+/// is said to be broken, milliseconds.
+const UNHEARD_MS: u64 = 500;
+/// The old version fails alike when its share of failures is at least this part of the new one's.
+const ALIKE: f64 = 0.5;
+
+/// A bound that was crossed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Crossed {
+    /// As in [`telemetry::report::GuardTrip::bound`].
+    pub(super) bound: &'static str,
+    pub(super) evidence: Vec<String>,
+    pub(super) e_value: Option<f64>,
+}
+
+/// The bounds of one guard, and what of the last looks they need.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    limits: Limits,
+    break_rate: f64,
+    comparison: Option<Watch>,
+    looks: VecDeque<Look>,
+    stratum: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    at_ms: u64,
+    old: Judged,
+    new: Judged,
+}
+
+impl Bounds {
+    pub(super) fn new(rule: &GuardRule) -> Bounds {
+        let rate = |ppm: u32| f64::from(ppm) / 1e6;
+        let max_error_rate = rule.max_error_ppm.map(rate);
+        Bounds {
+            limits: Limits { max_error_rate, max_p99_ms: None, min_requests: rule.min_requests },
+            // Who allows half of all requests to fail does not call a quarter a break.
+            break_rate: rate(rule.break_ppm).max(max_error_rate.unwrap_or(0.0)),
+            comparison: rule.false_alarm_one_in.and_then(|one_in| {
+                let bound = Bound::new(1.0 / one_in as f64).ok()?;
+                Some(Watch::armed(bound.tolerating(f64::from(rule.tolerance_percent) / 100.0).ok()?))
+            }),
+            looks: VecDeque::with_capacity(MAX_LOOKS),
+            stratum: 0,
+        }
+    }
+
+    /// Whether two rules have the same bounds.
+    pub(super) fn are_the_same(one: &GuardRule, other: &GuardRule) -> bool {
+        let of = |rule: &GuardRule| {
+            let comparison = (rule.false_alarm_one_in, rule.tolerance_percent);
+            (rule.max_error_ppm, rule.min_requests, rule.break_ppm, comparison)
+        };
+        of(one) == of(other)
+    }
+
+    /// Looks at what is counted at `at_ms` of a clock that nobody sets.
+    pub(super) fn look(&mut self, at_ms: u64, counted: &Counted) -> Option<Crossed> {
+        let [late_old, late_new] = counted.late;
+        let look = Look { at_ms, old: plus(counted.old, late_old), new: plus(counted.new, late_new) };
+        if std::mem::replace(&mut self.stratum, counted.stratum) != counted.stratum {
+            self.looks.clear();
+            // All of it came since: in a new stratum every counter begins at 0.
+            self.looks.push_back(Look { at_ms, old: late_old, new: late_new });
+        }
+        if self.looks.len() >= MAX_LOOKS {
+            self.looks.pop_front();
+        }
+        self.looks.push_back(look);
+        let compared = self.compared(at_ms, counted);
+        self.broken(counted).or_else(|| self.over_limit(counted)).or(compared)
+    }
+
+    /// Failures fall on the new version more than chance allows.
+    fn compared(&mut self, at_ms: u64, counted: &Counted) -> Option<Crossed> {
+        let tally = |judged: Judged| Tally::new(judged.requests, judged.failed);
+        let at_ms = i64::try_from(at_ms).unwrap_or(i64::MAX);
+        let watch = self.comparison.as_mut()?;
+        let crossing = watch.observe(at_ms, counted.stratum, tally(counted.old), tally(counted.new))?;
+        let judged = |tally: Tally| Judged { requests: tally.units, failed: tally.failed };
+        let evidence = format!(
+            "{}{}: evidence {:.0} to 1 that it is worse, bound {:.0} to 1",
+            failed(judged(crossing.green)),
+            beside(judged(crossing.blue)),
+            crossing.e_value,
+            crossing.threshold
+        );
+        Some(Crossed { bound: "comparison", evidence: vec![evidence], e_value: Some(crossing.e_value) })
+    }
+
+    /// Within a second, counted from its first failure on, too much of the new version's requests have failed.
+    fn broken(&mut self, counted: &Counted) -> Option<Crossed> {
+        let now = *self.looks.back()?;
+        while self.looks.front().is_some_and(|look| now.at_ms.saturating_sub(look.at_ms) > BREAK_MS) {
+            self.looks.pop_front();
+        }
+        let next = self.looks.iter().skip(1);
+        let first = self.looks.iter().zip(next).find(|(look, next)| next.new.failed > look.new.failed);
+        let (base, _) = first?;
+        let (old, new) = (minus(now.old, base.old), minus(now.new, base.new));
+        let enough = new.failed >= ENOUGH_TO_FAIL_ALL && rate(new) >= self.break_rate;
+        let for_ms = now.at_ms.saturating_sub(base.at_ms);
+        let unheard = counted.concurrent && old.requests == 0 && for_ms < UNHEARD_MS;
+        (enough && !unheard && !alike(old, new)).then(|| Crossed {
+            bound: "break",
+            evidence: vec![format!("{} within {} ms{}", failed(new), for_ms.max(1), beside(old))],
+            e_value: None,
+        })
+    }
+
+    /// Since the share was changed, more has failed than the policy allows.
+    fn over_limit(&self, counted: &Counted) -> Option<Crossed> {
+        let Counted { old, new, .. } = *counted;
+        self.limits.max_error_rate?;
+        let observed = Observed { requests: new.requests, failed: new.failed, p99_ms: None };
+        match evaluate(&observed, &self.limits) {
+            Verdict::Fail { evidence } if !alike(old, new) => {
+                let evidence = evidence.into_iter().map(|one| one + &beside(old)).collect();
+                Some(Crossed { bound: "errors", evidence, e_value: None })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether the old version fails as the new one does.
+fn alike(old: Judged, new: Judged) -> bool {
+    old.failed > 0 && rate(old) >= ALIKE * rate(new)
+}
+
+fn rate(counted: Judged) -> f64 {
+    counted.failed as f64 / counted.requests.max(1) as f64
+}
+
+fn failed(counted: Judged) -> String {
+    format!("{} of {} requests failed", counted.failed, counted.requests)
+}
+
+/// What came on the old version meanwhile, if anything did.
+fn beside(old: Judged) -> String {
+    if old.requests == 0 { String::new() } else { format!("; on the old version {}", failed(old)) }
+}
+
+fn plus(one: Judged, other: Judged) -> Judged {
+    Judged {
+        requests: one.requests.saturating_add(other.requests),
+        failed: one.failed.saturating_add(other.failed),
+    }
+}
+
+fn minus(now: Judged, before: Judged) -> Judged {
+    Judged {
+        requests: now.requests.saturating_sub(before.requests),
+        failed: now.failed.saturating_sub(before.failed),
+    }
+}
+
+#[cfg(test)]
+mod tests;

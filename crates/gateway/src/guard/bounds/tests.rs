@@ -1,0 +1,136 @@
+use super::*;
+use crate::guard::tests::rule;
+
+/// Looks every 20 ms, each time with so much more of both: old requests and failures, new ones.
+struct Run {
+    bounds: Bounds,
+    counted: Counted,
+    at_ms: u64,
+}
+
+impl Run {
+    fn new(rule: &GuardRule) -> Run {
+        let counted = Counted { stratum: 1, concurrent: true, ..Counted::default() };
+        let mut run = Run { bounds: Bounds::new(rule), counted, at_ms: 0 };
+        assert_eq!(run.look([0, 0], [0, 0]), None);
+        run
+    }
+
+    fn look(&mut self, old: [u64; 2], new: [u64; 2]) -> Option<Crossed> {
+        let judged = |[requests, failed]: [u64; 2]| Judged { requests, failed };
+        self.counted.old = plus(self.counted.old, judged(old));
+        self.counted.new = plus(self.counted.new, judged(new));
+        self.at_ms += 20;
+        self.bounds.look(self.at_ms, &self.counted)
+    }
+}
+
+/// Only a break counts.
+fn without_limit() -> GuardRule {
+    GuardRule { max_error_ppm: None, false_alarm_one_in: None, ..rule() }
+}
+
+#[test]
+fn a_version_that_is_a_little_worse_is_found_by_comparison_and_one_that_is_not_is_never() {
+    let rule = GuardRule { max_error_ppm: None, ..rule() };
+    let mut run = Run::new(&rule);
+    let crossed =
+        (0..5_000u64).find_map(|number| run.look([90, 0], [10, u64::from(number.is_multiple_of(10))]));
+    let crossed = crossed.unwrap();
+    assert_eq!(crossed.bound, "comparison");
+    assert!(crossed.e_value.unwrap() >= 1_000.0, "{crossed:?}");
+    assert!(run.counted.new.failed <= 10, "{crossed:?}");
+    let mut run = Run::new(&rule);
+    let both = |number: u64| [u64::from(number.is_multiple_of(3)), u64::from(number % 30 == 1)];
+    assert!((0..5_000u64).all(|number| run.look([90, both(number)[0]], [10, both(number)[1]]).is_none()));
+}
+
+#[test]
+fn a_version_that_breaks_after_an_hour_is_found_with_its_fifth_failure() {
+    let mut run = Run::new(&rule());
+    for _ in 0..1_000 {
+        assert_eq!(run.look([10, 0], [10, 0]), None);
+    }
+    for failure in 1..5 {
+        assert_eq!(run.look([10, 0], [2, 1]), None, "failure {failure}");
+    }
+    let crossed = run.look([10, 0], [2, 1]).unwrap();
+    assert_eq!(crossed.bound, "break");
+    assert_eq!(
+        crossed.evidence,
+        ["5 of 10 requests failed within 100 ms; on the old version 0 of 50 requests failed"]
+    );
+}
+
+#[test]
+fn half_of_twenty_requests_a_second_that_fail_are_found_within_a_second() {
+    let mut run = Run::new(&without_limit());
+    run.counted.concurrent = false;
+    // One request each 40 ms, every second one fails.
+    let found = (1..=25u64).find(|number| {
+        run.look([0, 0], [0, 0]);
+        run.look([0, 0], [1, number % 2]).is_some()
+    });
+    assert_eq!(found, Some(9));
+}
+
+#[test]
+fn failures_that_are_few_or_far_apart_are_no_break() {
+    let mut run = Run::new(&without_limit());
+    for number in 0..1_000u64 {
+        assert_eq!(run.look([0, 0], [10, u64::from(number.is_multiple_of(5))]), None, "1 in 50");
+    }
+    let mut run = Run::new(&without_limit());
+    for _ in 0..100 {
+        assert_eq!(run.look([1, 0], [1, 1]), None);
+        for _ in 0..20 {
+            assert_eq!(run.look([1, 0], [0, 0]), None, "each second three");
+        }
+    }
+}
+
+#[test]
+fn no_absolute_bound_fires_while_the_old_version_fails_alike() {
+    let mut run = Run::new(&GuardRule { false_alarm_one_in: None, ..rule() });
+    for _ in 0..500 {
+        assert_eq!(run.look([4, 2], [4, 4]), None);
+    }
+    for _ in 0..50 {
+        run.look([4, 0], [4, 4]);
+    }
+    assert!(run.look([4, 0], [4, 4]).is_some(), "the old one has recovered");
+}
+
+#[test]
+fn while_nothing_is_heard_of_the_old_version_half_a_second_is_waited_for_it() {
+    let mut run = Run::new(&without_limit());
+    let crossed = (0..30).find(|_| run.look([0, 0], [2, 2]).is_some());
+    assert_eq!(crossed, Some(24));
+    let mut run = Run::new(&without_limit());
+    assert!((0..20).all(|_| run.look([0, 0], [2, 2]).is_none()));
+    assert_eq!(run.look([1, 1], [2, 2]), None, "it fails as well");
+}
+
+#[test]
+fn the_limit_of_the_policy_is_kept_over_everything_since_the_share_was_changed() {
+    let mut run = Run::new(&GuardRule { break_ppm: 1_000_000, ..rule() });
+    for _ in 0..4 {
+        assert_eq!(run.look([100, 0], [4, 0]), None);
+    }
+    assert_eq!(run.look([100, 0], [3, 1]), None, "19 requests");
+    assert_eq!(run.look([100, 0], [1, 0]), None, "1 of 20 is 5 %");
+    let crossed = run.look([100, 0], [1, 1]).unwrap();
+    assert_eq!(crossed.bound, "errors");
+    assert!(crossed.evidence[0].starts_with("2 of 21 requests failed"), "{crossed:?}");
+}
+
+#[test]
+fn a_new_stratum_begins_anew_and_late_failures_of_the_one_before_count() {
+    let mut run = Run::new(&without_limit());
+    assert_eq!(run.look([10, 0], [4, 4]), None);
+    run.counted = Counted { stratum: 2, concurrent: true, ..Counted::default() };
+    run.counted.late = [Judged { requests: 10, failed: 0 }, Judged { requests: 4, failed: 4 }];
+    assert_eq!(run.look([1, 0], [0, 0]), None);
+    run.counted.late[1] = Judged { requests: 9, failed: 9 };
+    assert_eq!(run.look([1, 0], [0, 0]).unwrap().bound, "break");
+}

@@ -1,0 +1,52 @@
+//! Whether a controller is there, by what was last known of its lease. Pure.
+//!
+//! Time is counted on a clock that nobody can set. Who cannot read the store learns nothing new, and so the lease that
+//! was known last ends: a store that is locked is no sign of a living controller.
+
+use model::policy::OnMissing;
+use model::traffic_split::GuardRule;
+use std::time::{Duration, Instant};
+
+/// What is known of the controller's lease.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lease {
+    /// It ends at this moment, unless it is renewed.
+    Held(Instant),
+    /// The controller gave it back at this moment, as one does that will be started again. So it is taken to be when
+    /// the gateway starts: both may have been started together.
+    GivenBack(Instant),
+}
+
+impl Lease {
+    /// Whether a guard goes back for want of a controller; how long it has been missing.
+    pub(super) fn missing(self, rule: &GuardRule, now: Instant) -> Option<Duration> {
+        let (since, wait_ms) = match self {
+            Lease::Held(until) => (until, rule.missing_after_ms),
+            Lease::GivenBack(since) => (since, rule.planned_restart_ms),
+        };
+        let missing = now.saturating_duration_since(since);
+        let reverts = rule.controller_missing == OnMissing::Revert;
+        (reverts && missing > Duration::from_millis(wait_ms)).then_some(missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::tests::rule;
+
+    #[test]
+    fn a_lease_that_is_over_and_one_that_was_given_back_are_waited_for_as_the_rule_says() {
+        let start = crate::clock::now();
+        let after = |ms: u64| start + Duration::from_millis(ms);
+        let rule = GuardRule { missing_after_ms: 100, planned_restart_ms: 1_000, ..rule() };
+        let held = Lease::Held(after(50));
+        assert_eq!(held.missing(&rule, after(150)), None);
+        assert_eq!(held.missing(&rule, after(151)), Some(Duration::from_millis(101)));
+        let given_back = Lease::GivenBack(start);
+        assert_eq!(given_back.missing(&rule, after(1_000)), None);
+        assert!(given_back.missing(&rule, after(1_001)).is_some());
+        let stays = GuardRule { controller_missing: OnMissing::Stay, ..rule };
+        assert_eq!(held.missing(&stays, after(100_000)), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! The guard: the armed rollback inside the gateway. It needs no controller, no store and no free disk.
+//!
+//! A guard stands in the rule of a service's split ([`model::traffic_split::GuardRule`]), so it is armed by the very
+//! write that gives a new version its share, comes with a table, and goes with one. Its latch is made before the table
+//! goes out ([`latch`]); where that cannot be done, the table keeps all of the service's traffic on the old version.
+//!
+//! A thread of its own ([`thread`]) looks every [`thread::LOOK`] at what the request threads have counted ([`sums`]),
+//! and asks the bounds ([`bounds`]) and the lease ([`lease`]). When one is crossed, all traffic of the service goes to
+//! the old version: first in memory, then the latch is written, then it is synced. What a crash leaves behind:
+//!
+//! * before all threads have swapped, or before the latch is written: nothing has happened. The gateway that starts
+//!   again gives the new version its share, and needs the same evidence once more;
+//! * after it was written, and not synced: the same if the machine died, for the gateway alone it is written;
+//! * after that: the gateway starts with the traffic on the old version, before its first request.
+//!
+//! A trip outranks what the store says as long as that has a guard of the same id: the rollback's own write, or a new
+//! release, ends it. Requests that a hold lets wait go on, to the old version; users who keep their version lose it;
+//! who asks for the preview still gets it. Request threads know nothing of guards.
+
+mod bounds;
+mod latch;
+mod lease;
+mod registry;
+mod sums;
+mod thread;
+
+pub use registry::Guards;
+pub(crate) use sums::Pair;
+pub(crate) use thread::{Stop, watch};
+
+use crate::table::Target;
+use bounds::{Bounds, Crossed};
+use latch::Latch;
+use lease::Lease;
+use model::resource::Revision;
+use model::traffic_split::GuardRule;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use sums::Sums;
+use telemetry::report::{GuardReport, GuardState, GuardTrip};
+
+/// One guard.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    pub(crate) id: String,
+    service: String,
+    /// The service's traffic is to be on the old version.
+    sends_back: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// What the rule says.
+    rule: GuardRule,
+    state: GuardState,
+    latch: Option<Latch>,
+    sums: Sums,
+    bounds: Bounds,
+    /// When it was armed here.
+    armed: Instant,
+    /// When the first failure of the new version was seen.
+    first_failure: Option<Instant>,
+    concurrent: bool,
+}
+
+impl Guard {
+    fn new(rule: &GuardRule, service: &str, latch: Result<Latch, String>, now: Instant) -> Guard {
+        let (latch, why) = match latch {
+            Ok(latch) => (Some(latch), None),
+            Err(why) => (None, Some(why)),
+        };
+        // A latch that cannot be read is no proof that it did not fire.
+        let state = match latch.as_ref().map(Latch::tripped) {
+            Some(Ok(None)) => GuardState::Armed,
+            Some(Ok(Some(trip))) => GuardState::Tripped { trip: Box::new(trip) },
+            Some(Err(error)) => GuardState::Refused { why: format!("its latch cannot be read: {error}") },
+            None => GuardState::Refused { why: why.unwrap_or_default() },
+        };
+        Guard {
+            id: rule.id.clone(),
+            service: service.to_owned(),
+            sends_back: AtomicBool::new(state != GuardState::Armed),
+            inner: Mutex::new(Inner {
+                rule: rule.clone(),
+                state,
+                latch,
+                sums: Sums::default(),
+                bounds: Bounds::new(rule),
+                armed: now,
+                first_failure: None,
+                concurrent: false,
+            }),
+        }
+    }
+
+    /// Whether all traffic of its rule is to go to the old version.
+    pub(crate) fn sends_back(&self) -> bool {
+        self.sends_back.load(Acquire)
+    }
+
+    /// The rule has become this one. What was found stays, unless it was found under other bounds.
+    fn follow(&self, rule: &GuardRule) {
+        let mut inner = self.lock();
+        if !Bounds::are_the_same(&inner.rule, rule) {
+            inner.bounds = Bounds::new(rule);
+        }
+        inner.rule = rule.clone();
+    }
+
+    /// Also counts what comes on a route under a new table. The weights are those of the choices, in their order;
+    /// `concurrent`: the old version has one.
+    pub(crate) fn count(&self, weights: &[u32], concurrent: bool, at: (&str, Revision), pair: Pair) {
+        let mut inner = self.lock();
+        inner.concurrent = concurrent;
+        inner.sums.add(weights, at, pair);
+    }
+
+    /// Where the requests of both versions go.
+    pub(crate) fn lead_to(&self, old: Vec<Arc<Target>>, new: Vec<Arc<Target>>) {
+        self.lock().sums.lead_to(old, new);
+    }
+
+    /// Looks at what has come, and fires when a bound is crossed. Says whether it did now.
+    fn look(&self, lease: Lease, now: Instant) -> bool {
+        let inner = &mut *self.lock();
+        if inner.state != GuardState::Armed {
+            return false;
+        }
+        let counted = inner.sums.now(inner.concurrent);
+        if counted.new.failed > 0 {
+            inner.first_failure.get_or_insert(now);
+        }
+        let at_ms = u64::try_from(now.saturating_duration_since(inner.armed).as_millis()).unwrap_or(u64::MAX);
+        let crossed = inner.bounds.look(at_ms, &counted);
+        let crossed = crossed.or_else(|| inner.sums.new_is_down().then(nodes_down));
+        let Some(crossed) = crossed.or_else(|| lease.missing(&inner.rule, now).map(controller_missing))
+        else {
+            return false;
+        };
+        let ms = |since: Instant| u64::try_from(now.saturating_duration_since(since).as_millis()).ok();
+        inner.state = GuardState::Tripped {
+            trip: Box::new(GuardTrip {
+                bound: crossed.bound.to_owned(),
+                evidence: crossed.evidence,
+                at_ms: crate::clock::unix_us() / 1_000,
+                old: counted.old,
+                new: counted.new,
+                e_value: crossed.e_value,
+                found_in_ms: inner.first_failure.filter(|_| crossed.bound != "controller").and_then(ms),
+                swapped_in_us: None,
+                latched: false,
+            }),
+        };
+        self.sends_back.store(true, Release);
+        true
+    }
+
+    /// All threads have swapped, so long after the bound was crossed. Writes it down.
+    fn swapped(&self, after: Duration) {
+        let inner = &mut *self.lock();
+        let GuardState::Tripped { trip } = &mut inner.state else { return };
+        trip.swapped_in_us = u64::try_from(after.as_micros()).ok();
+        match inner.latch.as_ref().map(|latch| latch.trip(trip)) {
+            Some(Ok(())) => trip.latched = true,
+            Some(Err(error)) => {
+                tracing::error!(guard = self.id, %error, "the latch cannot be written: a restart forgets the trip");
+            }
+            None => {}
+        }
+        tracing::warn!(
+            guard = self.id,
+            service = self.service,
+            bound = trip.bound,
+            evidence = trip.evidence.join("; "),
+            swapped_in_us = trip.swapped_in_us,
+            latched = trip.latched,
+            "the guard has fired: all traffic is on the old version"
+        );
+    }
+
+    /// Takes over a trip that another process has written down, which drains while this one begins. Says whether there
+    /// is one.
+    fn follow_latch(&self) -> bool {
+        let inner = &mut *self.lock();
+        if inner.state != GuardState::Armed {
+            return false;
+        }
+        let Some(Ok(Some(trip))) = inner.latch.as_ref().map(Latch::tripped) else { return false };
+        inner.state = GuardState::Tripped { trip: Box::new(trip) };
+        self.sends_back.store(true, Release);
+        true
+    }
+
+    /// Its rule is gone. Its latch goes, too; what it has to tell stays for a while.
+    fn end(&self) -> GuardReport {
+        let mut inner = self.lock();
+        if let Some(latch) = inner.latch.take() {
+            latch.remove();
+        }
+        inner.sums = Sums::default();
+        GuardReport { id: self.id.clone(), service: self.service.clone(), state: inner.state.clone() }
+    }
+
+    fn report(&self) -> GuardReport {
+        let state = self.lock().state.clone();
+        GuardReport { id: self.id.clone(), service: self.service.clone(), state }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn nodes_down() -> Crossed {
+    let evidence = vec!["health checks have found all nodes of the new version down".to_owned()];
+    Crossed { bound: "nodes", evidence, e_value: None }
+}
+
+fn controller_missing(missing: Duration) -> Crossed {
+    let evidence = vec![format!("no controller for {} ms", missing.as_millis())];
+    Crossed { bound: "controller", evidence, e_value: None }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use model::policy::OnMissing;
+    use model::traffic_split::GuardRule;
+
+    /// The rule that a release writes by default.
+    pub(crate) fn rule() -> GuardRule {
+        GuardRule {
+            id: "shop-1".to_owned(),
+            new: "shop-green".to_owned(),
+            max_error_ppm: Some(50_000),
+            min_requests: 20,
+            break_ppm: 250_000,
+            false_alarm_one_in: Some(1_000),
+            tolerance_percent: 120,
+            controller_missing: OnMissing::Revert,
+            missing_after_ms: 5_000,
+            planned_restart_ms: 60_000,
+        }
+    }
+}

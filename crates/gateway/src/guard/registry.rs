@@ -1,0 +1,152 @@
+//! All guards of a gateway.
+
+use super::latch::{self, Latch};
+use super::lease::Lease;
+use super::{Guard, thread};
+use crate::clock;
+use model::traffic_split::GuardRule;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{AcqRel, Release};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use telemetry::report::GuardReport;
+use tokio::sync::Notify;
+
+/// Guards that are still told of when they are over.
+const MAX_RECENT: usize = 8;
+
+/// The guards of a gateway.
+#[derive(Debug)]
+pub struct Guards {
+    /// Where their latches are; `None`: there is no such place, and no guard can be armed.
+    directory: Option<PathBuf>,
+    known: Mutex<Vec<Arc<Guard>>>,
+    recent: Mutex<VecDeque<GuardReport>>,
+    lease: Mutex<Lease>,
+    /// A guard sends traffic back that the table does not send back yet.
+    unsent: AtomicBool,
+    changed: Notify,
+    pub(super) bell: thread::Bell,
+}
+
+impl Guards {
+    pub(crate) fn new(directory: Option<PathBuf>) -> Guards {
+        Guards {
+            directory,
+            known: Mutex::default(),
+            recent: Mutex::default(),
+            lease: Mutex::new(Lease::GivenBack(clock::now())),
+            unsent: AtomicBool::new(false),
+            changed: Notify::new(),
+            bell: thread::Bell::default(),
+        }
+    }
+
+    /// What is to be known of them: those that are over, newest last, then those in force.
+    #[must_use]
+    pub fn reports(&self) -> Vec<GuardReport> {
+        let known: Vec<GuardReport> = self.known().iter().map(|guard| guard.report()).collect();
+        lock(&self.recent).iter().cloned().chain(known).collect()
+    }
+
+    /// Returns when a guard has fired.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Whether any is armed, so that the controller's lease matters.
+    #[must_use]
+    pub fn armed(&self) -> bool {
+        self.known().iter().any(|guard| !guard.sends_back())
+    }
+
+    /// The controller's lease was seen: it ends so long from now, unless it is renewed.
+    pub fn controller_has(&self, left: Duration) {
+        *lock(&self.lease) = Lease::Held(clock::now() + left);
+    }
+
+    /// The controller was seen to have given its lease back. The first such look counts.
+    pub fn controller_has_left(&self) {
+        let mut lease = lock(&self.lease);
+        if let Lease::Held(_) = *lease {
+            *lease = Lease::GivenBack(clock::now());
+        }
+    }
+
+    /// The guard of a rule: the known one, if its id is known; else it is armed.
+    pub(crate) fn arm(&self, rule: &GuardRule, service: &str) -> Arc<Guard> {
+        let mut known = self.known();
+        if let Some(guard) = known.iter().find(|guard| guard.id == rule.id) {
+            guard.follow(rule);
+            return Arc::clone(guard);
+        }
+        let latch = match &self.directory {
+            Some(directory) => Latch::arm(directory, &rule.id).map_err(|error| {
+                format!("its latch in {} cannot be made: {error}; make room there", directory.display())
+            }),
+            None => Err("there is no data directory to keep its latch in".to_owned()),
+        };
+        let guard = Arc::new(Guard::new(rule, service, latch, clock::now()));
+        if guard.sends_back() {
+            tracing::warn!(guard = rule.id, service, state = ?guard.report().state, "traffic stays on the old version");
+        }
+        known.push(Arc::clone(&guard));
+        drop(known);
+        self.bell.ring();
+        guard
+    }
+
+    /// The guard with an id, if it is armed or has fired.
+    pub(crate) fn guard(&self, id: &str) -> Option<Arc<Guard>> {
+        self.known().iter().find(|guard| guard.id == id).cloned()
+    }
+
+    /// Ends all guards but these. On the first table, also the latches that nobody knows any more go.
+    pub(crate) fn keep_only(&self, wanted: impl Fn(&str) -> bool, is_first: bool) {
+        let mut recent = lock(&self.recent);
+        self.known().retain(|guard| {
+            let stays = wanted(&guard.id);
+            if !stays {
+                recent.push_back(guard.end());
+            }
+            stays
+        });
+        while recent.len() > MAX_RECENT {
+            recent.pop_front();
+        }
+        if let Some(directory) = self.directory.as_ref().filter(|_| is_first) {
+            latch::remove_others(directory, wanted);
+        }
+    }
+
+    /// Looks at all of them; those that have fired now.
+    pub(super) fn look(&self, now: Instant, also_latches: bool) -> Vec<Arc<Guard>> {
+        let lease = *lock(&self.lease);
+        let known: Vec<Arc<Guard>> = self.known().clone();
+        let fires = |guard: &Arc<Guard>| guard.look(lease, now) || also_latches && guard.follow_latch();
+        let fired: Vec<Arc<Guard>> = known.into_iter().filter(fires).collect();
+        if !fired.is_empty() {
+            self.unsent.store(true, Release);
+        }
+        fired
+    }
+
+    /// Whether routes must be looked at although nothing in the configuration has changed; asked once.
+    pub(crate) fn take_unsent(&self) -> bool {
+        self.unsent.swap(false, AcqRel)
+    }
+
+    pub(super) fn tell(&self) {
+        self.changed.notify_one();
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<Arc<Guard>>> {
+        lock(&self.known)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

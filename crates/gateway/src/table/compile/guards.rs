@@ -1,0 +1,83 @@
+//! Guards: armed with the service whose split they stand in, and heeded in the rules of its routes.
+
+use super::changes::Changes;
+use super::routes::split_config;
+use super::{Compiler, EffectiveService};
+use crate::guard::{Guard, Pair};
+use crate::table::{Choice, Goal, Table};
+use foldhash::HashSet;
+use model::resource::{Kind, Revision};
+use model::service::Service;
+use model::traffic_split::Extension;
+use serde_json::Value;
+use std::sync::Arc;
+
+impl Compiler {
+    /// The table of the last resources once more, with what the guards say now.
+    pub(crate) fn compile_again(&mut self) -> Table {
+        self.compile(self.revision, self.resources.clone()).0
+    }
+
+    /// Arms the guards of a service's split. What is wrong with one is told where its rule is compiled.
+    pub(super) fn guards_of(&self, service: &Service) -> Vec<Arc<Guard>> {
+        let Some(config) = split_config(None, Some(service)) else { return Vec::new() };
+        let rules = config.get("rules").and_then(Value::as_array).into_iter().flatten();
+        let armed = rules.filter_map(|rule| Extension::of(rule).ok()?.guard);
+        armed.map(|rule| self.guards.arm(&rule, &service.id)).collect()
+    }
+
+    /// Ends the guards that stand in no split any more.
+    pub(super) fn end_guards(&self, changes: &Changes<'_>) {
+        let may_have_gone =
+            [Kind::Service, Kind::Overlay].iter().any(|kind| changes.of(*kind).next().is_some());
+        if may_have_gone || !self.has_compiled {
+            let guards = self.services.values().flat_map(|service| &service.guards);
+            let ids: HashSet<&str> = guards.map(|guard| guard.id.as_str()).collect();
+            self.guards.keep_only(|id| ids.contains(id), !self.has_compiled);
+        }
+    }
+}
+
+impl EffectiveService {
+    /// Whether a guard keeps its traffic on the old version.
+    pub(super) fn is_sent_back(&self) -> bool {
+        self.guards.iter().any(|guard| guard.sends_back())
+    }
+}
+
+/// Gives all of a rule to the choices that are not the new version, if the guard says so; whether it does. `is_new` is
+/// of each choice.
+pub(super) fn heed(guard: &Guard, choices: &mut [Choice], is_new: &[bool]) -> bool {
+    if !guard.sends_back() || is_new.iter().all(|new| *new) {
+        return false;
+    }
+    let has_share = choices.iter().zip(is_new).any(|(choice, new)| !new && choice.weight > 0);
+    for (choice, new) in choices.iter_mut().zip(is_new) {
+        choice.weight = match (new, has_share) {
+            (true, _) => 0,
+            (false, true) => choice.weight,
+            (false, false) => 1,
+        };
+    }
+    true
+}
+
+/// Lets the guard look at what a route counts from now on.
+pub(super) fn show(guard: &Guard, choices: &[Choice], is_new: &[bool], at: (&str, Revision)) {
+    let of =
+        |new: bool| choices.iter().zip(is_new).filter(move |(_, is)| **is == new).map(|(choice, _)| choice);
+    let series = |new: bool| of(new).map(|choice| Arc::clone(&choice.series)).collect();
+    let targets = |new: bool| {
+        let reached = of(new).filter(|choice| choice.weight > 0 || new);
+        reached
+            .filter_map(|choice| match &choice.goal {
+                Goal::Target(target) => Some(Arc::clone(target)),
+                Goal::Nowhere(_) => None,
+            })
+            .collect()
+    };
+    let weights: Vec<u32> = choices.iter().map(|choice| choice.weight).collect();
+    let concurrent = of(false).any(|choice| choice.weight > 0);
+    guard.count(&weights, concurrent, at, Pair { old: series(false), new: series(true) });
+    guard.lead_to(targets(false), targets(true));
+}

@@ -1,0 +1,209 @@
+//! A gateway takes a bad version back by itself, and does not forget it.
+
+use crate::support::{Gate, get, route, settings, upstream_with};
+use gateway::Settings;
+use model::resource::Kind;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+use telemetry::report::{GuardState, GuardTrip};
+use testkit::clock::{eventually, within};
+use testkit::upstream::{Behaviour, Upstream};
+
+struct Shop {
+    blue: Upstream,
+    green: Upstream,
+    directory: tempfile::TempDir,
+}
+
+impl Shop {
+    async fn start() -> Shop {
+        let (blue, green) = (Upstream::start("blue").await, Upstream::start("green").await);
+        Shop { blue, green, directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn latches(&self) -> std::path::PathBuf {
+        self.directory.path().join("guards")
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { threads: 2, guard_dir: Some(self.latches()), ..settings() }
+    }
+
+    /// Green has a share; the preview leads to it, too.
+    fn resources(&self, green: u32, guard: Option<Value>) -> Vec<(Kind, Value)> {
+        let labels = |colour: &str| json!({"labels": {"tealgate.app": "shop", "tealgate.colour": colour}});
+        let preview = json!({"match": [{"vars": [["http_x_preview", "==", "yes"]]}],
+            "weighted_upstreams": [{"upstream_id": "green", "weight": 1}]});
+        let mut shares = json!({"weighted_upstreams": [
+            {"upstream_id": "green", "weight": green}, {"upstream_id": "blue", "weight": 100 - green}]});
+        if let Some(guard) = guard {
+            shares["tealgate"] = json!({"shuffle": "shop-1", "guard": guard});
+        }
+        let split = json!({"rules": [preview, shares]});
+        vec![
+            upstream_with("blue", &[self.blue.address()], &labels("blue")),
+            upstream_with("green", &[self.green.address()], &labels("green")),
+            (Kind::Service, json!({"id": "s", "upstream_id": "blue", "plugins": {"traffic-split": split}})),
+            route(&json!({"service_id": "s"})),
+            route(&json!({"id": "other", "uri": "/other", "service_id": "s"})),
+        ]
+    }
+
+    async fn gate(&self, green: u32, guard: Value) -> Gate {
+        Gate::with(self.settings(), &self.resources(green, Some(guard))).await
+    }
+}
+
+fn guard(id: &str) -> Value {
+    json!({
+        "id": id, "new": "green", "max_error_ppm": 50_000, "min_requests": 20, "break_ppm": 250_000,
+        "false_alarm_one_in": 1_000, "tolerance_percent": 120, "controller_missing": "stay",
+        "missing_after_ms": 0, "planned_restart_ms": 600_000,
+    })
+}
+
+fn state(gate: &Gate, id: &str) -> GuardState {
+    let reports = gate.gateway.guards().reports();
+    reports.into_iter().rev().find(|report| report.id == id).expect("a guard").state
+}
+
+fn trip(gate: &Gate, id: &str) -> Option<GuardTrip> {
+    match state(gate, id) {
+        GuardState::Tripped { trip } => {
+            Some(*trip).filter(|trip| trip.swapped_in_us.is_some() && trip.latched)
+        }
+        _ => None,
+    }
+}
+
+fn failing(status: u16) -> Behaviour {
+    Behaviour::Status(status.try_into().unwrap())
+}
+
+fn colour(answer: &crate::support::Answer) -> String {
+    answer.header("x-colour").unwrap_or("none").to_owned()
+}
+
+/// Sends requests until the guard has fired; how many the colours have answered in all.
+async fn until_tripped(gate: &Gate, id: &str) -> GuardTrip {
+    let asking = async {
+        loop {
+            gate.ask(get("/")).await;
+            gate.ask(get("/other")).await;
+            if let Some(trip) = trip(gate, id) {
+                return trip;
+            }
+        }
+    };
+    within("the guard", asking).await
+}
+
+async fn all_go_to(gate: &Gate, colour_of: &str) {
+    for _ in 0..20 {
+        assert_eq!(colour(&gate.ask(get("/")).await), colour_of);
+    }
+}
+
+fn latch_files(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_version_that_breaks_is_gone_at_once_and_the_preview_still_reaches_it() {
+    let shop = Shop::start().await;
+    let gate = shop.gate(50, guard("g")).await;
+    assert_eq!(latch_files(&shop.latches()), ["g.latch"], "made before any traffic");
+    assert_eq!(state(&gate, "g"), GuardState::Armed);
+    shop.green.behave(failing(500));
+    let trip = until_tripped(&gate, "g").await;
+    assert!(["break", "errors", "comparison"].contains(&trip.bound.as_str()), "{trip:?}");
+    assert!(trip.new.failed >= 5 && trip.old.failed == 0 && trip.found_in_ms.is_some(), "{trip:?}");
+    println!("swapped in {:?} us, found in {:?} ms", trip.swapped_in_us, trip.found_in_ms);
+    all_go_to(&gate, "blue").await;
+    let preview = "GET / HTTP/1.1\r\nHost: h\r\nX-Preview: yes\r\n\r\n";
+    assert_eq!(gate.ask(preview).await.status, 500, "whoever asks for it");
+    // Another share, written by someone who has not heard of it, changes nothing; nor does another resource.
+    gate.apply(&shop.resources(100, Some(guard("g")))).await;
+    all_go_to(&gate, "blue").await;
+}
+
+#[tokio::test]
+async fn a_trip_survives_the_process_and_ends_with_its_rule() {
+    let shop = Shop::start().await;
+    let gate = shop.gate(100, guard("g")).await;
+    shop.green.behave(failing(502));
+    until_tripped(&gate, "g").await;
+    drop(gate);
+    let seen = shop.green.requests().len();
+    let gate = shop.gate(100, guard("g")).await;
+    all_go_to(&gate, "blue").await;
+    assert_eq!(shop.green.requests().len(), seen, "not one more");
+    let GuardState::Tripped { trip } = state(&gate, "g") else { panic!("it has tripped") };
+    assert!(trip.latched && trip.new.failed > 0, "{trip:?}");
+    // Another release.
+    shop.green.behave(Behaviour::Echo);
+    gate.apply(&shop.resources(100, Some(guard("h")))).await;
+    all_go_to(&gate, "green").await;
+    assert_eq!(latch_files(&shop.latches()), ["h.latch"]);
+    assert!(matches!(state(&gate, "g"), GuardState::Tripped { .. }), "still told of");
+    gate.apply(&shop.resources(0, None)).await;
+    assert!(latch_files(&shop.latches()).is_empty());
+}
+
+#[tokio::test]
+async fn nothing_fires_when_the_old_version_fails_alike() {
+    let shop = Shop::start().await;
+    let gate = shop.gate(50, guard("g")).await;
+    for both in [&shop.blue, &shop.green] {
+        both.behave(failing(503));
+    }
+    for _ in 0..60 {
+        assert_eq!(gate.ask(get("/")).await.status, 503);
+    }
+    // The guard has looked at all of these when it has seen what comes next.
+    shop.blue.behave(Behaviour::Echo);
+    until_tripped(&gate, "g").await;
+    let trip = trip(&gate, "g").unwrap();
+    assert!(trip.new.requests > 25, "{trip:?}");
+}
+
+#[tokio::test]
+async fn without_a_place_for_its_latch_the_new_version_gets_nothing() {
+    let shop = Shop::start().await;
+    std::fs::write(shop.latches(), "a file").unwrap();
+    let gate = shop.gate(50, guard("g")).await;
+    let GuardState::Refused { why } = state(&gate, "g") else { panic!("it is refused") };
+    assert!(why.contains("guards") && why.contains("make room"), "{why}");
+    all_go_to(&gate, "blue").await;
+}
+
+#[tokio::test]
+async fn a_controller_that_stays_away_takes_the_share_back_if_the_rule_says_so() {
+    let shop = Shop::start().await;
+    let mut reverts = guard("g");
+    reverts["controller_missing"] = json!("revert");
+    let gate = shop.gate(100, reverts.clone()).await;
+    gate.gateway.guards().controller_has(Duration::from_secs(3_600));
+    all_go_to(&gate, "green").await;
+    gate.gateway.guards().controller_has_left();
+    gate.gateway.guards().controller_has_left();
+    all_go_to(&gate, "green").await;
+    gate.gateway.guards().controller_has(Duration::ZERO);
+    eventually("the trip", async || trip(&gate, "g").is_some()).await;
+    assert_eq!(trip(&gate, "g").unwrap().bound, "controller");
+    all_go_to(&gate, "blue").await;
+}
+
+#[tokio::test]
+async fn a_guard_in_the_split_of_a_route_is_refused() {
+    let shop = Shop::start().await;
+    let mut resources = shop.resources(50, Some(guard("g")));
+    let split = resources[2].1["plugins"].clone();
+    resources[2].1 = json!({"id": "s", "upstream_id": "blue"});
+    resources[3].1["plugins"] = split;
+    let gate = Gate::start(shop.settings());
+    let applied = gate.apply(&resources).await;
+    assert!(applied.problems.iter().any(|problem| problem.what.contains("of a service only")), "{applied:?}");
+}

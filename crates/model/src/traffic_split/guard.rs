@@ -1,0 +1,73 @@
+//! The guard of a rule: the armed rollback that a gateway carries out by itself.
+//!
+//! Releases write it with the share, so that whoever moves traffic arms the way back in the same write. Its numbers are
+//! whole ones, so that what is written is what is read.
+
+use crate::policy::OnMissing;
+use serde::{Deserialize, Serialize};
+
+/// Longest id: it also names a file.
+const MAX_ID: usize = 128;
+/// Longest wait for a controller, milliseconds: 30 days.
+const MAX_WAIT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Shares are told in millionths.
+const WHOLE_PPM: u32 = 1_000_000;
+
+/// A guard that is armed. It stands in a service's split only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardRule {
+    /// Unique for each attempt of a release. A gateway in which it has fired does not let it be armed again.
+    pub id: String,
+    /// The upstream that is guarded against: the new version's. When the guard fires, the others of the rule get all.
+    pub new: String,
+    /// Greatest share of failed requests, millionths; absent: not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_error_ppm: Option<u32>,
+    /// Requests needed before that speaks.
+    pub min_requests: u64,
+    /// The share of failed requests, millionths, from which on a second of them is a total break.
+    pub break_ppm: u32,
+    /// The colours are compared so that a release that is no worse is taken back once in so many; absent: they are not
+    /// compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub false_alarm_one_in: Option<u64>,
+    /// How many times more likely a failure may be on the new version, percent.
+    pub tolerance_percent: u32,
+    /// What happens when no controller is there.
+    pub controller_missing: OnMissing,
+    /// So long after the end of the controller's lease it is missing, milliseconds.
+    pub missing_after_ms: u64,
+    /// So long after the controller gave its lease back, which a planned restart does, it is missing, milliseconds.
+    pub planned_restart_ms: u64,
+}
+
+impl GuardRule {
+    /// What is wrong with it, with the field.
+    pub(super) fn mistake(&self) -> Option<String> {
+        let names_file = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let is_name = !self.id.starts_with('.') && self.id.bytes().all(names_file);
+        if !is_name || !(1..=MAX_ID).contains(&self.id.len()) {
+            return Some(format!("guard.id: must be 1 to {MAX_ID} of a-z, A-Z, 0-9, -, _ and ."));
+        }
+        if self.new.is_empty() || self.new.len() > MAX_ID {
+            return Some("guard.new: must be the id of an upstream".to_owned());
+        }
+        if self.max_error_ppm.is_some_and(|ppm| ppm > WHOLE_PPM) {
+            return Some(format!("guard.max_error_ppm: must be 0 to {WHOLE_PPM}"));
+        }
+        if !(1..=WHOLE_PPM).contains(&self.break_ppm) {
+            return Some(format!("guard.break_ppm: must be 1 to {WHOLE_PPM}"));
+        }
+        if self.false_alarm_one_in.is_some_and(|one_in| one_in < 2) {
+            return Some("guard.false_alarm_one_in: must be at least 2".to_owned());
+        }
+        if !(100..=100_000).contains(&self.tolerance_percent) {
+            return Some("guard.tolerance_percent: must be 100 to 100000".to_owned());
+        }
+        let waits =
+            [("missing_after_ms", self.missing_after_ms), ("planned_restart_ms", self.planned_restart_ms)];
+        let wrong = waits.into_iter().find(|(_, ms)| *ms > MAX_WAIT_MS);
+        wrong.map(|(field, _)| format!("guard.{field}: must be at most {MAX_WAIT_MS}"))
+    }
+}
