@@ -149,6 +149,8 @@ pub(crate) fn words(event: &Event) -> Option<(&'static str, String)> {
             ("notified", format!("{receiver} could not be told: {why}"))
         }
         Event::Notified { failure: None, .. } => return None,
-        Event::Ended { .. } | Event::Counted { .. } | Event::Seen { .. } => return None,
+        Event::Ended { .. } | Event::Counted { .. } | Event::Sampled { .. } | Event::Seen { .. } => {
+            return None;
+        }
     })
 }

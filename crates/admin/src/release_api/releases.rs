@@ -132,7 +132,7 @@ pub(super) async fn rollback(
     shown(StatusCode::OK, &controller.get(&id).await?)
 }
 
-/// `GET /tealgate/v1/apps/{app}/releases/{id}/report?format=json|markdown`.
+/// `GET /tealgate/v1/apps/{app}/releases/{id}/report?format=json|markdown|html`.
 pub(super) async fn report(
     State(api): State<ReleaseApi>,
     Path((app, id)): Path<(String, String)>,
@@ -146,9 +146,11 @@ pub(super) async fn report(
         "markdown" => {
             Ok(reply::with_type(StatusCode::OK, "text/markdown; charset=utf-8", report.to_markdown()))
         }
+        "html" => Ok(reply::with_type(StatusCode::OK, "text/html; charset=utf-8", report.to_html())),
         other => {
             let what = format!("there is no report format {other}");
-            Err(Refusal::new(StatusCode::BAD_REQUEST, what, "ask for ?format=json or ?format=markdown"))
+            let hint = "ask for ?format=json, ?format=markdown or ?format=html";
+            Err(Refusal::new(StatusCode::BAD_REQUEST, what, hint))
         }
     }
 }

@@ -27,6 +27,9 @@ async fn a_release_is_started_approved_reported_and_taken_back() {
     let markdown = shop.call(VIEWER, "GET", &markdown, Value::Null).await.has_status(200);
     assert_eq!(markdown.header("content-type"), Some("text/markdown; charset=utf-8"));
     assert!(markdown.text.contains(&id), "{}", markdown.text);
+    let page = format!("/releases/{id}/report?format=html");
+    let page = shop.call(VIEWER, "GET", &page, Value::Null).await.has_status(200);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
 
     let status = shop.call(VIEWER, "GET", "/status", Value::Null).await.has_status(200).json();
     assert_eq!(status["live"], "2");

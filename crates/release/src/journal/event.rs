@@ -3,7 +3,7 @@
 use crate::machine::{ActionRequest, ActionResult, Outcome, State};
 use crate::notify::Mark;
 use crate::plan::{Plan, Refusal};
-use crate::report::{Account, HoldSummary};
+use crate::report::{Account, HoldSummary, Point};
 use crate::target::EnvironmentSpec;
 use model::policy::{Receiver, Step};
 use model::target::Target;
@@ -55,6 +55,11 @@ pub enum Event {
     Counted {
         /// What they say.
         account: Box<Account>,
+    },
+    /// What both colours did since the last such entry, interval by interval.
+    Sampled {
+        /// The intervals, in the order of time.
+        points: Vec<Point>,
     },
     /// A hold is over.
     Held {

@@ -5,7 +5,7 @@ use super::{Chain, Command, Entry, Event, Request};
 use crate::machine::{Input, Outcome, Phase, State};
 use crate::notify::{Notices, notices};
 use crate::plan::{Plan, Refusal};
-use crate::report::{Account, HoldSummary};
+use crate::report::{Account, Course, HoldSummary};
 use crate::target::EnvironmentSpec;
 use std::collections::BTreeSet;
 
@@ -42,6 +42,8 @@ pub struct Folded {
     pub holds: Vec<HoldSummary>,
     /// The last counters.
     pub account: Option<Account>,
+    /// What both colours did over time.
+    pub course: Course,
     /// What there is to tell, and who was told.
     pub notices: Notices,
     /// The gateways that went while it was in flight and did not come back: what they had counted is not known.
@@ -75,6 +77,7 @@ fn begin(release: &str, first: &Entry) -> Option<Folded> {
         moves: Vec::new(),
         holds: Vec::new(),
         account: None,
+        course: Course::default(),
         notices: Notices::new(request.receivers.clone()),
         gaps: BTreeSet::new(),
     })
@@ -115,6 +118,7 @@ impl Folded {
             }
             Event::Commanded(command) => self.inputs.push(input_of(command, &entry.actor)),
             Event::Counted { account } => self.account = Some((**account).clone()),
+            Event::Sampled { points } => self.course.extend(points),
             Event::Held { hold } => {
                 self.holds.retain(|known| known.id != hold.id);
                 self.holds.push(hold.clone());

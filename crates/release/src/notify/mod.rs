@@ -17,4 +17,4 @@ pub use progress::{Notices, ReceiverView, Unsent};
 pub use signature::signature;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

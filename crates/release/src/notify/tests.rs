@@ -16,7 +16,7 @@ fn receiver(changes: Value) -> Receiver {
 }
 
 /// The plan to go from version 1, on blue, to version 2.
-fn planned() -> Plan {
+pub(crate) fn planned() -> Plan {
     let target = json!({"process": {"command": ["shop"]}});
     let app: App =
         serde_json::from_value(json!({"id": "shop", "service_id": "shop", "target": target})).unwrap();

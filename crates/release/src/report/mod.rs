@@ -1,12 +1,16 @@
 //! Reports: what a release did, counted and timed, for people and programs.
 
 mod account;
+mod course;
 mod hold;
+mod html;
 mod ledger;
 mod markdown;
 mod timeline;
 
 pub use account::{Account, OpenNow, Row};
+pub(crate) use course::in_groups;
+pub use course::{Course, MAX_POINTS, Point, Slice};
 pub use hold::HoldSummary;
 pub use ledger::{Ledger, Lost};
 pub use timeline::Line;
@@ -18,7 +22,7 @@ use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
 use telemetry::samples::FailureSample;
 
-/// The report of a release, as far as it has come. [`Report::to_markdown`] prints it.
+/// The report of a release, as far as it has come. [`Report::to_markdown`] and [`Report::to_html`] print it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The release.
@@ -31,6 +35,9 @@ pub struct Report {
     pub started_by: String,
     /// When, milliseconds since the Unix epoch.
     pub started_at_ms: i64,
+    /// When its outcome was decided, milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub decided_at_ms: Option<i64>,
     /// How it ended; `None`: it goes on.
     pub outcome: Option<Outcome>,
     /// Why it ended so.
@@ -50,6 +57,9 @@ pub struct Report {
     pub gates: Vec<GateReport>,
     /// The counts by epoch, answerer and lane, at the last moment they were written down.
     pub counts: Option<Account>,
+    /// What both colours did over time, at most 600 intervals.
+    #[serde(default)]
+    pub course: Course,
     /// The account of requests.
     pub ledger: Ledger,
     /// Gateways that went during the release, and with them what they had counted.
@@ -105,11 +115,19 @@ impl Report {
             gates: gates(folded, chain),
             ledger: Ledger::of(folded.account.as_ref(), !folded.gaps.is_empty()),
             counts: folded.account.clone(),
+            course: folded.course.clone(),
+            decided_at_ms: folded.decided_at_ms,
             gaps: folded.gaps.iter().cloned().collect(),
             notifications: folded.notices.view(|_| None),
             log_lines,
             failures,
         }
+    }
+
+    /// The report as one HTML page that needs nothing else: no script, no other file.
+    #[must_use]
+    pub fn to_html(&self) -> String {
+        html::page(self)
     }
 
     /// The report as Markdown.

@@ -2,6 +2,7 @@
 
 use super::couriers::Couriers;
 use super::environments::Environments;
+use super::sampler::Sampler;
 use super::window::Window;
 use crate::book::AppendError;
 use crate::clock::pause;
@@ -41,6 +42,7 @@ pub(crate) struct AppRunner {
     pub(super) waiting: BTreeMap<String, Vec<Waiting>>,
     pub(super) tasks: BTreeMap<String, Task>,
     pub(super) windows: BTreeMap<String, Window>,
+    pub(super) samplers: BTreeMap<String, Sampler>,
     /// When it was last told how much is open on a colour that drains, and what.
     pub(super) told: BTreeMap<String, (i64, OpenNow)>,
     pub(super) environments: Environments,
@@ -74,6 +76,7 @@ impl AppRunner {
             waiting: BTreeMap::new(),
             tasks: BTreeMap::new(),
             windows: BTreeMap::new(),
+            samplers: BTreeMap::new(),
             told: BTreeMap::new(),
             couriers: Couriers::default(),
             unwritten: Vec::new(),
@@ -179,6 +182,7 @@ impl AppRunner {
         self.memory.retain(|release, _| goes_on(release));
         self.waiting.retain(|release, _| goes_on(release));
         self.windows.retain(|release, _| goes_on(release));
+        self.samplers.retain(|release, _| goes_on(release));
         self.told.retain(|release, _| goes_on(release));
         self.tasks.retain(|release, task| goes_on(release) || !task.handle.is_finished());
     }

@@ -14,6 +14,7 @@ mod held;
 mod observe;
 mod observer;
 mod record;
+mod sampler;
 mod wanted;
 mod window;
 

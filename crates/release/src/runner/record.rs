@@ -30,6 +30,8 @@ impl AppRunner {
     ) -> Result<(), PassError> {
         self.tell_draining(release, after, gateways, clock::now_ms());
         let mut events = Vec::new();
+        events.extend(self.sample(release, before, after, gateways, clock::now_ms()));
+        let sampled = events.len();
         // An account is closed when the colour that traffic has left has drained; until then a gateway can be missed.
         if after.in_flight() || before.stage == Stage::Drain {
             events.extend(self.comings_and_goings(release, gateways));
@@ -38,7 +40,7 @@ impl AppRunner {
         if before.cause.is_none() && after.cause.is_some() {
             events.extend(self.look_at_failed(release, after, gateways).await);
         }
-        if !events.is_empty() || is_turning_point(before, after) {
+        if events.len() > sampled || is_turning_point(before, after) {
             let id = release.folded.request.app.as_str();
             let account = gateways.account(id, after.first_revision, clock::now_ms());
             events.push(Event::Counted { account: Box::new(account) });

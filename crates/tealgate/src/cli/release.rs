@@ -19,7 +19,7 @@ pub enum ReleaseCommand {
     Abort(ActArgs),
     /// List the releases of an app, or the apps.
     List(ListArgs),
-    /// Print the report of a release: plan, timeline, gates, ledger.
+    /// Print the report of a release, or open it in a browser: plots, gates, ledger, timeline.
     Report(ReportArgs),
 }
 
@@ -129,6 +129,12 @@ pub struct ReportArgs {
     /// How it is written; --json means json.
     #[arg(long, value_enum, default_value_t)]
     pub format: ReportFormat,
+    /// Write it as one HTML page with plots into this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub html: Option<PathBuf>,
+    /// Open the HTML page in a browser; without --html it is kept in a temporary file.
+    #[arg(long, conflicts_with = "format")]
+    pub open: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub server: ServerArgs,
@@ -142,6 +148,8 @@ pub enum ReportFormat {
     Markdown,
     /// For programs.
     Json,
+    /// One page with plots, for a browser.
+    Html,
 }
 
 /// Reads `500ms`, `90s`, `10m`, `2h`; a bare number is seconds.

@@ -223,8 +223,7 @@ fn untold(receiver: &ReceiverView) -> Option<String> {
     let (name, to) = (&receiver.name, &receiver.to);
     let given_up = receiver.unsent.last().map(|unsent| unsent.why.as_str());
     let why = receiver.trouble.as_deref().or(given_up)?;
-    let (waiting, lost) = (receiver.waiting, receiver.given_up);
-    Some(format!("{name} at {to} is not told: {why} ({waiting} notices wait, {lost} given up)"))
+    Some(format!("{name} at {to} is not told: {why}"))
 }
 
 fn since(began_at_ms: i64, ended_at_ms: i64) -> u64 {

@@ -21,6 +21,7 @@ mod plugins;
 mod release_cli;
 mod release_roles;
 mod reload;
+mod report_page;
 mod seed_walk;
 mod smuggling;
 mod switches;

@@ -5,6 +5,7 @@ mod ending;
 pub(crate) mod follow;
 pub(crate) mod paths;
 mod refusal;
+mod report;
 mod show;
 mod start;
 
@@ -29,7 +30,7 @@ pub fn run(command: ReleaseCommand, output: Output) -> Outcome {
             ReleaseCommand::Rollback(arguments) => act::run(act::Act::Rollback, &arguments, output).await,
             ReleaseCommand::Abort(arguments) => act::run(act::Act::Abort, &arguments, output).await,
             ReleaseCommand::List(arguments) => show::list(&arguments, output).await,
-            ReleaseCommand::Report(arguments) => show::report(&arguments, output).await,
+            ReleaseCommand::Report(arguments) => report::run(&arguments, output).await,
         }
     })
 }

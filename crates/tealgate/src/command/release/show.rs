@@ -1,6 +1,6 @@
-//! `release status`, `list` and `report`.
+//! `release status` and `list`.
 
-use crate::cli::release::{ListArgs, ReportArgs, ReportFormat, StatusArgs};
+use crate::cli::release::{ListArgs, StatusArgs};
 use crate::client::Client;
 use crate::clock;
 use crate::command::output::Output;
@@ -63,28 +63,13 @@ pub(super) async fn list(arguments: &ListArgs, output: Output) -> Outcome {
     Ok(Exit::Done)
 }
 
-pub(super) async fn report(arguments: &ReportArgs, output: Output) -> Outcome {
-    let client = client(&arguments.server)?;
-    let id = match &arguments.release {
-        Some(id) => id.clone(),
-        None => newest(&client, &arguments.app).await?.release,
-    };
-    let path = format!("{}/report", paths::release(&arguments.app, &id));
-    if output.json || arguments.format == ReportFormat::Json {
-        output.data(&client.get(&format!("{path}?format=json")).await?);
-    } else {
-        output.text(&client.get_text(&format!("{path}?format=markdown")).await?);
-    }
-    Ok(Exit::Done)
-}
-
 /// The releases of an app, newest first.
 pub(super) async fn releases(client: &Client, app: &str) -> Outcome<Vec<ReleaseView>> {
     let answer = client.get(&paths::releases(app)).await?;
     entries(&answer).cloned().map(follow::view_of).collect()
 }
 
-async fn newest(client: &Client, app: &str) -> Outcome<ReleaseView> {
+pub(super) async fn newest(client: &Client, app: &str) -> Outcome<ReleaseView> {
     releases(client, app).await?.into_iter().next().ok_or_else(|| act::none(app))
 }
 

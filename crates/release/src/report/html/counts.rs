@@ -1,0 +1,160 @@
+//! What was counted: the tiles, both versions, the ledger, the epochs.
+
+use super::text::{Text, grouped, percent};
+use super::{latency, sides};
+use crate::report::{Lost, Report};
+use model::colour::Colour;
+use model::record::{Answerer, Lane};
+use std::fmt::Write;
+use telemetry::counts::Counts;
+
+/// User traffic of a colour since the release's first change.
+fn of_colour(report: &Report, colour: Colour) -> Counts {
+    let mut sum = Counts::default();
+    let rows = report.counts.iter().flat_map(|account| &account.rows);
+    rows.filter(|row| row.answerer == Answerer::from(colour) && row.lane == Lane::Share)
+        .for_each(|row| sum.merge(&row.counts));
+    sum
+}
+
+pub(super) fn write_tiles(out: &mut String, report: &Report) {
+    out.push_str(r#"<div class="tiles">"#);
+    for (value, mood, what) in tiles(report) {
+        let (value, what) = (Text(&value), Text(&what));
+        let _ = write!(out, r#"<div class="tile"><b class="{mood}">{value}</b><span>{what}</span></div>"#);
+    }
+    out.push_str("</div>\n");
+}
+
+/// Value, how it is meant, and what it is.
+fn tiles(report: &Report) -> Vec<(String, &'static str, String)> {
+    let ledger = &report.ledger;
+    let mut tiles = vec![(grouped(ledger.received), "", "requests during the release".to_owned())];
+    let (lost, mood) = match ledger.lost {
+        Lost::Known(0) => ("0".to_owned(), "good"),
+        Lost::Known(lost) => (grouped(lost), "bad"),
+        Lost::Unknown => ("unknown".to_owned(), "attention"),
+    };
+    tiles.push((lost, mood, "lost: broke off halfway".to_owned()));
+    for (colour, version, role) in sides(report) {
+        let counts = of_colour(report, colour);
+        let failed = counts.failed();
+        let mood = if failed > 0 && role == "new" { "bad" } else { "" };
+        let of = grouped(counts.requests());
+        tiles.push((grouped(failed), mood, format!("failed of {of} on {version}")));
+    }
+    let restore = report.moves.iter().rev().find(|moved| moved.kind == "restore");
+    let share = report.moves.iter().rev().find(|moved| moved.kind == "share" && moved.share > 0);
+    if let Some(ms) = restore.and_then(|moved| moved.took_ms) {
+        tiles.push((format!("{} ms", grouped(ms)), "", "until all traffic was back".to_owned()));
+    } else if let Some((moved, ms)) = share.and_then(|moved| Some((moved, moved.took_ms?))) {
+        tiles.push((format!("{} ms", grouped(ms)), "", format!("for the switch to {} %", moved.share)));
+    }
+    tiles
+}
+
+pub(super) fn write_versions(out: &mut String, report: &Report) {
+    let sides = sides(report);
+    if sides.is_empty() || report.counts.is_none() {
+        return;
+    }
+    out.push_str(
+        r#"<section class="card"><h2>Both versions, user traffic since the first change</h2><div class="scroll"><table><tr><th>version</th><th class="n">requests</th><th class="n">failed</th><th class="n">share of failures</th><th class="n">p50</th><th class="n">p99</th><th class="n">cut short</th><th class="n">open</th></tr>"#,
+    );
+    for (colour, version, role) in sides {
+        let counts = of_colour(report, colour);
+        let _ = write!(
+            out,
+            r#"<tr><td class="nowrap"><i class="key {colour}"></i>{} <span class="soft">({colour}, {role})</span></td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td></tr>"#,
+            Text(&version),
+            grouped(counts.requests()),
+            grouped(counts.failed()),
+            percent(counts.failed(), counts.requests()),
+            latency(counts.latency.quantile(0.5)),
+            latency(counts.latency.quantile(0.99)),
+            grouped(counts.cut_short),
+            grouped(counts.open),
+        );
+    }
+    out.push_str("</table></div></section>\n");
+}
+
+pub(super) fn write_ledger(out: &mut String, report: &Report) {
+    let ledger = &report.ledger;
+    out.push_str(r#"<section class="card"><h2>Ledger: what became of every request</h2>"#);
+    let cut_short = ledger.blue_cut_short.saturating_add(ledger.green_cut_short);
+    let rest = ledger.client_left.saturating_add(ledger.drained).saturating_add(ledger.open);
+    if ledger.received > 0 {
+        out.push_str(r#"<div class="bar">"#);
+        for (class, part) in [
+            ("blue", ledger.blue),
+            ("green", ledger.green),
+            ("gate-own", ledger.gate),
+            ("cut", cut_short),
+            ("rest", rest),
+        ] {
+            if part > 0 {
+                let _ = write!(out, r#"<i class="{class}" style="flex:{part} 0 0"></i>"#);
+            }
+        }
+        out.push_str("</div>");
+    }
+    out.push_str(r#"<div class="scroll"><table>"#);
+    let number = |number: u64| grouped(number);
+    for (what, value) in [
+        ("received", number(ledger.received)),
+        ("answered by blue", number(ledger.blue)),
+        ("answered by green", number(ledger.green)),
+        ("answered by the gate", number(ledger.gate)),
+        ("– of these, errors in the name of blue", number(ledger.blue_gate_errors)),
+        ("– of these, errors in the name of green", number(ledger.green_gate_errors)),
+        ("cut short by blue", number(ledger.blue_cut_short)),
+        ("cut short by green", number(ledger.green_cut_short)),
+        ("client left", number(ledger.client_left)),
+        ("drained", number(ledger.drained)),
+        ("open", number(ledger.open)),
+        ("lost", ledger.lost.to_string()),
+    ] {
+        let _ = write!(out, r#"<tr><td>{what}</td><td class="n">{value}</td></tr>"#);
+    }
+    out.push_str("</table></div></section>\n");
+}
+
+pub(super) fn write_epochs(out: &mut String, report: &Report) {
+    let Some(account) = report.counts.as_ref().filter(|account| !account.rows.is_empty()) else { return };
+    out.push_str(
+        r#"<section class="card long"><h2>Counts by epoch</h2><div class="scroll"><table><tr><th>epoch</th><th>answered by</th><th>lane</th><th class="n">received</th><th class="n">whole</th><th class="n">5xx</th><th class="n">cut short</th><th class="n">left</th><th class="n">drained</th><th class="n">open</th><th class="n">p99</th></tr>"#,
+    );
+    for row in &account.rows {
+        let counts = &row.counts;
+        let [.., errors] = counts.whole;
+        let key = match row.answerer {
+            Answerer::Blue => "blue",
+            Answerer::Green => "green",
+            Answerer::Gate | Answerer::Upstream => "other",
+        };
+        let lane = match row.lane {
+            Lane::Share => "users",
+            Lane::Matched => "preview",
+        };
+        let _ = write!(
+            out,
+            r#"<tr><td>{}</td><td class="nowrap"><i class="key {key}"></i>{}</td><td>{lane}</td>"#,
+            row.epoch,
+            row.answerer.name()
+        );
+        for number in [
+            counts.received,
+            counts.whole_total(),
+            errors,
+            counts.cut_short,
+            counts.client_left,
+            counts.drained,
+            counts.open,
+        ] {
+            let _ = write!(out, r#"<td class="n">{}</td>"#, grouped(number));
+        }
+        let _ = write!(out, r#"<td class="n">{}</td></tr>"#, latency(counts.latency.quantile(0.99)));
+    }
+    out.push_str("</table></div></section>\n");
+}

@@ -1,0 +1,90 @@
+//! The report as a page: written, opened, by the API, and its course over a restart of the controller.
+
+use crate::harness::cli::{release, run};
+use crate::harness::gate::{Gate, Start, tealgate};
+use crate::harness::shop::{self, approval, policy};
+use crate::harness::world::World;
+use load::kind::RequestKind;
+use load::run::Load;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt as _;
+use testkit::clock::eventually;
+
+fn points(report: &Value) -> Vec<Value> {
+    report["course"].as_array().cloned().unwrap_or_default()
+}
+
+fn requests(report: &Value, colour: &str) -> u64 {
+    points(report).iter().map(|point| point[colour]["requests"].as_u64().unwrap()).sum()
+}
+
+#[tokio::test]
+async fn the_course_of_a_release_survives_the_controller_and_stands_in_the_page() {
+    let world = World::new();
+    let mut gate = Gate::start(&world).await;
+    shop::put(&gate, shop::target(&world), policy(json!({}))).await;
+    release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
+    let changes = json!({"steps": [{"share": 20, "pause_ms": 1_500}, 100], "gates": approval("each_step")});
+    shop::change(&gate, shop::target(&world), policy(changes)).await;
+    let mix = vec![RequestKind::get("/echo")];
+    let load = Load { mix, ..Load::closed_loop(gate.gateway(), "shop.example", 2) }.start().unwrap();
+    release(&gate, &["start", "shop", "--version", "v2", "--detach"]).await;
+    let asked = |view: &Value| view["share"] == 20 && view["waiting_for"][0]["asks_person"] == true;
+    shop::until(&gate, "the question", asked).await;
+    // One entry is written by now; what comes after a kill goes on behind it.
+    let before = shop::report(&gate).await;
+    assert!(!points(&before).is_empty(), "{}", before["course"]);
+    load.stop().await;
+    gate.crash();
+    let gate = Start::new(&world).where_it_was(&gate).ready().await;
+    let mix = vec![RequestKind::get("/echo")];
+    let load = Load { mix, ..Load::closed_loop(gate.gateway(), "shop.example", 2) }.start().unwrap();
+    let answered = |view: &Value| asked(view) && view["colours"][1]["requests"].as_u64() > Some(100);
+    shop::until(&gate, "the question, and answers of the new version", answered).await;
+    release(&gate, &["abort", "shop"]).await.exits(0);
+    load.stop().await;
+    let after = shop::report(&gate).await;
+    assert_eq!(points(&after)[..points(&before).len()], points(&before));
+    assert!(requests(&after, "blue") > requests(&after, "green") && requests(&after, "green") > 0, "{after}");
+
+    let file = world.path().join("report.html");
+    let file = file.to_str().unwrap();
+    let said = run(&gate, &["release", "report", "shop", "--html", file], None).await.exits(0);
+    assert_eq!(said.out.trim(), file);
+    let page = std::fs::read_to_string(file).unwrap();
+    for part in ["<!DOCTYPE html>", "aborted", r#"class="line blue"#, r#"class="line green"#, "gateway"] {
+        assert!(page.contains(part), "{part} is missing in:\n{page}");
+    }
+    assert!(page.trim_end().ends_with("</html>"));
+    let printed = run(&gate, &["release", "report", "shop", "--format", "html"], None).await.exits(0).out;
+    assert_eq!(printed, page, "it is made of the journal alone");
+}
+
+#[tokio::test]
+async fn the_page_is_opened_by_what_the_desktop_has() {
+    let world = World::new();
+    let gate = Gate::start(&world).await;
+    shop::put(&gate, shop::target(&world), policy(json!({}))).await;
+    release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
+    let opener = world.file("bin/xdg-open", "#!/bin/sh\nprintf %s \"$1\" > \"$0.opened\"\n");
+    std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let open = |path: &str| {
+        let mut command = tealgate();
+        command.args(["release", "report", "shop", "--open", "--data-dir"]).arg(gate.data_dir());
+        command.env("PATH", path).env("TMPDIR", world.path());
+        command.output().unwrap()
+    };
+    let path = format!("{}:/usr/bin:/bin", world.path().join("bin").display());
+    let output = open(&path);
+    assert!(output.status.success(), "{output:?}");
+    let file = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    let opened = format!("{opener}.opened");
+    let is_opened = async || std::fs::read_to_string(&opened).is_ok_and(|opened| opened == file);
+    eventually("the page to be opened", is_opened).await;
+    assert!(std::fs::read_to_string(&file).unwrap().contains("<!DOCTYPE html>"));
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600, "a report is not everybody's");
+    let output = open(world.path().join("nothing").to_str().unwrap());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no browser can be opened") && said.contains("open it yourself: "), "{said}");
+}
