@@ -44,6 +44,8 @@ pub(crate) enum NoAnswer {
     BeforeHead { source: hyper::Error },
     #[error("the answer {status} ended after {bytes} bytes of its body")]
     CutShort { status: StatusCode, bytes: u64, source: hyper::Error },
+    #[error("the answer {status} has more than {most} bytes")]
+    TooLong { status: StatusCode, most: u64 },
 }
 
 impl NoAnswer {
@@ -65,12 +67,19 @@ impl NoAnswer {
 pub(crate) struct Client {
     target: SocketAddr,
     protocol: Protocol,
+    /// Most bytes of an answer's body that are read.
+    most: u64,
     open: Arc<Mutex<Option<Connection>>>,
 }
 
 impl Client {
     pub(crate) fn new(target: SocketAddr, protocol: Protocol) -> Self {
-        Client { target, protocol, open: Arc::default() }
+        Client { target, protocol, most: u64::MAX, open: Arc::default() }
+    }
+
+    /// The same, but an answer with a longer body is none; its connection is closed.
+    pub(crate) fn reading_at_most(self, most: u64) -> Self {
+        Client { most, ..self }
     }
 
     /// Sends a request and reads its answer to the end. If this fails or is dropped, the connection is closed, or over
@@ -81,7 +90,7 @@ impl Client {
             let mut connection = self.connection().await?;
             match connection.try_send_request(request).await {
                 Ok(response) => {
-                    let answer = read(response).await?;
+                    let answer = read(response, self.most).await?;
                     self.keep(connection).await;
                     return Ok(answer);
                 }
@@ -120,7 +129,7 @@ impl Client {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Result<Answer, NoAnswer> {
+async fn read(response: Response<Incoming>, most: u64) -> Result<Answer, NoAnswer> {
     let (head, mut body) = response.into_parts();
     let (mut length, mut digest, mut start) = (0, crc32fast::Hasher::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
@@ -128,6 +137,9 @@ async fn read(response: Response<Incoming>) -> Result<Answer, NoAnswer> {
             frame.map_err(|source| NoAnswer::CutShort { status: head.status, bytes: length, source })?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len() as u64;
+        if length > most {
+            return Err(NoAnswer::TooLong { status: head.status, most });
+        }
         digest.update(&data);
         let room = START_BYTES.saturating_sub(start.len()).min(data.len());
         start.extend_from_slice(data.get(..room).unwrap_or_default());

@@ -29,3 +29,8 @@ pub(crate) async fn until(moment: Instant) {
 pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(limit, future).await.ok()
 }
+
+/// The value of a future, or `None` if it is not there by a moment.
+pub(crate) async fn by<T>(moment: Instant, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout_at(moment.into(), future).await.ok()
+}

@@ -6,16 +6,21 @@
 //!
 //! [`run::Load`] says what to send, [`run::Handle`] watches and stops it, [`ledger::Ledger`] is the account, and
 //! [`reconcile::reconcile`] holds it against what the backends counted themselves.
+//!
+//! [`drive::Drive`] is for load tests: an open loop at a fixed rate that hands out what became of each request.
 #![forbid(unsafe_code)]
 
 mod book;
 pub mod client;
 mod clock;
 pub mod connection;
+pub mod drive;
 pub mod echo;
 mod job;
 pub mod kind;
 pub mod ledger;
+mod mix;
 pub mod pace;
+mod pool;
 pub mod reconcile;
 pub mod run;

@@ -23,29 +23,31 @@ pub enum Pace {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schedule {
     started: Instant,
-    /// Between two requests; `None` for a closed loop.
-    interval: Option<Duration>,
+    /// `None` for a closed loop.
+    per_second: Option<f64>,
 }
 
 impl Schedule {
     pub(crate) fn new(pace: Pace, started: Instant) -> Self {
-        let interval = match pace {
+        let per_second = match pace {
             Pace::Closed => None,
-            Pace::Open { per_second } => Duration::try_from_secs_f64(1.0 / per_second).ok(),
+            Pace::Open { per_second } => Some(per_second).filter(|rate| rate.is_normal()),
         };
-        Schedule { started, interval }
+        Schedule { started, per_second }
     }
 
-    /// When the request with this number (from 0) is due; `None` for a closed loop: at once.
+    /// When the request with this number (from 0) is due; `None` for a closed loop: at once. Each moment is counted
+    /// from the start, so that no rounding adds up.
     pub(crate) fn due(&self, turn: u64) -> Option<Instant> {
-        Some(self.started + self.interval?.mul_f64(turn as f64))
+        let after = Duration::try_from_secs_f64(turn as f64 / self.per_second?).ok()?;
+        self.started.checked_add(after)
     }
 
     /// How many requests were due by a moment; 0 for a closed loop.
     pub(crate) fn due_by(&self, moment: Instant) -> u64 {
-        let Some(interval) = self.interval else { return 0 };
+        let Some(per_second) = self.per_second else { return 0 };
         let elapsed = moment.saturating_duration_since(self.started);
-        (elapsed.as_secs_f64() / interval.as_secs_f64()) as u64 + 1
+        (elapsed.as_secs_f64() * per_second) as u64 + 1
     }
 }
 
@@ -62,6 +64,15 @@ mod tests {
         assert_eq!(schedule.due(3), Some(start + Duration::from_millis(15)));
         for (elapsed_ms, due) in [(0, 1), (4, 1), (6, 2), (1_001, 201)] {
             assert_eq!(schedule.due_by(start + Duration::from_millis(elapsed_ms)), due, "{elapsed_ms} ms");
+        }
+    }
+
+    #[test]
+    fn the_moments_of_an_open_loop_stay_exact_over_days() {
+        let start = crate::clock::now();
+        let schedule = Schedule::new(Pace::Open { per_second: 3.0 }, start);
+        for hours in [1, 24, 240] {
+            assert_eq!(schedule.due(3 * 3_600 * hours), Some(start + Duration::from_secs(3_600 * hours)));
         }
     }
 
