@@ -49,10 +49,12 @@ pub struct Settings {
     pub http2_max_streams: u32,
     /// Bytes of a request's content that may be on their way or wait here, per HTTP/2 stream; up to 2^31 - 1.
     pub http2_stream_window_bytes: u32,
-    /// The same, of all streams of an HTTP/2 connection.
+    /// The same, of all streams of an HTTP/2 connection; up to 2^31 - 1. 0: what all of them may have. With less, as many
+    /// streams as fill it hold up all others while their upstreams take nothing.
     pub http2_connection_window_bytes: u32,
-    /// Control frames that an HTTP/2 client may send beyond what its requests, their content and time account for; a
-    /// reset counts as ten. Beyond it: GOAWAY with ENHANCE_YOUR_CALM.
+    /// Control frames that an HTTP/2 client may send beyond what its requests, their content and time account for. A reset
+    /// counts as two; as ten, if it comes within 100 ms of its request and most requests end so. Beyond it: GOAWAY with
+    /// ENHANCE_YOUR_CALM.
     pub http2_control_burst: u32,
     /// How long an upgraded connection (WebSocket) may be silent in both directions; 0: no bound.
     pub stream_idle_timeout_ms: u64,
@@ -160,8 +162,8 @@ impl Default for Settings {
             total_timeout_ms: 0,
             http2_max_streams: 128,
             http2_stream_window_bytes: 256 << 10,
-            http2_connection_window_bytes: 1 << 20,
-            http2_control_burst: 2_000,
+            http2_connection_window_bytes: 0,
+            http2_control_burst: 5_000,
             stream_idle_timeout_ms: 0,
             drain_timeout_ms: 30_000,
             drain_jitter_ms: 10_000,

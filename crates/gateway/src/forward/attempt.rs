@@ -28,6 +28,7 @@ use crate::worker::{Stream, Worker};
 use http1::{BodyDecoder, Framing, ResponseHead};
 use model::record::Ending;
 use model::upstream::{Protocol, Timeouts};
+use std::cell::Cell;
 use std::time::Instant;
 
 /// Interim answers (1xx) to one request; an upstream that sends more is not waited for any longer.
@@ -134,10 +135,11 @@ impl Attempt<'_> {
             let tls = target.shown.connectors(tls, self.worker.table().client_certificates())?;
             Ok(connect(resolver, &tls, target, node, self.request.host()).await?)
         };
+        let is_full = Cell::new(false);
         let connected = if target.protocol == Protocol::Http1 {
             pump::while_client_stays(client, connect()).await?
         } else {
-            let taking = http2::connection(self.worker, self.destination(), target, fresh, connect);
+            let taking = http2::connection(self.worker, self.destination(), target, fresh, &is_full, connect);
             pump::while_client_stays(client, taking).await?
         };
         match connected {
@@ -149,6 +151,7 @@ impl Attempt<'_> {
             Some(Err(NoPlace::Full)) => Err(TryError::Failed(Refusal::NoStream, false)),
             Some(Err(NoPlace::TooManyConnecting)) => Err(TryError::Failed(Refusal::TooManyConnecting, false)),
             None if client.timer.is_over() => Err(Refusal::UpstreamTimeout.into()),
+            None if is_full.get() => Err(TryError::Failed(Refusal::NoStream, false)),
             None => Err(TryError::Failed(Refusal::UpstreamTimeout, false)),
         }
     }
@@ -257,7 +260,9 @@ impl Attempt<'_> {
         headers::write_interim(&mut out, answer, None);
         self.facts.sent_head_bytes += out.len() as u64;
         let written = match &mut client.io {
-            ClientIo::Http2(stream) => stream.send_interim(of_lines(&self.worker.repeats, answer.status(), &out)?),
+            ClientIo::Http2(stream) => {
+                stream.send_interim(of_lines(&self.worker.repeats, answer.status(), &out)?)
+            }
             _ => respond::write_all(self.worker, client, &out).await,
         };
         self.worker.buffers.give_output(out);

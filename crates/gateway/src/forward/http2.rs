@@ -12,14 +12,17 @@ use crate::upstream::pool::{Destination, UpstreamConnection};
 use crate::worker::Worker;
 use http1::{Framing, Known, ResponseHead};
 use model::upstream::Protocol;
+use std::cell::Cell;
 use std::task::{Context, Poll, ready};
 
-/// A place for a stream to a node; or, where the node chose HTTP/1.1, a connection.
+/// A place for a stream to a node; or, where the node chose HTTP/1.1, a connection. `is_full` says whether a place on one
+/// of the node's connections is waited for: nothing is wrong with the node then.
 pub(super) async fn connection(
     worker: &Worker,
     to: Destination<'_>,
     target: &Target,
     fresh: bool,
+    is_full: &Cell<bool>,
     connect: impl AsyncFn() -> Result<UpstreamConnection, NoPlace>,
 ) -> Result<UpstreamConnection, NoPlace> {
     let settings = &worker.settings.upstream_http2;
@@ -35,7 +38,7 @@ pub(super) async fn connection(
         let speaks_http2 = target.protocol == Protocol::Http2 || connected.io.chose_http2();
         Ok((connected, speaks_http2))
     };
-    match worker.pools.http2.place(to, target.keepalive, &limits, fresh, connect).await? {
+    match worker.pools.http2.place(to, target.keepalive, &limits, fresh, is_full, connect).await? {
         Opened::Http1(connected) => Ok(connected),
         Opened::Place(place) => {
             let stream = Http2Stream::new(place);

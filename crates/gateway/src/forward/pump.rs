@@ -58,7 +58,7 @@ pub(super) async fn answer_head(
         if let Poll::Ready(result) = poll_head(cx, worker, sides, answer) {
             return Poll::Ready(result);
         }
-        if sides.request.is_done() && client.io.poll_left(cx, &mut client.input) {
+        if has_left(cx, client, &sides.request, &side) {
             return Poll::Ready(Err(Failure::ClientLeft.into()));
         }
         if is_drained(cx, call) {
@@ -116,6 +116,14 @@ fn move_request(
             Ok(())
         }
     }
+}
+
+/// Whether the client has left, where nothing is read from it: it is heard only if it is asked. Over HTTP/1 its leaving lies
+/// behind what it has sent, so nothing is known while that is held up.
+fn has_left(cx: &mut Context<'_>, client: &mut Client, request: &Leg, side: &RequestSide) -> bool {
+    let is_over = request.is_done() || matches!(side, RequestSide::Refused);
+    let is_held_up = !request.waits_for_source && client.io.is_stream();
+    (is_over || is_held_up) && client.io.poll_left(cx, &mut client.input)
 }
 
 /// Runs a future while the client stays, up to the client's deadline; `None` if that has passed.
@@ -217,7 +225,7 @@ pub(super) async fn answer_body(
             return Poll::Ready(Err(Failure::Drained.into()));
         }
         // While the upstream is silent, the client's leaving would not be noticed by writing.
-        if answer.waits_for_source && sides.request.is_done() && client.io.poll_left(cx, &mut client.input) {
+        if answer.waits_for_source && has_left(cx, client, &sides.request, &side) {
             return Poll::Ready(Err(Failure::ClientLeft.into()));
         }
         let now = answer.moved.wrapping_add(sides.request.moved);

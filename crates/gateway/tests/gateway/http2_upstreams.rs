@@ -10,6 +10,8 @@ use std::sync::Arc;
 use testkit::clock::eventually;
 use testkit::http2::{Http2Upstream, Rules};
 use testkit::scripted::{ScriptedUpstream, Step};
+use testkit::upstream::{Behaviour, Upstream};
+use tokio::sync::Barrier;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
@@ -312,8 +314,34 @@ async fn a_request_does_not_wait_for_a_stream_for_ever() {
     let settings = Settings { upstream_http2: bounds, ..settings() };
     let limits = json!({"timeout": {"connect": 0.1, "send": 1, "read": 1}});
     let gate = Gate::with(settings, &resources(&[upstream.address()], &limits)).await;
-    assert!([502, 504].contains(&gate.ask(post("/echo", "x")).await.status));
-    assert_eq!(gate.ask(post("/echo", "x")).await.status, 504);
+    assert!([502, 503].contains(&gate.ask(post("/echo", "x")).await.status));
+    assert_eq!(gate.ask(post("/echo", "x")).await.status, 503);
+}
+
+#[tokio::test]
+async fn a_wait_for_a_stream_says_nothing_about_the_node() {
+    let rules = Rules { max_streams: 1, ..Rules::default() };
+    let (a, b) = (Http2Upstream::start(rules).await, Http2Upstream::start(rules).await);
+    let bounds = UpstreamHttp2 { connections: 1, ..UpstreamHttp2::default() };
+    let settings = Settings { upstream_http2: bounds, ..settings() };
+    let never = json!({"interval": 100_000});
+    let checks = json!({"active": {"healthy": never, "unhealthy": never},
+                        "passive": {"unhealthy": {"timeouts": 1, "tcp_failures": 1}}});
+    let more = json!({"checks": checks, "timeout": {"connect": 0.1, "send": 60, "read": 60}});
+    let gate = Gate::with(settings, &resources(&[a.address(), b.address()], &more)).await;
+    let mut held = [gate.client().await, gate.client().await];
+    for (client, upstream) in held.iter_mut().zip([&a, &b]) {
+        client.0.send(post("/held", "held")).await;
+        upstream.saw("its request", |seen| seen.len() == 1).await;
+    }
+    assert_eq!(gate.ask(post("/echo", "x")).await.status, 503);
+    for node in gate.gateway.health().upstreams.remove(0).nodes {
+        assert_eq!((node.status.as_str(), node.timeouts, node.tcp_failures), ("healthy", 0, 0));
+    }
+    for (client, upstream) in held.iter_mut().zip([&a, &b]) {
+        upstream.release(1);
+        assert_eq!(answer(client).await.1, "held");
+    }
 }
 
 #[tokio::test]
@@ -369,6 +397,11 @@ async fn the_label_speaks_http2_to_a_plain_upstream() {
 
 /// Speaks TLS before a plain server, and chooses among these protocols.
 pub(crate) async fn tls_before(server: SocketAddr, protocols: &[&str]) -> SocketAddr {
+    tls_together_before(server, protocols, 1).await
+}
+
+/// The same, where all connections but the first wait until there are so many of them.
+async fn tls_together_before(server: SocketAddr, protocols: &[&str], together: usize) -> SocketAddr {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["h".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -382,9 +415,15 @@ pub(crate) async fn tls_before(server: SocketAddr, protocols: &[&str]) -> Socket
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
+        let barrier = Arc::new(Barrier::new(together));
+        let mut is_first = true;
         while let Ok((socket, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
+            let (acceptor, barrier) = (acceptor.clone(), Arc::clone(&barrier));
+            let waits = !std::mem::take(&mut is_first);
             tokio::spawn(async move {
+                if waits {
+                    barrier.wait().await;
+                }
                 let Ok(mut client) = acceptor.accept(socket).await else { return };
                 let mut server = tokio::net::TcpStream::connect(server).await.unwrap();
                 let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
@@ -428,6 +467,26 @@ async fn with_the_label_a_node_chooses_the_version_over_tls() {
         }
     }
     assert_eq!(http1.received().len(), 2, "one connection each");
+}
+
+#[tokio::test]
+async fn to_a_node_that_chose_http1_no_connection_waits_for_another() {
+    let upstream = Upstream::start("h1").await;
+    upstream.behave(Behaviour::Held);
+    let address = tls_together_before(upstream.address(), &["http/1.1"], 3).await;
+    let more = json!({"scheme": "https", "labels": {"tealgate.protocol": "h2"}});
+    let gate = Gate::with(settings(), &resources(&[address], &more)).await;
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let mut client = gate.client().await;
+        client.0.send(get("/")).await;
+        clients.push(client);
+    }
+    upstream.arrived(4).await;
+    upstream.release(4);
+    for client in &mut clients {
+        assert_eq!(client.answer(false).await.status, 200);
+    }
 }
 
 #[tokio::test]

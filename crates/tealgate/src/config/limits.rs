@@ -63,10 +63,10 @@ pub struct Limits {
     /// Content of a request that may be on its way or wait here, per HTTP/2 stream, 65535 to 2147483647 bytes; more is
     /// not sent by the client.
     pub http2_stream_window_bytes: u32,
-    /// The same, of all streams of an HTTP/2 connection.
+    /// The same, of all streams of an HTTP/2 connection; 0: what all of them may have.
     pub http2_connection_window_bytes: u32,
     /// Control frames that an HTTP/2 client may send beyond what its requests account for, from 100; a reset counts as
-    /// ten. Beyond it: GOAWAY with ENHANCE_YOUR_CALM.
+    /// two, or as ten. Beyond it: GOAWAY with ENHANCE_YOUR_CALM.
     pub http2_control_burst: u32,
     /// How long a stream (WebSocket) may be silent in both directions, milliseconds; 0: no limit.
     pub stream_idle_timeout_ms: u64,
@@ -98,8 +98,8 @@ impl Default for Limits {
             total_timeout_ms: 0,
             http2_max_streams: 128,
             http2_stream_window_bytes: 256 * 1024,
-            http2_connection_window_bytes: 1024 * 1024,
-            http2_control_burst: 2_000,
+            http2_connection_window_bytes: 0,
+            http2_control_burst: 5_000,
             stream_idle_timeout_ms: 0,
         }
     }
@@ -129,9 +129,10 @@ impl Limits {
             ((1..=65_535).contains(&self.http2_max_streams), "http2_max_streams", "must be 1 to 65535"),
             (WINDOWS.contains(&self.http2_stream_window_bytes), "http2_stream_window_bytes", WINDOWS_TEXT),
             (
-                WINDOWS.contains(&self.http2_connection_window_bytes),
+                self.http2_connection_window_bytes == 0
+                    || WINDOWS.contains(&self.http2_connection_window_bytes),
                 "http2_connection_window_bytes",
-                WINDOWS_TEXT,
+                "must be 0 or 65535 to 2147483647",
             ),
             (self.http2_control_burst >= 100, "http2_control_burst", "must be at least 100"),
             (self.write_timeout_ms > 0, "write_timeout_ms", "must be at least 1"),

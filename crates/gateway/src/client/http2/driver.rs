@@ -20,8 +20,9 @@ use std::task::{Context, Poll};
 const LEAVE_MS: u64 = 1_000;
 /// Bytes of an answer that wait for the socket, per stream.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
-/// What unread DATA frames may cost beside their content, per connection, as the crate counts it: 256 bytes a frame.
-const DATA_FRAME_BUDGET: usize = 2 << 20;
+/// What unread DATA frames may cost beside their content, per connection, as the crate counts it: 256 bytes a frame. They
+/// are read as soon as their streams' tasks run, so this bounds what comes in one turn.
+const DATA_FRAME_BUDGET: usize = 8 << 20;
 
 /// What a connection's deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,11 +98,25 @@ fn builder(settings: &Settings) -> server::Builder {
     builder
         .max_concurrent_streams(settings.http2_max_streams)
         .initial_window_size(settings.http2_stream_window_bytes)
-        .initial_connection_window_size(settings.http2_connection_window_bytes)
+        .initial_connection_window_size(connection_window(settings))
+        // The meter bounds resets in a better way than by how many come before we look.
+        .max_pending_accept_reset_streams(settings.http2_max_streams as usize)
         .max_header_list_size(most)
         .max_send_buffer_size(SEND_BUFFER_BYTES)
         .data_frame_budget(DATA_FRAME_BUDGET);
     builder
+}
+
+/// The window of a connection: unless told otherwise, as wide as those of all its streams, so that no stream waits for the
+/// upstreams of others.
+fn connection_window(settings: &Settings) -> u32 {
+    match settings.http2_connection_window_bytes {
+        0 => settings
+            .http2_stream_window_bytes
+            .saturating_mul(settings.http2_max_streams)
+            .min(i32::MAX.unsigned_abs()),
+        bytes => bytes,
+    }
 }
 
 struct Driver<'a> {

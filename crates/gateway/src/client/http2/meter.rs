@@ -25,8 +25,14 @@ const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const WITH_PRIORITY: u8 = 0x20;
 
-/// The price of a stream that is reset; what had to be done for it is many times that of a PING.
-const RESET_PRICE: u32 = 10;
+/// The price of a stream that is reset as soon as it is opened, by a client that does little else; what had to be done for
+/// it is many times that of a PING, and the bound on open streams does not hold it up (CVE-2023-44487).
+const RAPID_RESET_PRICE: u32 = 10;
+/// The price of any other: what its request has paid. A client whose calls run out of time while an upstream is down
+/// resets all of them, and does nothing wrong.
+const RESET_PRICE: u32 = REQUEST_PAYS;
+/// Streams after which the count of them, and of those that were reset young, is halved.
+const STREAMS_REMEMBERED: u32 = 512;
 /// What a request pays back.
 const REQUEST_PAYS: u32 = 2;
 /// What a piece of an answer pays back: for each a client may give leave for more, on its stream and on the connection,
@@ -64,6 +70,12 @@ pub(super) struct Meter {
     last_stream: u32,
     /// The beginning of the trailers that are being read.
     trailers: Option<Beginning>,
+    /// The highest stream that was opened before the last tick, and before the one before that.
+    opened_before: [u32; 2],
+    /// Streams that were opened lately.
+    opened: u32,
+    /// Those of them that were reset young.
+    reset_young: u32,
     owed: u32,
     burst: u32,
     tick: u64,
@@ -81,6 +93,9 @@ impl Meter {
             in_fields: false,
             last_stream: 0,
             trailers: None,
+            opened_before: [0; 2],
+            opened: 0,
+            reset_young: 0,
             owed: 0,
             burst,
             tick: 0,
@@ -143,7 +158,9 @@ impl Meter {
     fn frame(&mut self, now: u64) -> Result<(), Fault> {
         let [high, middle, low, kind, flags, stream @ ..] = self.header;
         let length = u32::from_be_bytes([0, high, middle, low]);
+        let stream = u32::from_be_bytes(stream) & 0x7FFF_FFFF;
         self.payload_left = length;
+        self.pass(now);
         if !self.has_begun && kind != SETTINGS {
             return Err(Fault::NoSettings);
         }
@@ -151,9 +168,8 @@ impl Meter {
         let price = match kind {
             HEADERS => {
                 self.in_fields = flags & END_HEADERS == 0;
-                let stream = u32::from_be_bytes(stream) & 0x7FFF_FFFF;
                 if stream > self.last_stream {
-                    self.last_stream = stream;
+                    self.open(stream);
                 } else {
                     self.trailers = Some(Beginning::new(flags & PADDED != 0, flags & WITH_PRIORITY != 0));
                 }
@@ -168,16 +184,41 @@ impl Meter {
                 self.in_fields = flags & END_HEADERS == 0;
                 1
             }
-            RST_STREAM => RESET_PRICE,
+            RST_STREAM => self.price_of_reset(stream),
             _ => 1,
         };
-        if now > self.tick {
-            let ticks = u32::try_from(now - self.tick).unwrap_or(u32::MAX);
-            self.owed = self.owed.saturating_sub(ticks.saturating_mul(TICK_PAYS));
-            self.tick = now;
-        }
         self.owed = self.owed.saturating_add(price + length / PAYLOAD_PER_UNIT);
         if self.owed > self.burst { Err(Fault::Flood) } else { Ok(()) }
+    }
+
+    /// Time has passed up to tick `now`.
+    fn pass(&mut self, now: u64) {
+        let Some(passed) = now.checked_sub(self.tick).filter(|passed| *passed > 0) else { return };
+        let ticks = u32::try_from(passed).unwrap_or(u32::MAX);
+        self.owed = self.owed.saturating_sub(ticks.saturating_mul(TICK_PAYS));
+        let [last, _] = self.opened_before;
+        self.opened_before = [self.last_stream, if passed > 1 { self.last_stream } else { last }];
+        self.tick = now;
+    }
+
+    /// A stream is opened.
+    fn open(&mut self, stream: u32) {
+        self.last_stream = stream;
+        self.opened += 1;
+        if self.opened == STREAMS_REMEMBERED {
+            (self.opened, self.reset_young) = (self.opened / 2, self.reset_young / 2);
+        }
+    }
+
+    /// A stream is reset. It is young if not a whole tick lies between.
+    fn price_of_reset(&mut self, stream: u32) -> u32 {
+        let [_, before] = self.opened_before;
+        if stream <= before {
+            return RESET_PRICE;
+        }
+        self.reset_young = self.reset_young.saturating_add(1);
+        let are_most = self.reset_young > self.opened / 2;
+        if are_most { RAPID_RESET_PRICE } else { RESET_PRICE }
     }
 }
 
@@ -190,8 +231,12 @@ mod tests {
     const PING: u8 = 0x6;
 
     fn frame(kind: u8, flags: u8, length: u32) -> Vec<u8> {
+        frame_of(1, kind, flags, length)
+    }
+
+    fn frame_of(stream: u32, kind: u8, flags: u8, length: u32) -> Vec<u8> {
         let [_, high, middle, low] = length.to_be_bytes();
-        let mut frame = vec![high, middle, low, kind, flags, 0, 0, 0, 1];
+        let mut frame = [&[high, middle, low, kind, flags][..], &stream.to_be_bytes()].concat();
         frame.resize(HEADER_BYTES + length as usize, 0);
         frame
     }
@@ -235,11 +280,64 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_costs_more_than_its_request_pays() {
+    fn a_rapid_reset_costs_more_than_its_request_pays() {
         let mut meter = begun();
         let pair = [frame(HEADERS, END_HEADERS | END_STREAM, 4), frame(RST_STREAM, 0, 4)].concat();
         assert_eq!(meter.received(&pair, 0), Ok(()));
         assert_eq!(meter.received(&pair, 0), Err(Fault::Flood));
+    }
+
+    fn request(number: u32) -> Vec<u8> {
+        frame_of(2 * number + 1, HEADERS, END_HEADERS | END_STREAM, 4)
+    }
+
+    fn reset(number: u32) -> Vec<u8> {
+        frame_of(2 * number + 1, RST_STREAM, 0, 4)
+    }
+
+    #[test]
+    fn a_client_may_give_up_all_its_calls_when_their_time_is_over() {
+        let mut meter = Meter { burst: 200, ..begun() };
+        for round in 0..1_000 {
+            for call in 0..100 {
+                assert_eq!(meter.received(&request(100 * round + call), 3 * u64::from(round)), Ok(()));
+            }
+            for call in 0..100 {
+                let now = 3 * u64::from(round) + 2;
+                assert_eq!(meter.received(&reset(100 * round + call), now), Ok(()), "{round}.{call}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_may_change_its_mind_at_once_about_less_than_half_of_its_calls() {
+        let mut meter = begun();
+        for call in 0..10_000 {
+            let calls =
+                [request(3 * call), request(3 * call + 1), request(3 * call + 2), reset(3 * call + 2)];
+            assert_eq!(meter.received(&calls.concat(), 0), Ok(()), "{call}");
+        }
+    }
+
+    #[test]
+    fn a_good_past_pays_for_few_rapid_resets() {
+        for (before, tick) in [(0, 1), (100_000, 1), (100_000, 10)] {
+            let mut meter = Meter { burst: 1_000, ..begun() };
+            for call in 0..before {
+                assert_eq!(meter.received(&request(call), u64::from(call)), Ok(()));
+            }
+            let now = u64::from(before) + tick;
+            let floods = |call: &u32| meter.received(&[request(*call), reset(*call)].concat(), now).is_err();
+            let passed = (before..).find(floods).unwrap() - before;
+            assert!((120..1_000).contains(&passed), "{passed}");
+        }
+    }
+
+    #[test]
+    fn resets_of_one_old_stream_are_a_flood_all_the_same() {
+        let mut meter = Meter { burst: 1_000, ..begun() };
+        meter.received(&request(0), 0).unwrap();
+        assert_eq!(meter.received(&reset(0).repeat(10_000), 10), Err(Fault::Flood));
     }
 
     #[test]

@@ -120,7 +120,7 @@ pub(super) async fn serve_stream(stream: Opened, kept: &mut Kept) {
     let read = head::read(&request, has_content, head, &worker.settings.head);
     let body = request.into_body();
     let mut client = Client {
-        io: ClientIo::Http2(Box::new(Http2Stream::new(body, respond, &open.0.queued))),
+        io: ClientIo::Http2(Box::new(Http2Stream::new(body, has_content, respond, &open.0.queued))),
         input: worker.buffers.buffer(),
         timer: timer.take().unwrap_or_else(|| timers.timer()),
     };

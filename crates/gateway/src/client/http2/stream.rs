@@ -22,6 +22,10 @@ pub(crate) struct Http2Stream {
     request: RecvStream,
     /// What was received and not yet read.
     received: Bytes,
+    /// What was received behind it while nobody read.
+    ahead: Vec<u8>,
+    /// All of the request's content has been received.
+    has_all: bool,
     trailers: Option<Box<HeaderMap>>,
     respond: SendResponse<Bytes>,
     /// The answer's head, until something of the answer has to go out.
@@ -35,14 +39,18 @@ pub(crate) struct Http2Stream {
 }
 
 impl Http2Stream {
+    /// `has_content`: the request does not end with its head.
     pub(super) fn new(
         request: RecvStream,
+        has_content: bool,
         respond: SendResponse<Bytes>,
         queued: &Rc<Cell<u64>>,
     ) -> Http2Stream {
         Http2Stream {
             request,
             received: Bytes::new(),
+            ahead: Vec::new(),
+            has_all: !has_content,
             trailers: None,
             respond,
             head: None,
@@ -75,7 +83,18 @@ impl Http2Stream {
     }
 
     /// Whether the client has reset the stream, or its connection has gone. That it has said all does not count.
+    ///
+    /// To be asked while the request is not read. What has come of it is put together, up to the stream's window: many
+    /// small frames would cost the connection more than their content, and it would be given up for that.
     pub(crate) fn poll_left(&mut self, cx: &mut Context<'_>) -> bool {
+        while !self.has_all {
+            match self.request.poll_data(cx) {
+                Poll::Ready(Some(Ok(bytes))) => self.ahead.extend_from_slice(&bytes),
+                Poll::Ready(Some(Err(_))) => return true,
+                Poll::Ready(None) => self.has_all = true,
+                Poll::Pending => break,
+            }
+        }
         match &mut self.answer {
             Some(answer) => answer.poll_reset(cx).is_ready(),
             None => self.respond.poll_reset(cx).is_ready(),
@@ -126,10 +145,15 @@ impl Http2Stream {
 
     fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         while self.received.is_empty() {
+            if !self.ahead.is_empty() {
+                self.received = std::mem::take(&mut self.ahead).into();
+                break;
+            }
             match ready!(self.request.poll_data(cx)) {
                 Some(Ok(bytes)) => self.received = bytes,
                 Some(Err(error)) => return Poll::Ready(Err(broken(error))),
                 None => {
+                    self.has_all = true;
                     let trailers = ready!(self.request.poll_trailers(cx)).map_err(broken)?;
                     self.trailers = trailers.map(may_be_forwarded).transpose()?;
                     return Poll::Ready(Ok(false));
@@ -159,7 +183,7 @@ fn broken(error: h2::Error) -> io::Error {
 
 impl Source for Http2Stream {
     fn has_ended(&self) -> bool {
-        self.received.is_empty() && self.request.is_end_stream()
+        self.received.is_empty() && self.ahead.is_empty() && self.request.is_end_stream()
     }
 
     fn take_trailers(&mut self) -> Option<Box<HeaderMap>> {

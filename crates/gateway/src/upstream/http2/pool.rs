@@ -17,6 +17,9 @@ use std::io;
 use std::rc::Rc;
 use tokio::sync::Notify;
 
+/// Names of a client's choice by which nodes are known to speak HTTP/1.1, per target; beyond it they are asked anew.
+const MAX_NAMES_OF_HTTP1: usize = 1_024;
+
 /// The connections of one thread, by target.
 #[derive(Debug, Default)]
 pub(crate) struct Http2Pools {
@@ -37,6 +40,8 @@ pub(super) struct Node {
     failures: Cell<u64>,
     /// The node chose HTTP/1.1 when it was last asked: there is nothing to share.
     chose_http1: Cell<bool>,
+    /// The tick at which that is forgotten; 0: it was asked since the last sweep.
+    http1_until: Cell<u64>,
     waiting: Cell<usize>,
     waking: Notify,
 }
@@ -69,7 +74,7 @@ impl From<io::Error> for NoPlace {
 
 impl Http2Pools {
     /// A place for a stream to a node, on a connection that there is or that `connect` makes. `fresh`: rather on a new
-    /// one, for another one has just failed.
+    /// one, for another one has just failed. `is_full` is true while all connections that may be are there and full.
     ///
     /// # Errors
     /// When a connection is needed and cannot be made, and when there are too many already.
@@ -79,6 +84,7 @@ impl Http2Pools {
         keepalive: KeepalivePool,
         limits: &Limits,
         fresh: bool,
+        is_full: &Cell<bool>,
         connect: impl AsyncFn() -> Result<(UpstreamConnection, bool), NoPlace>,
     ) -> Result<Opened, NoPlace> {
         let connect = async || {
@@ -86,7 +92,7 @@ impl Http2Pools {
             self.make_room(to, keepalive.size);
             Ok(connected)
         };
-        let result = self.node(to, keepalive).place(limits, fresh, connect).await;
+        let result = self.node(to, keepalive).place(limits, fresh, is_full, connect).await;
         if result.is_err() {
             self.forget_unused(to);
         }
@@ -133,6 +139,9 @@ impl Http2Pools {
             names.values().flatten().for_each(|node| node.sweep(now));
             let size = names.values().flatten().next().map_or(0, |node| node.keepalive.size);
             trim(names, size);
+            if names.len() > MAX_NAMES_OF_HTTP1 {
+                names.values().flatten().for_each(|node| node.chose_http1.set(false));
+            }
             names.retain(|_, nodes| nodes.iter().any(|node| node.is_used()));
             !names.is_empty()
         });
@@ -166,6 +175,7 @@ impl Node {
             connecting: Cell::new(false),
             failures: Cell::new(0),
             chose_http1: Cell::new(false),
+            http1_until: Cell::new(0),
             waiting: Cell::new(0),
             waking: Notify::new(),
         }
@@ -175,28 +185,34 @@ impl Node {
         self: &Rc<Node>,
         limits: &Limits,
         fresh: bool,
+        is_full: &Cell<bool>,
         connect: impl AsyncFn() -> Result<(UpstreamConnection, bool), NoPlace>,
     ) -> Result<Opened, NoPlace> {
-        if self.chose_http1.get() {
-            return self.connect(limits, &connect).await;
-        }
         let mut rather_new = fresh;
         loop {
             if !rather_new && let Some(place) = self.take() {
                 return Ok(Opened::Place(place));
             }
-            if !self.is_growing() && self.connections.borrow().len() < limits.connections {
+            let may_grow = !self.is_growing() && self.connections.borrow().len() < limits.connections;
+            // Where nothing is shared, nobody waits for another's connection.
+            if may_grow || self.chose_http1.get() {
                 return self.connect(limits, &connect).await;
             }
             if !std::mem::take(&mut rather_new) {
-                self.wait(limits.waiting).await?;
+                is_full.set(!self.is_growing());
+                let waited = self.wait(limits.waiting).await;
+                is_full.set(false);
+                waited?;
             }
         }
     }
 
-    /// Whether it has a connection, or somebody who needs one.
+    /// Whether it has a connection, or somebody who needs one, or something is known of it.
     fn is_used(&self) -> bool {
-        !self.connections.borrow().is_empty() || self.connecting.get() || self.waiting.get() > 0
+        self.chose_http1.get()
+            || !self.connections.borrow().is_empty()
+            || self.connecting.get()
+            || self.waiting.get() > 0
     }
 
     /// A place on the first connection that has one. Connections that take no more streams leave the pool.
@@ -234,6 +250,7 @@ impl Node {
         let result = async {
             let (connected, speaks_http2) = connect().await?;
             self.chose_http1.set(!speaks_http2);
+            self.http1_until.set(0);
             if !speaks_http2 {
                 return Ok(Opened::Http1(connected));
             }
@@ -284,6 +301,11 @@ impl Node {
 
     fn sweep(&self, now: u64) {
         let idle_ticks = ticks(self.keepalive.idle_timeout_ms);
+        match self.http1_until.get() {
+            0 => self.http1_until.set(now + idle_ticks),
+            until if until <= now => self.chose_http1.set(false),
+            _ => {}
+        }
         self.connections.borrow_mut().retain(|connection| {
             connection.takes_streams() && !connection.is_idle_for_too_long(now, idle_ticks)
         });
@@ -326,5 +348,25 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_node_chose_is_known_until_nobody_has_asked_for_long() {
+        let keepalive = KeepalivePool { size: 1, idle_timeout_ms: 1_000, requests: 1 };
+        let pools = Http2Pools::default();
+        let to = Destination { target: 1, node: 0, name: None };
+        pools.node(to, keepalive).chose_http1.set(true);
+        let is_known = || pools.node(to, keepalive).chose_http1.get();
+        for now in [5, 10, 14] {
+            pools.sweep(now);
+            assert!(is_known(), "{now}");
+        }
+        pools.sweep(15);
+        assert!(!is_known());
     }
 }

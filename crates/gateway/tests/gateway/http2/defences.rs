@@ -38,7 +38,7 @@ async fn floods_of_control_frames_end_their_connection_and_no_other() {
         if name == "empty CONTINUATION" {
             client.send(frame(HEADERS, END_STREAM, 1, &block(&pseudo("GET")))).await;
         }
-        client.send(flood.repeat(4_000)).await;
+        client.send(flood.repeat(8_000)).await;
         assert_eq!(client.end_of(1).await, CALM, "{name}");
     }
     assert_eq!(other.ask(request("GET", "/")).await.status, 200);
@@ -50,7 +50,7 @@ async fn empty_data_frames_are_bounded() {
     let gate = gate(settings(), &blue).await;
     let mut client = Frames::connect(gate.address()).await;
     client.send(post(1)).await;
-    client.send(frame(DATA, 0, 1, &[]).repeat(4_000)).await;
+    client.send(frame(DATA, 0, 1, &[]).repeat(8_000)).await;
     assert_eq!(client.end_of(1).await, CALM);
 }
 
@@ -95,6 +95,34 @@ async fn a_client_may_change_its_mind_now_and_then() {
     }
     assert!(client.is_alive().await);
     assert_eq!(gate.settled().await.client_left, 100);
+}
+
+#[tokio::test]
+async fn calls_that_are_given_up_when_their_time_is_over_do_not_end_the_connection() {
+    let blue = Upstream::start("blue").await;
+    blue.behave(Behaviour::Held);
+    let slow = json!({"id": "slow", "uri": "/slow", "upstream_id": "u",
+                      "timeout": {"connect": 1, "send": 1, "read": 0.2}});
+    let resources = [
+        upstream("u", &[blue.address()]),
+        route(&json!({"upstream_id": "u"})),
+        (model::resource::Kind::Route, slow),
+    ];
+    let gate = Gate::with(Settings { http2_control_burst: 300, ..settings() }, &resources).await;
+    let mut client = Frames::connect(gate.address()).await;
+    let slow = block(&[(":method", "GET"), (":scheme", "http"), (":path", "/slow"), (":authority", "h")]);
+    for round in 0..4 {
+        let first = 202 * round + 1;
+        let calls = (0..100).map(|number| first + 2 * number);
+        client.send(calls.clone().flat_map(get).collect::<Vec<_>>()).await;
+        // Its 504 tells that the time is over.
+        client.send(frame(HEADERS, END_STREAM | END_HEADERS, first + 200, &slow)).await;
+        assert_eq!(client.next_of(HEADERS).await.unwrap().stream, first + 200);
+        let reset = |stream| frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes());
+        client.send(calls.flat_map(reset).collect::<Vec<_>>()).await;
+        assert!(client.is_alive().await, "round {round}");
+    }
+    assert_eq!(gate.settled().await.client_left, 400);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! How streams and connections end, in good order and otherwise.
 
-use super::super::support::{Gate, route, settings, upstream};
+use super::super::support::{Gate, route, settings, upstream, upstream_with};
 use super::client::{Client, read, read_content, request};
 use gateway::Settings;
 use h2::Reason;
@@ -9,6 +9,7 @@ use testkit::clock::{eventually, within};
 use testkit::frames::{
     ACK, DATA, END_STREAM, Frames, GOAWAY, HEADERS, NO_ERROR, PING, RST_STREAM, frame, get, post, reason,
 };
+use testkit::http2::{Http2Upstream, Rules};
 use testkit::scripted::{ScriptedUpstream, Step};
 use testkit::upstream::{Behaviour, Upstream};
 
@@ -47,6 +48,26 @@ async fn a_client_that_resets_its_stream_cancels_the_upstream_at_once() {
     drop(answer);
     upstream.finished(1).await;
     assert_eq!(gate.settled().await.client_left, 1);
+}
+
+#[tokio::test]
+async fn a_client_that_resets_an_upload_that_is_held_up_cancels_the_upstream_at_once() {
+    let upstream = Http2Upstream::start(Rules { window_bytes: 1_000, ..Rules::default() }).await;
+    let nodes = upstream_with("u", &[upstream.address()], &json!({"scheme": "grpc"}));
+    let gate = Gate::with(settings(), &[nodes, route(&json!({"upstream_id": "u"}))]).await;
+    let client = Client::connect(&gate).await;
+    // Before the answer's head, and behind it.
+    for (path, seen) in [("/held", 1), ("/opened", 2)] {
+        let (answer, mut send) = client.open(request("POST", path), false).await;
+        send.send_data(vec![0; 100_000].into(), false).unwrap();
+        upstream.saw("the request", |all| all.len() == seen).await;
+        // What was sent before this was read before it.
+        assert_eq!(client.ask(request("TRACE", "/")).await.status, 405);
+        send.send_reset(Reason::CANCEL);
+        upstream.saw("the cancelled stream", |all| all[seen - 1].reset == Some(8)).await;
+        drop(answer);
+    }
+    assert_eq!(gate.settled().await.client_left, 2);
 }
 
 #[tokio::test]

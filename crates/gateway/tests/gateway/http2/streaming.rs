@@ -1,8 +1,12 @@
 //! Content over HTTP/2: back-pressure in both directions, and nothing held back.
 
-use super::super::support::Gate;
+use super::super::support::{Gate, route, settings, upstream_with};
 use super::client::{Client, read, read_content, request};
 use bytes::Bytes;
+use gateway::Settings;
+use serde_json::json;
+use testkit::frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, WINDOW_UPDATE, block, frame};
+use testkit::http2::{Http2Upstream, Rules};
 use testkit::upstream::Upstream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -135,7 +139,70 @@ async fn an_upstream_that_takes_nothing_holds_up_the_client() {
         sent += room.min(piece.len());
     }
     assert!(sent < 32 << 20, "{sent} bytes were taken");
-    // Other streams of the connection do not notice, as long as its window lasts.
+    // Other streams of the connection do not notice.
     let other = client.ask(request("TRACE", "/")).await;
     assert_eq!(other.status, 405);
+}
+
+/// A gate before an upstream of HTTP/2 that takes a thousand bytes of a request.
+async fn before_small_window(settings: Settings) -> (Gate, Http2Upstream) {
+    let upstream = Http2Upstream::start(Rules { window_bytes: 1_000, ..Rules::default() }).await;
+    let nodes = upstream_with("u", &[upstream.address()], &json!({"scheme": "grpc"}));
+    (Gate::with(settings, &[nodes, route(&json!({"upstream_id": "u"}))]).await, upstream)
+}
+
+#[tokio::test]
+async fn uploads_that_are_held_up_hold_up_no_other() {
+    let window = 65_535;
+    let settings = Settings { http2_stream_window_bytes: window, ..settings() };
+    let streams = settings.http2_max_streams as usize;
+    let (gate, upstream) = before_small_window(settings).await;
+    let client =
+        Client::with(&gate, h2::client::Builder::new().initial_connection_window_size(1 << 30)).await;
+    let mut held = Vec::new();
+    for _ in 1..streams {
+        let (answer, mut send) = client.open(request("POST", "/held"), false).await;
+        send.send_data(vec![b'x'; 2 * window as usize].into(), true).unwrap();
+        held.push(answer);
+    }
+    upstream.saw("all requests", |seen| seen.len() == streams - 1).await;
+    let content = vec![b'y'; 4 * window as usize];
+    assert_eq!(client.ask_with(request("POST", "/echo"), content.clone()).await.body, content);
+    upstream.release(streams - 1);
+    for answer in held {
+        assert_eq!(read(answer).await.unwrap().body.len(), 2 * window as usize);
+    }
+    assert_eq!(gate.settled().await.whole_total() as usize, streams);
+}
+
+#[tokio::test]
+async fn small_messages_that_are_held_up_do_not_end_their_connection() {
+    let (gate, upstream) = before_small_window(settings()).await;
+    let mut client = Frames::connect(gate.address()).await;
+    let streams = 6;
+    for number in 0..streams {
+        let stream = 2 * number + 1;
+        let head =
+            block(&[(":method", "POST"), (":scheme", "http"), (":path", "/held"), (":authority", "h")]);
+        client.send(frame(HEADERS, END_HEADERS, stream, &head)).await;
+        // As many as a task may find at once; far more in all than the bound on unread frames.
+        for _ in 0..10 {
+            client.send(frame(DATA, 0, stream, b"0123456789").repeat(1_000)).await;
+            assert!(client.is_alive().await);
+        }
+        client.send(frame(DATA, END_STREAM, stream, b"end")).await;
+    }
+    upstream.saw("all requests", |seen| seen.len() == streams as usize).await;
+    upstream.release(streams as usize);
+    let mut ended = 0;
+    while ended < streams {
+        let data = client.next_of(DATA).await.unwrap();
+        let length = u32::try_from(data.payload.len()).unwrap().max(1);
+        client.send(frame(WINDOW_UPDATE, 0, 0, &length.to_be_bytes())).await;
+        client.send(frame(WINDOW_UPDATE, 0, data.stream, &length.to_be_bytes())).await;
+        ended += u32::from(data.flags & END_STREAM != 0);
+    }
+    for seen in upstream.seen() {
+        assert_eq!((seen.body.len(), seen.body.ends_with(b"789end")), (100_003, true));
+    }
 }
