@@ -51,18 +51,18 @@ pub enum BodyDecoder {
     /// So many bytes are left.
     Length(u64),
     /// Chunked.
-    Chunked(ChunkedDecoder),
+    Chunked(Box<ChunkedDecoder>),
     /// Everything until the peer closes; `true` once it has.
     UntilClose(bool),
 }
 
 impl BodyDecoder {
-    /// The decoder for the content of a message. Allocates only when trailers arrive.
+    /// The decoder for the content of a message. Allocates for chunks alone: few bodies come in them, and all are moved about.
     pub fn new(framing: Framing, limits: &Limits) -> Self {
         match framing {
             Framing::None => Self::None,
             Framing::Length(length) => Self::Length(length),
-            Framing::Chunked => Self::Chunked(ChunkedDecoder::new(limits)),
+            Framing::Chunked => Self::Chunked(Box::new(ChunkedDecoder::new(limits))),
             Framing::UntilClose => Self::UntilClose(false),
         }
     }
@@ -108,7 +108,7 @@ impl BodyDecoder {
 
     /// The trailer fields that may be forwarded; none before the end.
     pub fn trailers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let chunked = if let Self::Chunked(decoder) = self { Some(decoder) } else { None };
+        let chunked = if let Self::Chunked(decoder) = self { Some(&**decoder) } else { None };
         chunked.into_iter().flat_map(ChunkedDecoder::trailers)
     }
 }

@@ -9,6 +9,12 @@ use crate::syntax;
 /// The most options that `Connection` may list: each is compared with each field name.
 const MAX_CONNECTION_OPTIONS: usize = 32;
 
+/// The fields that are read here.
+const CONTROL_FIELDS: u64 = Known::ContentLength.bit()
+    | Known::TransferEncoding.bit()
+    | Known::Connection.bit()
+    | Known::Upgrade.bit();
+
 /// The meaning of the control fields of one head.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Controls {
@@ -37,7 +43,8 @@ impl Controls {
         let mut options = Options::default();
         let mut upgrade = None;
         let mut transfer_encoding = false;
-        for slot in fields.slots() {
+        let are_there = fields.has_any(CONTROL_FIELDS);
+        for slot in fields.slots().iter().filter(|slot| are_there && slot.known.bit() & CONTROL_FIELDS != 0) {
             let value = fields.value(slot.value);
             match slot.known {
                 Known::ContentLength if controls.content_length.is_some() => {
@@ -121,9 +128,11 @@ fn connection_names(fields: &Fields, name: &str) -> bool {
 
 /// `1*DIGIT` up to 2^63 - 1, since peers commonly keep lengths in signed numbers.
 fn content_length(value: &[u8]) -> Result<u64, FieldError> {
-    let valid = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    let digits = std::str::from_utf8(value).ok().filter(|_| valid);
-    let length = digits.and_then(|digits| digits.parse::<i64>().ok());
+    let add_digit = |length: i64, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
+        length.checked_mul(10)?.checked_add(digit)
+    };
+    let length = value.iter().try_fold(0, add_digit).filter(|_| !value.is_empty());
     length.and_then(|length| u64::try_from(length).ok()).ok_or(FieldError::InvalidContentLength)
 }
 

@@ -9,6 +9,9 @@ use crate::syntax;
 /// From this many bytes on, an unfinished head is looked through by [`may_end`] before it is parsed again.
 pub(crate) const LOOK_FIRST_BYTES: usize = 2048;
 
+/// So many bytes are looked through at once.
+const BLOCK_BYTES: usize = 512;
+
 #[derive(Clone, Copy)]
 enum At {
     LineStart,
@@ -64,12 +67,18 @@ pub(crate) fn translate(error: httparse::Error) -> FieldError {
 /// Whether a head may end within `window`: it has an empty line, however its lines end.
 ///
 /// A look at every byte without a branch, many times faster than parsing. A head that arrives in many small pieces is
-/// parsed again only when this says yes, so its cost stays near that of the reads.
+/// parsed again only when this says yes, so its cost stays near that of the reads. It goes by blocks, as the end of a head
+/// that has come with much content is in the first ones.
 pub(crate) fn may_end(window: &[u8]) -> bool {
-    let second = window.get(1..).unwrap_or_default();
-    let third = window.get(2..).unwrap_or_default();
-    let within = window.iter().zip(second).zip(third).fold(false, |found, ((&a, &b), &c)| {
+    // An empty line and the end before it may lie across two blocks.
+    let block = |at: usize| window.get(at..(at + BLOCK_BYTES + 2).min(window.len())).unwrap_or_default();
+    (0..window.len()).step_by(BLOCK_BYTES).any(|at| has_empty_line(block(at))) || window.ends_with(b"\n\n")
+}
+
+fn has_empty_line(block: &[u8]) -> bool {
+    let second = block.get(1..).unwrap_or_default();
+    let third = block.get(2..).unwrap_or_default();
+    block.iter().zip(second).zip(third).fold(false, |found, ((&a, &b), &c)| {
         found | ((a == b'\n') & ((b == b'\n') | ((b == b'\r') & (c == b'\n'))))
-    });
-    within || window.ends_with(b"\n\n")
+    })
 }

@@ -27,6 +27,10 @@ impl Span {
         Self::new(self.start as usize + start, len)
     }
 
+    fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
     fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize
     }
@@ -138,6 +142,45 @@ impl Fields {
         Ok(())
     }
 
+    /// Takes over a head whose fields begin at `from`, at most so many, if it is as nearly all are, and gives its length:
+    /// visible ASCII and blanks, each line `name: value` with one blank and an end of CRLF. `None` says nothing about the
+    /// head, of which too little may be there.
+    pub(crate) fn load_plain(&mut self, window: &[u8], from: usize, most: usize) -> Option<usize> {
+        self.clear();
+        let mut at = from;
+        loop {
+            let rest = window.get(at..)?;
+            let len = memchr::memchr2(b'\r', b'\n', rest)?;
+            if rest.get(len..len + 2)? != b"\r\n" {
+                return None;
+            }
+            if len == 0 {
+                break;
+            }
+            let line = rest.get(..len)?;
+            let name_len = line.iter().position(|&byte| !syntax::is_token_byte(byte))?;
+            let (name, colon_and_value) = line.split_at_checked(name_len)?;
+            let value = colon_and_value.strip_prefix(b": ")?;
+            let has_blanks_around = matches!(value, [] | [b' ', ..] | [.., b' ']);
+            if name.is_empty() || has_blanks_around || self.slots.len() == most {
+                return None;
+            }
+            let known = Known::of(name);
+            self.present |= known.bit();
+            let (name, value) = (Span::new(at, name_len), Span::new(at + name_len + 2, value.len()));
+            self.slots.push(Slot { as_written: true, ..Slot::name_and_value(name, value, known) });
+            at += len + 2;
+        }
+        let head = window.get(..at + 2)?;
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\r' | b'\n');
+        // Without a way out of the loop it is done on many bytes at once.
+        if !head.iter().fold(true, |plain, &byte| plain & is_plain(byte)) {
+            return None;
+        }
+        self.text.push_str(std::str::from_utf8(head).ok()?);
+        Some(head.len())
+    }
+
     /// Takes over the fields of an HTTP/2 head, behind what is there, and holds them to the rules of HTTP/1.
     ///
     /// Checks names and values byte by byte (RFC 9113 section 8.2.1): what comes from a binary format could break out
@@ -246,6 +289,10 @@ impl Fields {
         self.present & known.bit() != 0
     }
 
+    pub(crate) fn has_any(&self, bits: u64) -> bool {
+        self.present & bits != 0
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Header<'_>> {
         self.slots.iter().map(|slot| self.header_at(slot))
     }
@@ -285,7 +332,9 @@ impl Fields {
 
     /// The first value under a name, whatever its case.
     pub(crate) fn first(&self, name: &str) -> Option<&[u8]> {
-        let named = |slot: &&Slot| self.text(slot.name).eq_ignore_ascii_case(name);
+        let named = |slot: &&Slot| {
+            slot.name.len() == name.len() && self.value(slot.name).eq_ignore_ascii_case(name.as_bytes())
+        };
         self.slots.iter().find(named).map(|slot| self.value(slot.value))
     }
 

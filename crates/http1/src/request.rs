@@ -53,13 +53,25 @@ impl RequestHead {
             line::check(window, limits)?;
             return Ok(Parsed::Partial);
         }
+        if let Some(len) = self.load_plain(window, limits) {
+            self.conclude()?;
+            return Ok(Parsed::Complete { consumed: start + len });
+        }
+        match self.parse_any(window, is_full, limits)? {
+            Parsed::Complete { consumed } => Ok(Parsed::Complete { consumed: start + consumed }),
+            Parsed::Partial => Ok(Parsed::Partial),
+        }
+    }
+
+    /// The long way, for every head.
+    fn parse_any(&mut self, window: &[u8], is_full: bool, limits: &Limits) -> Result<Parsed, RequestError> {
         let mut storage = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let slots = storage.get_mut(..limits.header_slots()).unwrap_or_default();
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(window, slots) {
-            Ok(httparse::Status::Complete(len)) => {
-                self.accept(window, len, &parsed, limits)?;
-                Ok(Parsed::Complete { consumed: start + len })
+            Ok(httparse::Status::Complete(consumed)) => {
+                self.accept(window, consumed, &parsed, limits)?;
+                Ok(Parsed::Complete { consumed })
             }
             Ok(httparse::Status::Partial) => unfinished(window, is_full, limits),
             Err(error) => refused(window, is_full, error, limits),
@@ -84,12 +96,27 @@ impl RequestHead {
         self.method = Span::new(0, method.len());
         self.target = Span::new(method.len() + 1, target.len());
         self.version = Version::from_minor(parsed.version);
+        self.conclude()
+    }
+
+    /// Takes over a head that is as nearly all are, and gives its length. `None` says nothing about the head.
+    fn load_plain(&mut self, window: &[u8], limits: &Limits) -> Option<usize> {
+        let (method, target, fields_at) = line::plain(window, limits)?;
+        let len = self.fields.load_plain(window, fields_at, limits.header_slots())?;
+        self.method = Span::new(0, method);
+        self.target = Span::new(method + 1, target);
+        self.version = Version::Http11;
+        Some(len)
+    }
+
+    /// Reads what the fields say, and checks it.
+    fn conclude(&mut self) -> Result<(), RequestError> {
         self.controls = Controls::read(&mut self.fields, self.version)?;
-        self.parts = Target::of(method, target)?;
+        self.parts = Target::of(self.method(), self.target())?;
         self.host = self.checked_host()?;
         self.expects_continue = self.checked_expectation()?;
         let has_content = self.controls.chunked || self.controls.content_length.unwrap_or(0) > 0;
-        if method == "CONNECT" && has_content {
+        if self.method() == "CONNECT" && has_content {
             return Err(RequestError::ContentInConnect);
         }
         Ok(())
@@ -110,7 +137,8 @@ impl RequestHead {
                 Ok(in_target)
             };
         };
-        let text = std::str::from_utf8(self.fields.value(host)).map_err(|_| RequestError::InvalidHost)?;
+        // Bytes that are no text stand there as what no host may have.
+        let text = self.fields.text(host);
         let authority = Authority::parse(text).ok_or(RequestError::InvalidHost)?;
         if let Some((span, named)) = in_target {
             let same_name = named.name(self.fields.text(span)).eq_ignore_ascii_case(authority.name(text));
@@ -272,3 +300,6 @@ fn refused(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

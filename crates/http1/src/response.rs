@@ -45,6 +45,15 @@ impl ResponseHead {
         if window.len() > diagnose::LOOK_FIRST_BYTES && !is_full && !diagnose::may_end(window) {
             return Ok(Parsed::Partial);
         }
+        if let Some(len) = self.load_plain(window, limits) {
+            self.conclude()?;
+            return Ok(Parsed::Complete { consumed: len });
+        }
+        self.parse_any(window, is_full, limits)
+    }
+
+    /// The long way, for every head.
+    fn parse_any(&mut self, window: &[u8], is_full: bool, limits: &Limits) -> Result<Parsed, ResponseError> {
         let mut storage = [const { MaybeUninit::uninit() }; MAX_HEADERS];
         let slots = storage.get_mut(..limits.header_slots()).unwrap_or_default();
         let mut parsed = httparse::Response::new(&mut []);
@@ -67,9 +76,6 @@ impl ResponseHead {
         self.fields.load(head, parsed.headers)?;
         self.version = Version::from_minor(parsed.version);
         self.status = parsed.code.unwrap_or_default();
-        if self.status < 100 {
-            return Err(ResponseError::InvalidStatus);
-        }
         self.reason = match head.get(STATUS_BYTES) {
             Some(b' ') => {
                 let rest = head.get(STATUS_BYTES + 1..).unwrap_or_default();
@@ -77,6 +83,31 @@ impl ResponseHead {
             }
             _ => Span::default(),
         };
+        self.conclude()
+    }
+
+    /// Takes over a head that is as nearly all are, and gives its length. `None` says nothing about the head.
+    fn load_plain(&mut self, window: &[u8], limits: &Limits) -> Option<usize> {
+        let code = window.strip_prefix(b"HTTP/1.1 ")?.first_chunk::<3>()?;
+        let status = std::str::from_utf8(code).ok().filter(|_| code.iter().all(u8::is_ascii_digit))?;
+        let reason = window.get(STATUS_BYTES..)?.strip_prefix(b" ")?;
+        let reason_len = memchr::memchr2(b'\r', b'\n', reason)?;
+        let fields_at = STATUS_BYTES + 1 + reason_len + 2;
+        if window.get(fields_at - 2..fields_at)? != b"\r\n" {
+            return None;
+        }
+        let len = self.fields.load_plain(window, fields_at, limits.header_slots())?;
+        self.version = Version::Http11;
+        self.status = status.parse().ok()?;
+        self.reason = Span::new(STATUS_BYTES + 1, reason_len);
+        Some(len)
+    }
+
+    /// Reads what status and fields say, and checks it.
+    fn conclude(&mut self) -> Result<(), ResponseError> {
+        if self.status < 100 {
+            return Err(ResponseError::InvalidStatus);
+        }
         self.controls = Controls::read(&mut self.fields, self.version)?;
         let has_content = self.controls.chunked || self.controls.content_length.unwrap_or(0) > 0;
         if matches!(self.status, 100..=199 | 204) && has_content {
@@ -197,3 +228,6 @@ fn field_violation(window: &[u8], limits: &Limits) -> Option<FieldError> {
     }
     diagnose::first_violation(window.get(line + 1..).unwrap_or_default(), limits.header_slots())
 }
+
+#[cfg(test)]
+mod tests;

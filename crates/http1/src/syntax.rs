@@ -3,6 +3,7 @@
 const TOKEN: u8 = 1;
 const PATH: u8 = 2;
 const LOWER_TOKEN: u8 = 4;
+const HOST: u8 = 8;
 
 /// One bit for each class a byte belongs to.
 const CLASSES: [u8; 256] = {
@@ -18,6 +19,9 @@ const CLASSES: [u8; 256] = {
         }
         if c.is_ascii_alphanumeric() || in_set(c, b"-._~!$&'()*+,;=:@/") {
             table[byte] |= PATH;
+        }
+        if c.is_ascii_alphanumeric() || in_set(c, b"-._~") {
+            table[byte] |= HOST;
         }
         byte += 1;
     }
@@ -57,6 +61,16 @@ pub(crate) fn is_lower_token(bytes: &[u8]) -> bool {
 /// `pchar` without percent-encoding, or `/` (RFC 3986 section 3.3): what may stand in a path as it is.
 pub(crate) fn is_path_byte(byte: u8) -> bool {
     class(byte) & PATH != 0
+}
+
+/// Letters, digits, `-`, `.`, `_` and `~`: what names of hosts are made of.
+pub(crate) fn is_host_byte(byte: u8) -> bool {
+    class(byte) & HOST != 0
+}
+
+/// What stands in a target that needs no second look: the characters of paths and queries, percent-encoding.
+pub(crate) fn is_plain_target_byte(byte: u8) -> bool {
+    is_path_byte(byte) || matches!(byte, b'?' | b'%')
 }
 
 /// HTAB, SP, VCHAR and obs-text: what may stand in a field value (RFC 9110 section 5.5).

@@ -4,6 +4,7 @@
 //! and user information; no DNS name needs the first two, a list in disguise (`a,b`) would pass, and the last is a
 //! known trick (RFC 9110 section 4.2.4). An empty port (`host:`) is refused too.
 
+use crate::syntax;
 use std::net::Ipv6Addr;
 
 /// The parts of an authority, by position.
@@ -22,18 +23,13 @@ impl Authority {
                 address.parse::<Ipv6Addr>().ok()?;
                 address.len() + 2
             }
-            None => {
-                let len = text.bytes().position(|byte| byte == b':').unwrap_or(text.len());
-                let is_name =
-                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-                if len == 0 || !text.bytes().take(len).all(is_name) {
-                    return None;
-                }
-                len
-            }
+            None => match text.bytes().position(|byte| !syntax::is_host_byte(byte)) {
+                Some(0) => return None,
+                end => end.unwrap_or(text.len()),
+            },
         };
         let port = match text.get(name_len..)? {
-            "" => None,
+            "" if name_len > 0 => None,
             rest => Some(port(rest.strip_prefix(':')?)?),
         };
         Some(Self { name_len: u32::try_from(name_len).ok()?, port })

@@ -25,6 +25,18 @@ pub(super) fn skip_empty_line(input: &[u8]) -> Result<Option<usize>, RequestErro
     }
 }
 
+/// Where method, target and fields lie in a window that begins with the request line of HTTP/1.1 as nearly all are: the
+/// lengths of the first two, and the place of the third. `None` says nothing.
+pub(super) fn plain(window: &[u8], limits: &Limits) -> Option<(usize, usize, usize)> {
+    const VERSION: &[u8] = b" HTTP/1.1\r\n";
+    let method = window.iter().take(METHOD_BYTES + 1).position(|&byte| !syntax::is_token_byte(byte))?;
+    let rest = window.get(method..)?.strip_prefix(b" ")?;
+    let target = rest.iter().position(|&byte| !syntax::is_plain_target_byte(byte))?;
+    let is_plain =
+        method > 0 && (1..=limits.target_bytes).contains(&target) && rest.get(target..)?.starts_with(VERSION);
+    is_plain.then_some((method, target, method + 1 + target + VERSION.len()))
+}
+
 /// The quick check of a request line that the fast parser took: bounds, and the target's bytes.
 pub(super) fn is_plain(method: &str, target: &str, limits: &Limits) -> bool {
     method.len() <= METHOD_BYTES
