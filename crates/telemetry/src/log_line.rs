@@ -150,25 +150,15 @@ fn shortened(value: &str) -> &str {
     value.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
-/// The bytes that a JSON string must not hold as they are, and DEL.
-const SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        special[byte] = true;
-        byte += 1;
-    }
-    special[b'"' as usize] = true;
-    special[b'\\' as usize] = true;
-    special[0x7f] = true;
-    special
-};
-
 /// Appends the inside of a JSON string (RFC 8259 §7): runs of plain bytes are copied whole.
 fn escape(out: &mut Vec<u8>, value: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut rest = value.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| SPECIAL[usize::from(*byte)]) {
+    // Nearly always there is nothing to escape.
+    if is_plain(rest) {
+        return out.extend_from_slice(rest);
+    }
+    while let Some(at) = rest.iter().position(|byte| is_special(*byte)) {
         let (plain, special) = rest.split_at(at);
         out.extend_from_slice(plain);
         let [byte, after @ ..] = special else { break };
@@ -183,6 +173,31 @@ fn escape(out: &mut Vec<u8>, value: &str) {
         rest = after;
     }
     out.extend_from_slice(rest);
+}
+
+/// What a JSON string must not hold as it is, and DEL.
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\' || byte == 0x7f
+}
+
+/// Whether no byte is special: eight at a time, the last eight of them perhaps once more.
+fn is_plain(bytes: &[u8]) -> bool {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let last = bytes.last_chunk::<8>().filter(|_| !rest.is_empty());
+    match (eights, last) {
+        ([], _) => !rest.iter().any(|byte| is_special(*byte)),
+        (eights, last) => !eights.iter().chain(last).any(|eight| has_special(u64::from_ne_bytes(*eight))),
+    }
+}
+
+/// Whether one of eight bytes is special. A byte's high bit is set where subtracting borrows from it and it had none;
+/// what is found beyond the first special byte may be wrong, so only whether there is one can be told.
+fn has_special(eight: u64) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+    let equals = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
+    let found = below(eight, 0x20) | equals(b'"') | equals(b'\\') | equals(0x7f);
+    found & (ONES << 7) != 0
 }
 
 #[cfg(test)]

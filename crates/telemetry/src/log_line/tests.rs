@@ -1,4 +1,4 @@
-use super::{CachedSecond, MAX_FIELD_BYTES, SeriesPart, write_line};
+use super::{CachedSecond, MAX_FIELD_BYTES, SeriesPart, is_plain, is_special, write_line};
 use crate::series::SeriesKey;
 use model::record::{Answerer, Ending, Lane, RequestRecord};
 use proptest::prelude::*;
@@ -132,4 +132,15 @@ proptest! {
 fn the_consumer_is_named_if_it_is_known() {
     assert_eq!(parsed(&RequestRecord { consumer: "jack", ..record() })["consumer"], "jack");
     assert_eq!(parsed(&record()).get("consumer"), None);
+}
+
+proptest! {
+    #[test]
+    fn eight_bytes_at_a_time_find_what_single_ones_do(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        prop_assert_eq!(is_plain(&bytes), !bytes.iter().any(|byte| is_special(*byte)));
+        // Text is plain but for few bytes; bytes of any kind hardly ever are.
+        let mut text: Vec<u8> = bytes.iter().map(|byte| byte % 0x5e + 0x21).collect();
+        text.iter_mut().filter(|byte| matches!(byte, b'"' | b'\\')).for_each(|byte| *byte = 0xc3);
+        prop_assert!(is_plain(&text));
+    }
 }
