@@ -164,7 +164,7 @@ fn the_tests_that_limits_name_exist() {
     for limit in limits.as_object().expect("an object").keys() {
         let named =
             |row: &&str| row.split('|').nth(1).is_some_and(|cell| cell.contains(&format!("`{limit}`")));
-        assert!(rows.iter().any(|row| named(row)), "no test is named for {limit}");
+        assert!(rows.iter().any(named), "no test is named for {limit}");
     }
     for row in rows {
         for name in row.rsplit('|').nth(1).expect("a cell").split(", ") {

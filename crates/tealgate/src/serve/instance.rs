@@ -5,6 +5,7 @@ use super::server::addresses;
 use crate::clock;
 use gateway::Gateway;
 use model::resource::Revision;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Report, Store};
@@ -35,6 +36,8 @@ pub(super) struct Instance {
     inheritance: Mutex<Inheritance>,
     /// Whether such a process may still be about to end.
     is_heir: bool,
+    /// Whether it has handed over: what is left of others is this one's.
+    in_charge: AtomicBool,
 }
 
 impl Instance {
@@ -57,7 +60,13 @@ impl Instance {
             inheritance: Mutex::default(),
             health: Mutex::default(),
             is_heir,
+            in_charge: AtomicBool::new(!is_heir),
         })
+    }
+
+    /// Another process has handed over to this one, for good.
+    pub(super) fn takes_charge(&self) {
+        self.in_charge.store(true, Relaxed);
     }
 
     /// Its id, unique per start of a process.
@@ -108,7 +117,7 @@ impl Instance {
             let now = (self.counters(), self.holds());
             quiet += 1;
             looked += 1;
-            if self.is_heir && looked >= HEARTBEAT_INTERVALS {
+            if self.is_heir && self.in_charge.load(Relaxed) && looked >= HEARTBEAT_INTERVALS {
                 looked = 0;
                 self.inherit().await;
             }

@@ -13,6 +13,9 @@ const IDLE_GRACE: Duration = Duration::from_secs(1);
 /// After a takeover they may until this long before the end; the rest is for streams to end in good order.
 const STREAMS_GRACE: Duration = Duration::from_secs(2);
 
+/// How long requests may go on that a process has accepted that was to take over and does not.
+const WITHDRAW_LIMIT: Duration = Duration::from_secs(5);
+
 /// Why a server is to end.
 pub(super) enum End {
     /// It was asked to.
@@ -39,7 +42,7 @@ impl Server {
                 },
                 () = changed(self.file_watch.as_ref()) => self.reload().await,
                 successor = next(self.giver.as_mut()) => {
-                    if self.hand_over(&successor).await {
+                    if self.hand_over(successor).await {
                         return End::TakenOver;
                     }
                 }
@@ -93,7 +96,7 @@ impl Server {
     }
 
     /// Lets another process take over; whether it has.
-    async fn hand_over(&mut self, successor: &Successor) -> bool {
+    async fn hand_over(&mut self, successor: Successor) -> bool {
         let pid = successor.pid();
         self.stand_down().await;
         match successor.hand_over().await {
@@ -120,9 +123,7 @@ impl Server {
     async fn resume(&mut self) {
         self.shutdown = tokio::sync::watch::channel(false).0;
         self.control_releases().await;
-        if let Err(error) = self.serve_admin().await {
-            tracing::error!(error = &error as &dyn std::error::Error, "there is no Admin API any more");
-        }
+        self.serve_admin_or_tell().await;
         self.watch_readiness();
     }
 
@@ -141,6 +142,15 @@ impl Server {
         let within = Duration::from_millis(self.options.prepared.settings.shutdown_timeout_ms);
         self.drain(signals, within.saturating_sub(STREAMS_GRACE), within).await;
         self.end().await;
+    }
+
+    /// Ends because the process that was to be taken over from goes on. What was accepted meanwhile is answered.
+    pub(super) async fn withdraw(mut self) {
+        if let Some(gateway) = &self.gateway {
+            drain(gateway, IDLE_GRACE, WITHDRAW_LIMIT).await;
+        }
+        self.tasks.shutdown().await;
+        self.instance.leave().await;
     }
 
     /// Ends as a person expects it: unready, no new connections, open requests finished within the time. A second

@@ -2,6 +2,7 @@
 
 use super::prepare::{Prepared, prepare};
 use crate::cli::serve::{Role, ServeArgs};
+use crate::config::Loaded;
 use crate::error::Outcome;
 use std::path::PathBuf;
 
@@ -53,5 +54,10 @@ impl Options {
         };
         let config = arguments.config.clone().filter(|_| arguments.role != Role::Gateway);
         Ok(Options { prepared: prepare(arguments)?, config, role: arguments.role, keys })
+    }
+
+    /// The file, if its resources are this process's to write into the store.
+    pub(super) fn file_of_resources(&self) -> Option<&Loaded> {
+        self.prepared.loaded.as_ref().filter(|_| self.role != Role::Gateway)
     }
 }

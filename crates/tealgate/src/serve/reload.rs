@@ -24,7 +24,12 @@ pub(super) async fn reload(path: &Path, store: &dyn Store, keyring: &Keyring) {
             return;
         }
     };
-    match apply(store, &loaded, keyring).await {
+    take(store, &loaded, keyring).await;
+}
+
+/// Applies a file that was read. If that cannot be, it is logged, and everything stays as it was.
+pub(super) async fn take(store: &dyn Store, loaded: &Loaded, keyring: &Keyring) {
+    match apply(store, loaded, keyring).await {
         Ok(()) => {}
         Err(apply::ApplyError::Refused(errors)) => {
             tracing::error!("configuration file is not taken over, everything stays as it was:\n{errors}");

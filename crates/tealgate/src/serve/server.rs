@@ -9,6 +9,7 @@ use super::reload::{self, FileWatch};
 use super::takeover::{Giver, Holdings, Program, Taker, Use};
 use super::{admin_listeners, notify};
 use crate::cli::serve::Role;
+use crate::config::apply::check_file;
 use crate::config::settings::AccessLog;
 use crate::running::Running;
 use admin::keys::{FILE_NAME as KEYS_FILE, Keys};
@@ -69,27 +70,32 @@ impl Server {
     }
 
     /// The same in the place of a running process, which drains then. If it fails, that one goes on as if nothing had
-    /// happened.
+    /// happened: nothing that it or the others see is changed before it has said that it is gone.
     ///
     /// # Errors
     /// As [`Server::start`].
-    pub async fn take_over(options: Options, mut taker: Option<Taker>) -> Result<Server, ServeError> {
-        match Server::build(options, taker.as_mut()).await {
-            Ok(mut server) => {
-                if let Some(taker) = taker {
-                    // Before: there is always one who can be taken over from.
-                    server.begin_to_hand_over();
-                    taker.serving().await;
-                }
-                Ok(server)
-            }
+    pub async fn take_over(options: Options, taker: Option<Taker>) -> Result<Server, ServeError> {
+        let Some(mut taker) = taker else {
+            let mut server = Server::build(options, None).await?;
+            server.control_releases().await;
+            server.serve_admin().await?;
+            server.announce();
+            return Ok(server);
+        };
+        let mut server = match Server::build(options, Some(&mut taker)).await {
+            Ok(server) => server,
             Err(error) => {
-                if let Some(taker) = taker {
-                    taker.give_up(error.chain()).await;
-                }
-                Err(error)
+                taker.give_up(error.chain()).await;
+                return Err(error);
             }
+        };
+        if let Err(error) = server.claim(&taker).await {
+            taker.give_up(error.chain()).await;
+            server.withdraw().await;
+            return Err(error);
         }
+        server.take_charge(taker).await;
+        Ok(server)
     }
 
     async fn build(options: Options, mut taker: Option<&mut Taker>) -> Result<Server, ServeError> {
@@ -108,8 +114,11 @@ impl Server {
         if options.prepared.settings.admin.tls_listen.address().is_some() {
             certificate::load_or_create(&options.prepared.data_dir)?;
         }
-        if let (Some(loaded), true) = (&options.prepared.loaded, options.role != Role::Gateway) {
-            reload::apply(&*store, loaded, &keyring).await?;
+        match options.file_of_resources() {
+            // It becomes what everybody runs once nobody can take that back.
+            Some(loaded) if taker.is_some() => check_file(&*store, loaded).await?,
+            Some(loaded) => reload::apply(&*store, loaded, &keyring).await?,
+            None => {}
         }
         let instance =
             Instance::new(Arc::clone(&store), options.role.name(), gateway.clone(), taker.is_some());
@@ -141,26 +150,36 @@ impl Server {
             options,
         };
         server.follow_store().await;
-        if let Some(taker) = taker {
-            server.claim(taker).await?;
-        }
-        server.control_releases().await;
-        server.serve_admin().await?;
-        server.announce();
         Ok(server)
     }
 
-    /// Takes what the running process has: from now on it controls nothing, and drains when it hears of our accepting.
-    async fn claim(&mut self, taker: &Taker) -> Result<(), ServeError> {
+    /// Lets the running process stop all that only one may do, accepts connections beside it, and gets its word that it
+    /// is gone.
+    async fn claim(&self, taker: &Taker) -> Result<(), ServeError> {
         taker.claim().await?;
         if let Some(gateway) = &self.gateway {
             gateway.accept().await.map_err(gateway::StartError::Listen)?;
         }
+        Ok(taker.serving().await?)
+    }
+
+    /// Does all that only one may do. There is no way back: what fails here is told, and the rest goes on.
+    async fn take_charge(&mut self, taker: Taker) {
+        let pid = taker.pid();
+        self.instance.takes_charge();
+        self.begin_to_hand_over();
+        // From now on, who wants to take over finds this process: the other one need not listen any more.
+        drop(taker);
+        if let Some(loaded) = self.options.file_of_resources() {
+            reload::take(&*self.store, loaded, &self.keyring).await;
+        }
         if let Some(Err(error)) = self.holdings.as_ref().map(|holdings| holdings.lock.name_holder()) {
             tracing::warn!(%error, "who holds the data directory is not written down");
         }
-        tracing::info!(pid = taker.pid(), "taken over");
-        Ok(())
+        self.control_releases().await;
+        self.serve_admin_or_tell().await;
+        self.announce();
+        tracing::info!(pid, "taken over");
     }
 
     /// Lets the gateway follow the store, and waits until it runs what the store says now.
@@ -248,6 +267,13 @@ impl Server {
             self.tasks.spawn(admin_server::serve_tls(listener, router, tls, self.shutdown_asked()));
         }
         Ok(())
+    }
+
+    /// The same where a server goes on without.
+    pub(super) async fn serve_admin_or_tell(&mut self) {
+        if let Err(error) = self.serve_admin().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "there is no Admin API any more");
+        }
     }
 
     /// Leaves word where this server is, for commands on the same machine.

@@ -9,13 +9,16 @@ use crate::harness::sample::Sample;
 use crate::harness::shop::{self, policy};
 use crate::harness::world::World;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix,
-    SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketType,
 };
+use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::thread::JoinHandle;
 
 fn successor(world: &World) -> Start {
     Start::new(world).with(&["--takeover"])
@@ -108,7 +111,7 @@ impl ByHand {
 
     /// Takes the estate; gives the sockets of the gateway.
     fn inherit(&self) -> Vec<OwnedFd> {
-        self.say(&json!({"hello": {"protocol": 1, "version": "by hand"}}));
+        self.say(&json!({"hello": {"protocol": 2, "version": "by hand"}}));
         let mut sockets = Vec::new();
         loop {
             let (message, rights) = self.hear();
@@ -165,4 +168,67 @@ async fn of_an_old_one_that_is_killed_while_it_drains_only_its_own_requests_are_
     next.crash();
     let alone = successor(&world).where_it_was(&next).ready().await;
     assert_eq!(client::get(alone.gateway(), "/").await.status, 200, "with nobody left, it just starts");
+}
+
+/// A running process by hand, which changes its mind at the last moment.
+fn one_that_refuses_at_last(data_dir: &Path) -> JoinHandle<Vec<Value>> {
+    let lock = store::lock(data_dir, "all").unwrap();
+    let path = data_dir.join("takeover.all");
+    let listener = rustix::net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+    rustix::net::bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    rustix::net::listen(&listener, 1).unwrap();
+    std::thread::spawn(move || {
+        let new = ByHand(rustix::net::accept(&listener).unwrap());
+        let mut heard = vec![new.hear().0["hello"]["protocol"].clone()];
+        let files: Vec<_> = lock.files().iter().map(AsFd::as_fd).collect();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(64))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        assert!(ancillary.push(SendAncillaryMessage::ScmRights(&files)));
+        let parts = [IoSlice::new(b"\"lock\"")];
+        rustix::net::sendmsg(&new.0, &parts, &mut ancillary, SendFlags::empty()).unwrap();
+        new.say(&json!({"estate": {"ready": true}}));
+        heard.push(new.hear().0);
+        new.say(&json!("yours"));
+        heard.push(new.hear().0);
+        new.say(&json!({"refused": {"why": "changed its mind"}}));
+        heard
+    })
+}
+
+async fn status(gate: &Gate, resource: &str) -> u16 {
+    let path = format!("/apisix/admin/{resource}");
+    gate.admin().call(http::Method::GET, &path, "").await.status
+}
+
+#[tokio::test]
+async fn one_that_is_refused_at_last_has_changed_nothing() {
+    let world = World::new();
+    let sample = Sample::start(&world, "blue");
+    let mut gate = Gate::start(&world).await;
+    gate.admin().put("upstreams/old", &json!({"nodes": sample.node()})).await;
+    gate.signal(Signal::TERM);
+    assert_eq!(gate.end().await.code(), Some(0));
+    let old = one_that_refuses_at_last(gate.data_dir());
+    let config = world.config(&json!({
+        "routes": [{"id": "new", "uri": "/*", "upstream": {"nodes": sample.node()}}],
+    }));
+    let (code, stderr) = successor(&world).with(&["--config", &config]).refused().await;
+    assert_eq!(code, Some(3), "{stderr}");
+    assert!(stderr.contains("changed its mind"), "{stderr}");
+    assert_eq!(old.join().unwrap(), [json!(2), json!("ready"), json!("serving")]);
+    let gate = Gate::start(&world).await;
+    assert_eq!(status(&gate, "upstreams/old").await, 200);
+    assert_eq!(status(&gate, "routes/new").await, 404, "the file was not written into the store");
+}
+
+#[tokio::test]
+async fn the_file_of_one_that_takes_over_is_in_force_afterwards() {
+    let world = World::new();
+    let (sample, mut gate) = with_route(&world).await;
+    let config = world.config(&json!({
+        "routes": [{"id": "new", "uri": "/new", "upstream": {"nodes": sample.node()}}],
+    }));
+    let next = successor(&world).with(&["--config", &config]).ready().await;
+    assert_eq!(gate.end().await.code(), Some(0));
+    assert_eq!(status(&next, "routes/new").await, 200, "{}", next.log());
 }

@@ -73,6 +73,16 @@ pub async fn apply_file(store: &dyn Store, loaded: &Loaded, now_s: i64) -> Resul
     }
 }
 
+/// Whether a file could be applied now. Nothing is written.
+///
+/// # Errors
+/// As [`apply_file`].
+pub async fn check_file(store: &dyn Store, loaded: &Loaded) -> Result<(), ApplyError> {
+    let failed = |source| ApplyError::Store { file: loaded.file.clone(), source };
+    let snapshot = store.snapshot().await.map_err(failed)?;
+    conflicts::check(&snapshot, loaded).map_err(ApplyError::Refused)
+}
+
 /// What one application writes.
 #[derive(Debug)]
 struct Batch {

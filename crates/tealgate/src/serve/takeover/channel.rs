@@ -5,7 +5,8 @@ use super::message::Message;
 use rustix::cmsg_space;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, recvmsg, sendmsg, sockopt,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, recvmsg, sendmsg,
+    sockopt,
 };
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -76,6 +77,12 @@ impl Channel {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Nothing that the other process says from now on is heard, and it is told so when it tries. What it has said before
+    /// can still be received.
+    pub(super) fn close_ears(&self) -> io::Result<()> {
+        Ok(rustix::net::shutdown(&self.stream, Shutdown::Read)?)
     }
 
     fn receive_now(&self) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
@@ -161,6 +168,22 @@ mod tests {
             reads.read_to_string(&mut text).unwrap();
             assert_eq!(text.len(), MAX_DESCRIPTORS);
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_said_before_the_ears_closed_is_heard_and_what_is_said_later_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let listener = listen(&path).unwrap();
+        let one = Channel::connect(&path).unwrap();
+        let other = Channel::new(listener.accept().await.unwrap().0).unwrap();
+        one.send(&Message::Serving, &[]).await.unwrap();
+        other.close_ears().unwrap();
+        assert_eq!(one.send(&Message::Gone, &[]).await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(other.receive().await.unwrap().unwrap().0, Message::Serving);
+        assert!(other.receive().await.unwrap().is_none());
+        other.send(&Message::Gone, &[]).await.unwrap();
+        assert_eq!(one.receive().await.unwrap().unwrap().0, Message::Gone, "the other way is open");
     }
 
     #[tokio::test]

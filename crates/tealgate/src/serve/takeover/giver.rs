@@ -3,11 +3,12 @@
 use super::channel::{self, Channel};
 use super::estate::{Holdings, unexpected};
 use super::message::Message;
-use super::{PROTOCOL, READY_LIMIT, SERVING_LIMIT, socket_path};
+use super::{MESSAGE_LIMIT, PROTOCOL, READY_LIMIT, SERVING_LIMIT, socket_path};
 use crate::cli::serve::Role;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -23,6 +24,8 @@ pub(in crate::serve) struct Giver {
 /// A process that is ready to take over.
 pub(in crate::serve) struct Successor {
     channel: Channel,
+    /// How long it may take to accept connections.
+    pub(super) serving_limit: Duration,
     /// Told when nothing came of it: the next one may try.
     _free: oneshot::Sender<()>,
 }
@@ -70,7 +73,7 @@ async fn serve(listener: UnixListener, holdings: Arc<Holdings>, ready: mpsc::Sen
             Err(error) => {
                 tracing::warn!(%error, "someone who wants to take over is not let");
                 // Out of descriptors, most likely: not again at once.
-                crate::clock::pause(std::time::Duration::from_millis(100)).await;
+                crate::clock::pause(Duration::from_millis(100)).await;
                 continue;
             }
         };
@@ -78,7 +81,8 @@ async fn serve(listener: UnixListener, holdings: Arc<Holdings>, ready: mpsc::Sen
         match timeout(READY_LIMIT, prepare(&channel, &holdings)).await {
             Ok(Ok(())) => {
                 let (free, freed) = oneshot::channel();
-                if ready.send(Successor { channel, _free: free }).await.is_err() {
+                if ready.send(Successor { channel, serving_limit: SERVING_LIMIT, _free: free }).await.is_err()
+                {
                     return;
                 }
                 // Ends with the sender.
@@ -126,18 +130,40 @@ impl Successor {
         self.channel.pid
     }
 
-    /// Tells it that it is in charge, and waits until it accepts connections.
+    /// Tells it that nobody is in charge, waits until it accepts connections, and decides: it is the one from then on.
     ///
     /// # Errors
-    /// When it does not: then this process is still in charge.
-    pub(in crate::serve) async fn hand_over(&self) -> io::Result<()> {
-        self.channel.send(&Message::Yours, &[]).await?;
-        let said = timeout(SERVING_LIMIT, self.channel.receive()).await;
-        match said.map_err(|_| io::Error::other("it fell silent"))?? {
-            Some((Message::Serving, _)) => Ok(()),
-            Some((Message::Refused { why }, _)) => Err(io::Error::other(why)),
-            Some((other, _)) => Err(unexpected(&other)),
-            None => Err(io::Error::other("it ended before it accepted connections")),
+    /// When it is not: then this process is still in charge, and the other one has been told or is gone.
+    pub(in crate::serve) async fn hand_over(self) -> io::Result<()> {
+        let channel = self.channel;
+        if let Err(error) = until_it_serves(&channel, self.serving_limit).await {
+            refuse_surely(channel, error.to_string());
+            return Err(error);
         }
+        // This fails if it has given up meanwhile: its ears are closed then.
+        channel.send(&Message::Gone, &[]).await?;
+        // It ends the connection once it listens for those who want to take over from it: until then they wait here.
+        let _ = timeout(MESSAGE_LIMIT, channel.receive()).await;
+        Ok(())
     }
+}
+
+async fn until_it_serves(channel: &Channel, limit: Duration) -> io::Result<()> {
+    channel.send(&Message::Yours, &[]).await?;
+    let said = timeout(limit, channel.receive()).await;
+    match said.map_err(|_| io::Error::other("it fell silent"))?? {
+        Some((Message::Serving, _)) => Ok(()),
+        Some((Message::Refused { why }, _)) => Err(io::Error::other(why)),
+        Some((other, _)) => Err(unexpected(&other)),
+        None => Err(io::Error::other("it ended before it accepted connections")),
+    }
+}
+
+/// Says why it will not be, and keeps the connection until the other process has ended it. It may sleep for long: the end
+/// of the connection would say that this process has died, and that it is to go on alone.
+fn refuse_surely(channel: Channel, why: String) {
+    tokio::spawn(async move {
+        refuse(&channel, &why).await;
+        while let Ok(Some(_)) = channel.receive().await {}
+    });
 }

@@ -36,6 +36,8 @@ pub(super) enum Message {
     Yours,
     /// The new one: I accept connections.
     Serving,
+    /// The old one: I am gone, you are the one.
+    Gone,
     /// Either: it will not be, for this reason.
     Refused {
         /// In words.

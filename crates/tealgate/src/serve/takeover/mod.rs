@@ -9,14 +9,25 @@
 //! opens the store, starts its threads, runs the table
 //! Ready ───────────────────────────────────────────────────►
 //!       ◄─────────────────────────────────────────── Yours    gives the lease back, stops its Admin API
-//! accepts connections, controls releases, serves the Admin API
+//! accepts connections
 //! Serving ─────────────────────────────────────────────────►
-//!                                                             drains, and ends
+//!       ◄──────────────────────────────────────────── Gone    decides: from here there is no way back
+//! listens for its own successor, and ends the connection
+//! writes the file into the store, controls releases,          drains, and ends
+//! serves the Admin API
 //! ```
 //!
-//! Until `Serving` has come, the old one can take everything back, and does if the new one says `Refused`, falls silent or dies.
-//! If the old one dies, the new one has all it needs. At no moment is a socket closed that the other does
-//! not hold: what waits in its queue would be lost.
+//! The old one decides, by `Gone`; up to then both accept connections and nobody else notices anything. At no moment is a
+//! socket closed that the other does not hold: what waits in its queue would be lost.
+//!
+//! | what happens | who goes on |
+//! |---|---|
+//! | the new one dies, refuses or is silent before `Serving` | the old one: it takes back what it gave, and says `Refused` |
+//! | the new one says `Serving` after that | the old one: the new one reads `Refused`, and ends |
+//! | the new one dies after `Serving` and before `Gone` | the old one: `Gone` cannot be sent |
+//! | the new one dies after `Gone` | nobody, as when any server dies; who starts it starts it again |
+//! | the old one dies before `Gone` | the new one: the end of the connection says so |
+//! | the old one says nothing to `Serving` | the old one, when it wakes: the new one hears nothing any more and ends, so that `Gone` cannot be sent |
 //!
 //! Both talk over a socket in the data directory, which only the owner's processes reach.
 
@@ -39,7 +50,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What both sides must speak.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 /// From `Hello` to `Estate`; longer than a takeover by someone else, which is waited for.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// From `Hello` to `Ready`: a large configuration is compiled in it.
@@ -48,6 +59,8 @@ const READY_LIMIT: Duration = Duration::from_secs(120);
 const YOURS_LIMIT: Duration = Duration::from_secs(30);
 /// From `Yours` to `Serving`.
 const SERVING_LIMIT: Duration = Duration::from_secs(10);
+/// From `Serving` to `Gone`.
+const GONE_LIMIT: Duration = Duration::from_secs(10);
 /// One message.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(5);
 

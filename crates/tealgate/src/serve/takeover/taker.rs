@@ -3,7 +3,7 @@
 use super::channel::Channel;
 use super::estate::{Estate, unexpected};
 use super::message::Message;
-use super::{ANSWER_LIMIT, PROTOCOL, YOURS_LIMIT, socket_path};
+use super::{ANSWER_LIMIT, GONE_LIMIT, PROTOCOL, YOURS_LIMIT, socket_path};
 use crate::cli::serve::Role;
 use crate::clock;
 use std::io;
@@ -44,8 +44,10 @@ pub enum TakeoverError {
 /// The connection to the process that is taken over from.
 #[derive(Debug)]
 pub struct Taker {
-    channel: Channel,
+    pub(super) channel: Channel,
     pub(in crate::serve) estate: Estate,
+    /// How long it waits for the word that the other one is gone.
+    pub(super) gone_limit: Duration,
 }
 
 impl Taker {
@@ -72,7 +74,7 @@ impl Taker {
             let pid = channel.pid;
             let silent = || io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
             match timeout(ANSWER_LIMIT, ask(&channel)).await.unwrap_or_else(|_| Err(silent())) {
-                Ok(Some(estate)) => return Ok(Some(Taker { channel, estate })),
+                Ok(Some(estate)) => return Ok(Some(Taker { channel, estate, gone_limit: GONE_LIMIT })),
                 // It is about to end, or another one has taken over from it meanwhile, and is to be asked.
                 Ok(None) => clock::pause(RETRY).await,
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => clock::pause(RETRY).await,
@@ -111,14 +113,40 @@ impl Taker {
         }
     }
 
-    /// Says that this process accepts connections: the other one drains now.
-    pub(in crate::serve) async fn serving(self) {
-        // If it has died, nobody needs to be told.
-        let _ = self.channel.send(&Message::Serving, &[]).await;
+    /// Says that this process accepts connections, and waits for the other one's word that it is gone: it alone decides,
+    /// and drains from then on. If it has died, the same is true.
+    ///
+    /// # Errors
+    /// When it goes on: it did not hear of us in time, or does not answer. Whatever it says later, it will find that
+    /// nobody listens, and go on.
+    pub(in crate::serve) async fn serving(&self) -> Result<(), TakeoverError> {
+        let refused = |source| TakeoverError::Refused { pid: self.channel.pid, source };
+        match self.channel.send(&Message::Serving, &[]).await {
+            Err(error) if is_gone(&error) => {}
+            said => said.map_err(refused)?,
+        }
+        let answer = match timeout(self.gone_limit, self.channel.receive()).await {
+            Ok(answer) => answer.map_err(refused)?,
+            Err(_) => {
+                // It may be saying it right now. What comes too late must not arrive.
+                self.channel.close_ears().map_err(refused)?;
+                let last = self.channel.receive().await.map_err(refused)?;
+                Some(last.ok_or_else(|| refused(io::Error::other("it does not say that it is gone")))?)
+            }
+        };
+        match answer {
+            None => {
+                tracing::warn!(pid = self.channel.pid, "the process to take over from has died");
+                Ok(())
+            }
+            Some((Message::Gone, _)) => Ok(()),
+            Some((Message::Refused { why }, _)) => Err(refused(io::Error::other(why))),
+            Some((other, _)) => Err(refused(unexpected(&other))),
+        }
     }
 
     /// Says that nothing comes of it, and why: the other one goes on.
-    pub(in crate::serve) async fn give_up(self, why: String) {
+    pub(in crate::serve) async fn give_up(&self, why: String) {
         // If it does not arrive, the end of the connection says enough.
         let _ = self.channel.send(&Message::Refused { why }, &[]).await;
     }

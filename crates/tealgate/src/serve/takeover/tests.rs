@@ -11,6 +11,7 @@ use admin::Readiness;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use testkit::clock::within;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -44,7 +45,15 @@ async fn hand_over(giver: &mut Giver) -> std::io::Result<()> {
 
 async fn take_over(taker: Taker) {
     taker.claim().await.unwrap();
-    taker.serving().await;
+    taker.serving().await.unwrap();
+}
+
+/// What the new one reads when the old one goes on.
+fn refusal(result: Result<(), TakeoverError>) -> String {
+    match result.unwrap_err() {
+        TakeoverError::Refused { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
 }
 
 #[tokio::test]
@@ -114,6 +123,91 @@ async fn an_old_one_that_dies_leaves_all_to_the_new_one_and_one_that_refuses_lea
     };
     let error = within("the refusal", both).await.1.unwrap_err();
     assert!(matches!(&error, TakeoverError::Refused { source, .. } if source.to_string() == "not now"));
+}
+
+#[tokio::test]
+async fn a_new_one_that_wakes_up_too_late_is_told_that_the_old_one_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut giver = Giver::start(directory.path(), ROLE, holdings(directory.path())).unwrap();
+    let taker = connect(directory.path()).await;
+    let both = async {
+        tokio::join!(taker.claim(), async {
+            let mut successor = giver.next().await;
+            successor.serving_limit = Duration::from_millis(20);
+            successor.hand_over().await
+        })
+    };
+    let (claimed, handed_over) = within("the end of its patience", both).await;
+    claimed.unwrap();
+    assert_eq!(handed_over.unwrap_err().to_string(), "it fell silent");
+    assert_eq!(refusal(within("the answer", taker.serving()).await), "it fell silent");
+    drop(taker);
+    let taker = connect(directory.path()).await;
+    let both = async { tokio::join!(take_over(taker), hand_over(&mut giver)) };
+    within("the takeover", both).await.1.unwrap();
+}
+
+#[tokio::test]
+async fn an_old_one_that_wakes_up_too_late_finds_that_it_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = channel::listen(&socket_path(directory.path(), ROLE)).unwrap();
+    let old = async {
+        let channel = Channel::new(listener.accept().await.unwrap().0).unwrap();
+        channel.receive().await.unwrap();
+        channel.send(&Message::Estate { ready: true }, &[]).await.unwrap();
+        for message in [Message::Ready, Message::Serving] {
+            assert_eq!(channel.receive().await.unwrap().unwrap().0, message);
+            if message == Message::Ready {
+                channel.send(&Message::Yours, &[]).await.unwrap();
+            }
+        }
+        channel
+    };
+    let new = async {
+        let mut taker = connect(directory.path()).await;
+        taker.gone_limit = Duration::from_millis(20);
+        taker.claim().await.unwrap();
+        (refusal(taker.serving().await), taker)
+    };
+    let (channel, (said, taker)) = within("the end of its patience", async { tokio::join!(old, new) }).await;
+    assert_eq!(said, "it does not say that it is gone");
+    let late = channel.send(&Message::Gone, &[]).await.unwrap_err();
+    assert_eq!(
+        late.kind(),
+        std::io::ErrorKind::BrokenPipe,
+        "the new one has not ended yet, and hears nothing"
+    );
+    drop(taker);
+}
+
+#[tokio::test]
+async fn a_new_one_that_dies_before_it_hears_that_the_old_one_is_gone_leaves_all_to_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut giver = Giver::start(directory.path(), ROLE, holdings(directory.path())).unwrap();
+    let taker = connect(directory.path()).await;
+    let (channel, error) = tokio::join!(
+        async {
+            taker.claim().await.unwrap();
+            taker.channel.close_ears().unwrap();
+            taker.channel.send(&Message::Serving, &[]).await.unwrap();
+            taker.channel
+        },
+        hand_over(&mut giver)
+    );
+    assert_eq!(error.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+    drop(channel);
+}
+
+#[tokio::test]
+async fn an_old_one_that_dies_while_the_new_one_begins_to_serve_leaves_all_to_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = channel::listen(&socket_path(directory.path(), ROLE)).unwrap();
+    let both = async {
+        tokio::join!(one_that_says(listener, Some(Message::Yours)), async {
+            take_over(connect(directory.path()).await).await;
+        })
+    };
+    within("the death", both).await;
 }
 
 #[tokio::test]
