@@ -51,6 +51,7 @@ pub(super) fn of(settings: &Settings, keyring: &Arc<Keyring>) -> gateway::Settin
         max_handshakes: limits.handshakes,
         fallback_sni: settings.tls_fallback_sni.as_ref().map(|name| name.to_ascii_lowercase()),
         secrets: Arc::clone(keyring) as Arc<dyn Opener>,
+        guard_dir: None,
         assignment_key: SecretKey(keyring.derive("assignment")),
     }
 }

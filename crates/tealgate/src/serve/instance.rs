@@ -235,6 +235,7 @@ impl Instance {
             inherited: Vec::new(),
             health: self.health().clone(),
             holds: self.holds(),
+            guards: gateway.map(|gateway| gateway.guards().reports()).unwrap_or_default(),
         };
         self.inheritance().add_to(&mut detail);
         detail
