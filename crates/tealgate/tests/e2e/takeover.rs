@@ -1,14 +1,17 @@
 //! `tealgate serve --takeover`: one process takes over from another under load, and nobody notices.
 
 use crate::clock;
+use crate::harness::certificate;
 use crate::harness::cli::release;
 use crate::harness::client;
 use crate::harness::gate::{Gate, Start};
 use crate::harness::python::Python;
 use crate::harness::sample::Sample;
 use crate::harness::shop::{self, policy};
+use crate::harness::tls_bridge::TlsBridge;
 use crate::harness::websocket::{Frame, WebSocket};
 use crate::harness::world::World;
+use load::connection::Protocol;
 use load::kind::RequestKind;
 use load::ledger::Ledger;
 use load::reconcile::{BackendCounts, reconcile};
@@ -28,12 +31,16 @@ fn successor(world: &World) -> Start {
 }
 
 fn load(gateway: SocketAddr) -> Handle {
+    load_of(gateway, 4).start().unwrap()
+}
+
+fn load_of(gateway: SocketAddr, connections: usize) -> Load {
     let mix = vec![
         RequestKind::get("/echo"),
         RequestKind::post("/echo/orders", 2_000),
         RequestKind::get("/echo?slow_ms=150"),
     ];
-    Load { mix, ..Load::closed_loop(gateway, "shop.example", 4) }.start().unwrap()
+    Load { mix, ..Load::closed_loop(gateway, "shop.example", connections) }
 }
 
 async fn answered(load: &Handle, more: u64, gate: &Gate) {
@@ -130,6 +137,43 @@ async fn twenty_takeovers_under_load_lose_and_duplicate_nothing() {
     let (code, stderr) = Start::new(&world).refused().await;
     assert_eq!(code, Some(3), "the lock has passed along");
     assert!(stderr.contains(&format!("pid {}", gate.pid())), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn takeovers_under_http2_over_tls_lose_and_duplicate_nothing() {
+    let world = World::new();
+    let sample = Sample::start(&world, "blue");
+    certificate::write(world.path());
+    let pem = |name: &str| std::fs::read_to_string(world.path().join(name)).unwrap();
+    let config = world.config(&json!({
+        "shutdown_timeout_ms": 6_000,
+        "upstreams": [{"id": "u", "nodes": sample.node()}],
+        "routes": [{"id": "r", "uri": "/*", "upstream_id": "u"}],
+        "ssls": [{"id": "s", "sni": "localhost", "cert": pem("cert.pem"), "key": pem("key.pem")}],
+    }));
+    let arguments = ["--config", &config, "--tls-listen", "127.0.0.1:0"];
+    let mut gate = Start::new(&world).with(&arguments).ready().await;
+    let bridge = TlsBridge::to(gate.tls(), world.path()).await;
+    let protocol = Protocol::Http2 { streams: 6 };
+    let load = Load { protocol, ..load_of(bridge.address(), 4) }.start().unwrap();
+    let mut left = Vec::new();
+    for threads in ["1", "3", "2"] {
+        // Each connection has streams under way, and more come while it hears that it ends.
+        answered(&load, 200, &gate).await;
+        let start = successor(&world).with(&arguments).with(&["--threads", threads]);
+        left.push(std::mem::replace(&mut gate, start.ready().await));
+    }
+    answered(&load, 200, &gate).await;
+    let ledger = load.stop().await;
+    nothing_lost(&ledger);
+    let mut backend = BackendCounts::new();
+    backend.add_dump("blue", &sample.ids()).unwrap();
+    let found = reconcile(&ledger, &backend);
+    assert!(found.agrees() && found.duplicated.count == 0, "{found:?}");
+    for mut old in left {
+        assert_eq!(old.end().await.code(), Some(0), "{}", old.log());
+        assert!(!old.log().contains("still open"), "no connection was waited for: {}", old.log());
+    }
 }
 
 #[tokio::test]

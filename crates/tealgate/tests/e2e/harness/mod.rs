@@ -11,5 +11,6 @@ pub(crate) mod python;
 pub(crate) mod sample;
 pub(crate) mod shell;
 pub(crate) mod shop;
+pub(crate) mod tls_bridge;
 pub(crate) mod websocket;
 pub(crate) mod world;
