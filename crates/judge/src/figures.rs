@@ -6,7 +6,7 @@ pub(crate) fn percent(rate: f64) -> String {
     let digits = match percent {
         small if small >= 10.0 => 1,
         small if small >= 0.095 || small == 0.0 => 2,
-        _ => 4,
+        _ => 3,
     };
     format!("{} %", trimmed(percent, digits))
 }
@@ -14,6 +14,22 @@ pub(crate) fn percent(rate: f64) -> String {
 /// `12.5 ms`, `1200 ms`.
 pub(crate) fn milliseconds(value: f64) -> String {
     format!("{} ms", trimmed(value, if value < 100.0 { 1 } else { 0 }))
+}
+
+/// An e-value: `0.3`, `12`, `2041`, `3e12`.
+pub(crate) fn times(value: f64) -> String {
+    match value {
+        small if small < 0.001 => "less than 0.001".to_owned(),
+        small if small < 10.0 => trimmed(small, if small < 0.1 { 3 } else { 1 }),
+        middle if middle < 1e6 => format!("{middle:.0}"),
+        large => format!("{large:.0e}"),
+    }
+}
+
+/// A difference of rates: `0.9 points`.
+pub(crate) fn points(difference: f64) -> String {
+    let points = difference * 100.0;
+    format!("{} points", trimmed(points, if points < 1.0 { 2 } else { 1 }))
 }
 
 fn trimmed(value: f64, digits: usize) -> String {

@@ -3,6 +3,8 @@
 //! Pure functions over numbers. No I/O, no clock, no smoothing: who asks decides over which window was counted. Its
 //! verdict is pass, fail or inconclusive, never silence; what is not known is never a pass.
 //!
+//! Here *Blue* is always the live version and *Green* the new one, whichever colours their environments have.
+//!
 //! # How it is used
 //!
 //! A release splits its budget of false alarms into [`budget::Terms`], once. They are data: the plan holds them, and a
@@ -36,11 +38,18 @@
 
 pub mod bound;
 pub mod budget;
+pub mod detectable;
 pub mod evidence;
 mod figures;
+pub mod guardrail;
+pub mod historical;
+pub mod identity;
+pub mod keys;
 pub mod likelihood;
 pub mod limits;
 pub mod metric;
 pub mod panel;
+pub mod sample_ratio;
 pub mod tally;
+pub mod verdict;
 pub mod watch;

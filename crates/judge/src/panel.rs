@@ -25,9 +25,9 @@ pub struct Panel {
 
 /// One comparison and what it was armed with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Seat {
-    pub(crate) charge: Charge,
-    pub(crate) watch: Watch,
+struct Seat {
+    charge: Charge,
+    watch: Watch,
 }
 
 impl Panel {
@@ -48,6 +48,18 @@ impl Panel {
         self.alarm()
     }
 
+    /// Adds one window of units that were counted apart, such as users ([`crate::keys`]); one tally a charge.
+    pub fn add_window(&mut self, at_ms: i64, blue: &[Tally], green: &[Tally]) {
+        for ((seat, blue), green) in self.seats.iter_mut().zip(blue).zip(green) {
+            seat.watch.add_window(at_ms, *blue, *green);
+        }
+    }
+
+    /// Units of either colour that a window must have to be one for every comparison.
+    pub(crate) fn min_units(&self) -> u64 {
+        self.seats.iter().map(|seat| seat.charge.bound.min_units()).max().unwrap_or(1)
+    }
+
     /// The earliest crossing; of several at one look the first in the order of the terms.
     #[must_use]
     pub fn alarm(&self) -> Option<Alarm> {
@@ -63,5 +75,10 @@ impl Panel {
     #[must_use]
     pub fn get(&self, charge: usize) -> Option<(&Charge, &Watch)> {
         self.seats.get(charge).map(|seat| (&seat.charge, &seat.watch))
+    }
+
+    /// What each was armed with, and how it stands.
+    pub(crate) fn comparisons(&self) -> impl Iterator<Item = (&Charge, &Watch)> {
+        self.seats.iter().map(|seat| (&seat.charge, &seat.watch))
     }
 }

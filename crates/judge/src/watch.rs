@@ -24,6 +24,18 @@ pub struct Crossing {
     pub green: Tally,
 }
 
+impl Crossing {
+    pub(crate) fn of(evidence: &Evidence, bound: &Bound, at_ms: i64) -> Crossing {
+        Crossing {
+            at_ms,
+            e_value: evidence.e_value(),
+            threshold: bound.threshold(),
+            blue: evidence.blue(),
+            green: evidence.green(),
+        }
+    }
+}
+
 /// One comparison under way.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
@@ -74,15 +86,15 @@ impl Watch {
             return;
         }
         self.counted = self.latest;
+        self.add_window(at_ms, blue, green);
+    }
+
+    /// Adds one window that was cut by someone else, as [`Evidence::add`] asks for it; for units that cannot be told
+    /// from cumulative counters ([`crate::keys`]).
+    pub fn add_window(&mut self, at_ms: i64, blue: Tally, green: Tally) {
         self.evidence.add(&self.bound, blue, green);
         if self.crossing.is_none() && self.evidence.reaches(&self.bound) {
-            self.crossing = Some(Crossing {
-                at_ms,
-                e_value: self.evidence.e_value(),
-                threshold: self.bound.threshold(),
-                blue: self.evidence.blue(),
-                green: self.evidence.green(),
-            });
+            self.crossing = Some(Crossing::of(&self.evidence, &self.bound, at_ms));
         }
     }
 

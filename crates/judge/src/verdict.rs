@@ -1,0 +1,208 @@
+//! Verdicts: what follows from the evidence, with the evidence, as data and in words.
+//!
+//! A fail needs evidence that reached its bound, once. A pass needs that none did *and* that a difference that matters
+//! would have been found. Everything else is inconclusive.
+
+use crate::bound::Bound;
+use crate::budget::{Charge, Unit};
+use crate::detectable;
+use crate::evidence::Evidence;
+use crate::figures::{percent, points, times};
+use crate::guardrail::Broken;
+use crate::historical::{Basis, Historical};
+use crate::identity::Identity;
+use crate::metric::Metric;
+use crate::panel::Panel;
+use crate::sample_ratio::SampleRatio;
+use crate::tally::Tally;
+use crate::watch::Crossing;
+use serde::{Deserialize, Serialize};
+
+/// What the judge says. The greater decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing is worse, and what matters would have been found.
+    Pass,
+    /// It cannot be said.
+    Inconclusive,
+    /// Green is worse.
+    Fail,
+}
+
+/// The numbers behind a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Blue, as compared.
+    pub blue: Tally,
+    /// Green, as compared.
+    pub green: Tally,
+    /// How many times better "Green is worse" explains it than chance.
+    pub e_value: f64,
+    /// What that must reach.
+    pub threshold: f64,
+    /// By how much higher a rate would have been found, 0 to 1; `None`: none would.
+    pub detectable: Option<f64>,
+    /// When the bound was first reached.
+    pub crossing: Option<Crossing>,
+}
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Which check.
+    pub check: String,
+    /// With what Green was compared.
+    pub basis: Basis,
+    /// What follows.
+    pub verdict: Verdict,
+    /// Why, for a person.
+    pub words: String,
+    /// The numbers, where it is a comparison.
+    pub figures: Option<Figures>,
+}
+
+/// All findings of a release at a moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The worst of the findings; inconclusive without any.
+    pub verdict: Verdict,
+    /// What each check found.
+    pub findings: Vec<Finding>,
+}
+
+impl Judgement {
+    /// Joins findings.
+    #[must_use]
+    pub fn of(findings: Vec<Finding>) -> Judgement {
+        let worst = findings.iter().map(|finding| finding.verdict).max();
+        Judgement { verdict: worst.unwrap_or(Verdict::Inconclusive), findings }
+    }
+
+    /// The words of the findings that decided.
+    pub fn reasons(&self) -> impl Iterator<Item = &str> {
+        let decided = self.findings.iter().filter(|finding| finding.verdict == self.verdict);
+        decided.map(|finding| finding.words.as_str())
+    }
+}
+
+impl Panel {
+    /// What each comparison found until now.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let found = |(charge, watch): (&Charge, &crate::watch::Watch)| {
+            compared(
+                &charge.metric,
+                charge.unit,
+                Basis::Concurrent,
+                watch.bound(),
+                watch.evidence(),
+                watch.crossing(),
+            )
+        };
+        self.comparisons().map(found).collect()
+    }
+}
+
+impl Historical {
+    /// What the comparison with the time before found until now.
+    #[must_use]
+    pub fn finding(&self, metric: &Metric, unit: Unit) -> Finding {
+        compared(metric, unit, Basis::Historical, self.bound(), self.evidence(), self.crossing())
+    }
+}
+
+impl SampleRatio {
+    /// Whether the shares are as ordered.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        let (verdict, words) = match (self.shares(), self.crossed_at_ms()) {
+            (None, _) => (Verdict::Inconclusive, "no traffic, so the shares are not known".to_owned()),
+            (Some((is, ordered)), Some(_)) => {
+                let (is, ordered) = (percent(is), percent(ordered));
+                let words = format!(
+                    "the new version got {is} of the traffic, {ordered} was ordered: something bypasses the split"
+                );
+                (Verdict::Fail, words)
+            }
+            (Some((is, ordered)), None) => {
+                let (is, ordered) = (percent(is), percent(ordered));
+                (Verdict::Pass, format!("the new version got {is} of the traffic, {ordered} was ordered"))
+            }
+        };
+        Finding { check: "shares".to_owned(), basis: Basis::Absolute, verdict, words, figures: None }
+    }
+}
+
+impl Identity {
+    /// Whether the answers came from the version that was asked.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        let (verdict, words) = (self.verdict(), self.words());
+        Finding { check: "identity".to_owned(), basis: Basis::Absolute, verdict, words, figures: None }
+    }
+}
+
+impl From<Broken> for Finding {
+    fn from(broken: Broken) -> Finding {
+        let (check, words) = ("guardrail".to_owned(), broken.to_string());
+        Finding { check, basis: Basis::Absolute, verdict: Verdict::Fail, words, figures: None }
+    }
+}
+
+fn compared(
+    metric: &Metric,
+    unit: Unit,
+    basis: Basis,
+    bound: &Bound,
+    evidence: &Evidence,
+    crossing: Option<Crossing>,
+) -> Finding {
+    // What decided is shown as it was when it decided.
+    let (blue, green) =
+        crossing.map_or((evidence.blue(), evidence.green()), |crossing| (crossing.blue, crossing.green));
+    let figures = Figures {
+        blue,
+        green,
+        e_value: crossing.map_or(evidence.e_value(), |crossing| crossing.e_value),
+        threshold: bound.threshold(),
+        detectable: detectable::excess(bound, blue, green),
+        crossing,
+    };
+    let would_have_been_found = figures.detectable.is_some_and(|excess| excess <= bound.sensitivity());
+    let verdict = match crossing {
+        Some(_) => Verdict::Fail,
+        None if would_have_been_found => Verdict::Pass,
+        None => Verdict::Inconclusive,
+    };
+    let words = in_words(metric, unit, basis, bound, &figures);
+    Finding { check: metric.to_string(), basis, verdict, words, figures: Some(figures) }
+}
+
+fn in_words(metric: &Metric, unit: Unit, basis: Basis, bound: &Bound, figures: &Figures) -> String {
+    let side = |tally: Tally| {
+        let rate = percent(tally.rate().unwrap_or(0.0));
+        format!("{} of {} ({rate})", tally.failed, unit.counted(tally.units))
+    };
+    let other = if basis == Basis::Historical { "the old one before (historical)" } else { "the old one" };
+    if figures.blue.units == 0 || figures.green.units == 0 {
+        let both = if basis == Basis::Historical { "the versions" } else { "both versions" };
+        return format!("{metric}: too little traffic on {both} to compare");
+    }
+    let (green, blue) = (side(figures.green), side(figures.blue));
+    let counts = format!("{metric}: new version {green}, {other} {blue}");
+    match (figures.crossing, figures.detectable) {
+        (Some(crossing), _) => format!(
+            "{counts}; {} times better explained by a worse version than by chance, the bound is {}",
+            times(crossing.e_value),
+            times(figures.threshold)
+        ),
+        (None, Some(excess)) => format!("{counts}; {} more would have been found", points(excess)),
+        (None, None) => {
+            format!("{counts}; too little to find even {} more", points(bound.sensitivity()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
