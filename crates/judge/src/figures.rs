@@ -16,13 +16,13 @@ pub(crate) fn milliseconds(value: f64) -> String {
     format!("{} ms", trimmed(value, if value < 100.0 { 1 } else { 0 }))
 }
 
-/// An e-value: `0.3`, `12`, `2041`, `3e12`.
+/// An e-value: `0.3`, `12`, `2041`, `over a million`.
 pub(crate) fn times(value: f64) -> String {
     match value {
         small if small < 0.001 => "less than 0.001".to_owned(),
         small if small < 10.0 => trimmed(small, if small < 0.1 { 3 } else { 1 }),
         middle if middle < 1e6 => format!("{middle:.0}"),
-        large => format!("{large:.0e}"),
+        _ => "over a million".to_owned(),
     }
 }
 

@@ -53,3 +53,8 @@ pub mod sample_ratio;
 pub mod tally;
 pub mod verdict;
 pub mod watch;
+
+/// The example of docs/judge.md is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/judge.md")]
+struct Document;
