@@ -82,7 +82,7 @@ pub(crate) struct Fields {
     /// The whole head. Where it is not UTF-8, each byte from 0x80 is a `?` here and the truth is in `raw`; names,
     /// methods and targets are ASCII, so they can be read from here at no cost.
     text: String,
-    /// The head's bytes, only if they are not UTF-8.
+    /// The head's bytes, only if they are not UTF-8, or are still being added.
     raw: Vec<u8>,
     slots: Vec<Slot>,
     /// One bit for each [`Known`] that occurs.
@@ -135,8 +135,7 @@ impl Fields {
             Ok(text) => self.text.push_str(text),
             Err(_) => {
                 self.raw.extend_from_slice(head);
-                self.text
-                    .extend(head.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }));
+                self.text.extend(shown(head));
             }
         }
         Ok(())
@@ -181,7 +180,7 @@ impl Fields {
         Some(head.len())
     }
 
-    /// Takes over the fields of an HTTP/2 head, behind what is there, and holds them to the rules of HTTP/1.
+    /// Takes over the fields of an HTTP/2 head that was begun, behind what is there, and holds them to the rules of HTTP/1.
     ///
     /// Checks names and values byte by byte (RFC 9113 section 8.2.1): what comes from a binary format could break out
     /// of its line in the other. Fields that speak of the connection are malformed (section 8.2.2).
@@ -196,7 +195,7 @@ impl Fields {
                 return Err(FieldError::TooMany);
             }
             let overhead = (self.slots.len() + 1) * FIELD_OVERHEAD_BYTES;
-            if self.text.len() + name.len() + value.len() + overhead > max_bytes {
+            if self.raw.len() + name.len() + value.len() + overhead > max_bytes {
                 return Err(FieldError::TooLarge);
             }
             if !syntax::is_lower_token(name.as_bytes()) {
@@ -210,7 +209,7 @@ impl Fields {
                 return Err(FieldError::OfHttp1Connections(known));
             }
             self.present |= known.bit();
-            let name = self.add_text(name);
+            let name = self.add(name.as_bytes());
             let value = self.add(value);
             self.slots.push(Slot::name_and_value(name, value, known));
         }
@@ -240,31 +239,28 @@ impl Fields {
         self.text.len()
     }
 
-    /// Appends text and says where it lies.
-    pub(crate) fn add_text(&mut self, text: &str) -> Span {
-        let span = Span::new(self.text.len(), text.len());
-        self.text.push_str(text);
-        if !self.raw.is_empty() {
-            self.raw.extend_from_slice(text.as_bytes());
-        }
-        span
+    /// Begins a head that comes in parts: they are added one after the other, and then [`Fields::seal`]ed.
+    pub(crate) fn begin(&mut self) {
+        self.clear();
+        self.raw = std::mem::take(&mut self.text).into_bytes();
     }
 
     /// Appends bytes and says where they lie.
-    fn add(&mut self, bytes: &[u8]) -> Span {
-        let span = Span::new(self.text.len(), bytes.len());
-        match std::str::from_utf8(bytes) {
-            Ok(text) if self.raw.is_empty() => self.text.push_str(text),
-            _ => {
-                if self.raw.is_empty() {
-                    self.raw.extend_from_slice(self.text.as_bytes());
-                }
-                self.raw.extend_from_slice(bytes);
-                self.text
-                    .extend(bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }));
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Span {
+        let span = Span::new(self.raw.len(), bytes.len());
+        self.raw.extend_from_slice(bytes);
+        span
+    }
+
+    /// All parts of the head are there. Whether they are UTF-8 is looked at once, for all of them.
+    pub(crate) fn seal(&mut self) {
+        match String::from_utf8(std::mem::take(&mut self.raw)) {
+            Ok(text) => self.text = text,
+            Err(error) => {
+                self.raw = error.into_bytes();
+                self.text.extend(shown(&self.raw));
             }
         }
-        span
     }
 
     fn bytes(&self) -> &[u8] {
@@ -360,6 +356,11 @@ impl Fields {
         let text = &self.text;
         self.slots.retain(|slot| keep(text.get(slot.name.range()).unwrap_or_default()));
     }
+}
+
+/// What stands for bytes that are not UTF-8: the same ASCII at the same places.
+fn shown(bytes: &[u8]) -> impl Iterator<Item = char> {
+    bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' })
 }
 
 /// Where `part`, a slice of `whole`, begins in it.

@@ -39,7 +39,7 @@ impl RequestHead {
         has_content: bool,
         limits: &Limits,
     ) -> Result<usize, RequestError> {
-        self.fields.clear();
+        self.fields.begin();
         let is_connect = pseudo.method == "CONNECT";
         let target = if is_connect { pseudo.authority } else { pseudo.path };
         let target = target.filter(|target| !target.is_empty()).ok_or(RequestError::MalformedPseudo)?;
@@ -47,8 +47,8 @@ impl RequestHead {
             return Err(RequestError::MalformedPseudo);
         }
         check_line(pseudo.method, target, limits)?;
-        self.method = self.fields.add_text(pseudo.method);
-        self.target = self.fields.add_text(target);
+        self.method = self.fields.add(pseudo.method.as_bytes());
+        self.target = self.fields.add(target.as_bytes());
         self.version = Version::Http2;
         self.parts = Target::of(pseudo.method, target)?;
         let (host, authority) = host(&pseudo, fields())?;
@@ -61,6 +61,7 @@ impl RequestHead {
         if cookies.peek().is_some() {
             self.fields.add_joined("cookie", cookies, b"; ", limits)?;
         }
+        self.fields.seal();
         if self.fields.all(Known::Te).any(|value| value != b"trailers") {
             return Err(FieldError::OfHttp1Connections(Known::Te).into());
         }

@@ -21,15 +21,16 @@ impl ResponseHead {
         fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
         limits: &Limits,
     ) -> Result<(), ResponseError> {
-        self.fields.clear();
+        self.fields.begin();
         // HTTP/2 has no 101 (section 8.6), and nothing above 599 is a status (RFC 9110 section 15).
         if !matches!(status, 100 | 102..=599) {
             return Err(ResponseError::InvalidStatus);
         }
         self.status = status;
         self.version = Version::Http11;
-        self.reason = self.fields.add_text(write::reason(status));
+        self.reason = self.fields.add(write::reason(status).as_bytes());
         self.fields.add_all(fields, limits)?;
+        self.fields.seal();
         self.controls = Controls::read(&mut self.fields, self.version)?;
         if matches!(status, 100..=199 | 204) && self.controls.content_length.unwrap_or(0) > 0 {
             return Err(ResponseError::ContentNotAllowed);

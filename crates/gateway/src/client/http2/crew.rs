@@ -1,8 +1,13 @@
 //! The tasks that serve streams. One that has served a stream waits for another, of whatever connection of its thread:
 //! a task is large, and a stream is short.
 
-use super::serve::{Kept, Opened, serve_stream};
-use crate::timer::Timers;
+use super::head;
+use super::serve::{Kept, Opened, Shared, serve_stream};
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::Request;
+use http1::RequestHead;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -15,6 +20,9 @@ const MAX_WAITING: usize = 128;
 #[derive(Default)]
 pub(crate) struct Crew {
     waiting: RefCell<Vec<Rc<Hand>>>,
+    /// Heads to be used again, as many as tasks may wait.
+    #[expect(clippy::vec_box, reason = "they travel with their streams, and are large")]
+    heads: RefCell<Vec<Box<RequestHead>>>,
 }
 
 /// Where a waiting task finds its next stream.
@@ -30,8 +38,18 @@ impl std::fmt::Debug for Crew {
 }
 
 impl Crew {
-    /// Has a stream served.
-    pub(super) fn serve(self: &Rc<Crew>, stream: Opened, timers: &Rc<Timers>) {
+    /// Has a stream served. Its head is read here, where it has just come, so that it need not be moved.
+    pub(super) fn serve(
+        self: &Rc<Crew>,
+        shared: &Rc<Shared>,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) {
+        let mut head = self.heads.borrow_mut().pop().unwrap_or_default();
+        let has_content = !request.body().is_end_stream();
+        let read = head::read(&request, has_content, &mut head, &shared.worker.settings.head);
+        let body = request.into_body();
+        let stream = Opened { open: shared.open(), read, head, has_content, body, respond };
         let waiting = self.waiting.borrow_mut().pop();
         if let Some(hand) = waiting {
             hand.stream.set(Some(stream));
@@ -41,7 +59,15 @@ impl Crew {
             return;
         }
         let hand = Rc::new(Hand { stream: Cell::new(Some(stream)), waker: RefCell::default() });
-        tokio::task::spawn_local(work(Rc::clone(self), hand, Kept::new(timers)));
+        tokio::task::spawn_local(work(Rc::clone(self), hand, Kept::new(&shared.worker.timers)));
+    }
+
+    /// Takes a head back.
+    fn give(&self, head: Box<RequestHead>) {
+        let mut heads = self.heads.borrow_mut();
+        if heads.len() < MAX_WAITING {
+            heads.push(head);
+        }
     }
 }
 
@@ -58,7 +84,7 @@ async fn work(crew: Rc<Crew>, hand: Rc<Hand>, mut kept: Kept) {
             }
         });
         let stream = stream.await;
-        serve_stream(stream, &mut kept).await;
+        crew.give(serve_stream(stream, &mut kept).await);
         let mut waiting = crew.waiting.borrow_mut();
         if waiting.len() == MAX_WAITING {
             return;

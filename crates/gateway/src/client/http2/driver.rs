@@ -1,7 +1,7 @@
 //! The life of a connection: handshake, streams, deadlines, and an end that loses no request (RFC 9113, section 6.8).
 
 use super::meter::{Fault, Meter};
-use super::serve::{Opened, Shared};
+use super::serve::Shared;
 use super::wire::{Transport, Wire};
 use crate::buffer::Buffer;
 use crate::client::{Client, ClientIo, linger};
@@ -85,6 +85,7 @@ async fn handshake(
 ) -> Option<server::Connection<Transport, Bytes>> {
     let mut handshake = std::pin::pin!(builder(settings).handshake(Transport(Rc::clone(wire))));
     poll_fn(|cx| {
+        wire.borrow_mut().look_again();
         let polled = handshake.as_mut().poll(cx);
         let written = wire.borrow_mut().poll_write_out(cx);
         if matches!(written, Poll::Ready(Err(_))) { Poll::Ready(None) } else { polled.map(Result::ok) }
@@ -134,6 +135,7 @@ struct Driver<'a> {
 impl Driver<'_> {
     /// Ready when the connection is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.wire.borrow_mut().look_again();
         loop {
             self.leave_if_asked();
             if self.poll_streams(cx).is_ready() || self.poll_write_out(cx).is_err() {
@@ -162,9 +164,7 @@ impl Driver<'_> {
         loop {
             match self.h2.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
-                    let worker = &self.shared.worker;
-                    let stream = Opened { open: self.shared.open(), request, respond };
-                    worker.crew.serve(stream, &worker.timers);
+                    self.shared.worker.crew.serve(&self.shared, request, respond);
                 }
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(%error, "an HTTP/2 connection has failed");

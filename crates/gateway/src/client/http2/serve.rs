@@ -1,6 +1,5 @@
 //! One stream from its head to its end.
 
-use super::head;
 use super::stream::Http2Stream;
 use crate::client::{After, Client, ClientIo};
 use crate::clock;
@@ -13,7 +12,6 @@ use crate::worker::Worker;
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::Request;
 use http1::{RequestError, RequestHead};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -93,32 +91,32 @@ impl Drop for Open {
 /// A stream whose head has come.
 pub(super) struct Opened {
     pub(super) open: Open,
-    pub(super) request: Request<RecvStream>,
+    /// The size of the head in bytes, or why it is none.
+    pub(super) read: Result<usize, RequestError>,
+    pub(super) head: Box<RequestHead>,
+    pub(super) has_content: bool,
+    pub(super) body: RecvStream,
     pub(super) respond: SendResponse<Bytes>,
 }
 
 /// What serves one stream after the other.
 pub(super) struct Kept {
-    head: RequestHead,
     timer: Option<Timer>,
     timers: Rc<Timers>,
 }
 
 impl Kept {
     pub(super) fn new(timers: &Rc<Timers>) -> Kept {
-        Kept { head: RequestHead::default(), timer: None, timers: Rc::clone(timers) }
+        Kept { timer: None, timers: Rc::clone(timers) }
     }
 }
 
-/// Serves a stream.
-pub(super) async fn serve_stream(stream: Opened, kept: &mut Kept) {
-    let Opened { open, request, respond } = stream;
+/// Serves a stream. Gives its head back.
+pub(super) async fn serve_stream(stream: Opened, kept: &mut Kept) -> Box<RequestHead> {
+    let Opened { open, read, head, has_content, body, respond } = stream;
     let Shared { worker, connection, .. } = &*open.0;
-    let Kept { head, timer, timers } = kept;
+    let Kept { timer, timers } = kept;
     let began = clock::now();
-    let has_content = !request.body().is_end_stream();
-    let read = head::read(&request, has_content, head, &worker.settings.head);
-    let body = request.into_body();
     let mut client = Client {
         io: ClientIo::Http2(Box::new(Http2Stream::new(body, has_content, respond, &open.0.queued))),
         input: worker.buffers.buffer(),
@@ -128,7 +126,7 @@ pub(super) async fn serve_stream(stream: Opened, kept: &mut Kept) {
         Ok(bytes) => {
             worker.totals().request_received();
             let facts = Facts::new(began, bytes, head.framing());
-            let after = exchange::serve(worker, &mut client, head, connection, facts).await;
+            let after = exchange::serve(worker, &mut client, &head, connection, facts).await;
             // Who resets it now has its reason; dropping it would say that we do not want the rest of the request.
             if let (After::Gone, ClientIo::Http2(stream)) = (after, &mut client.io) {
                 stream.reset(Reason::CANCEL);
@@ -147,4 +145,5 @@ pub(super) async fn serve_stream(stream: Opened, kept: &mut Kept) {
     client.timer.limit(0);
     client.timer.disarm();
     *timer = Some(client.timer);
+    head
 }

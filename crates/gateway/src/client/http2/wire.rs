@@ -26,6 +26,8 @@ pub(super) struct Wire {
     before: Buffer,
     meter: Meter,
     fault: Option<Fault>,
+    /// The socket had nothing more to read, and has not been asked again.
+    is_drained: bool,
     out: Vec<u8>,
     out_sent: usize,
     outflow: Outflow,
@@ -50,6 +52,7 @@ impl Wire {
             before,
             meter,
             fault: None,
+            is_drained: false,
             out: Vec::new(),
             out_sent: 0,
             outflow: Outflow::default(),
@@ -63,6 +66,12 @@ impl Wire {
     /// What is wrong with what the client sends. From then on nothing is read.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+
+    /// The socket may be asked again. Until then, once it had nothing, it is not: that crate looks for more after each
+    /// stream that it hands out.
+    pub(super) fn look_again(&mut self) {
+        self.is_drained = false;
     }
 
     /// Whether the client is in the middle of saying a head or its first settings.
@@ -107,13 +116,15 @@ impl Wire {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.fault.is_some() {
-            // The connection is about to be closed: whoever polled sees the fault next.
+        if self.fault.is_some() || self.is_drained {
+            // With a fault, the connection is about to be closed: whoever polled sees it next.
             return Poll::Pending;
         }
         let before = buf.filled().len();
         if self.before.is_empty() {
-            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+            let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+            self.is_drained = polled.is_pending();
+            ready!(polled)?;
         } else {
             let count = self.before.len().min(buf.remaining());
             buf.put_slice(self.before.filled().get(..count).unwrap_or_default());
