@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from processes import binary, free_port
+from processes import binary, die_with_the_script, free_port
 
 KEY = "bench-key-of-this-run"
 
@@ -32,7 +32,8 @@ class Gate:
     def __init__(self, routes, threads):
         self.directory = tempfile.mkdtemp(prefix="tealgate-scale-")
         self.port, self.admin, self.upstream_port = free_port(), free_port(), free_port()
-        self.upstream = subprocess.Popen([binary("bench-upstream"), str(self.upstream_port)], stdout=subprocess.DEVNULL)
+        self.upstream = subprocess.Popen([binary("bench-upstream"), str(self.upstream_port)], stdout=subprocess.DEVNULL,
+                                         preexec_fn=die_with_the_script)
         self.process = None
         resources = "\n".join(f"  - {{id: r{n}, uri: /api/v1/resource-{n}/*, service_id: bench}}" for n in range(routes))
         with open(os.path.join(self.directory, "tealgate.yaml"), "w") as file:

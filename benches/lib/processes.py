@@ -1,5 +1,6 @@
 """The processes of one run: started on their cores, asked what they cost, and stopped."""
 
+import ctypes
 import json
 import os
 import resource
@@ -14,6 +15,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LOAD_CORE, PROXY_CORE = 0, 1
 MOST_FILES = 65_536
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
 
 
 def talk(text):
@@ -43,6 +46,12 @@ def allow_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def die_with_the_script():
+    """Between fork and exec. What never sleeps must not outlive a script that was killed (prctl(2)): with --realtime it
+    would own a core."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Machine:
     """A directory, an upstream that never sleeps, and whatever else is started; all of it goes at the end."""
 
@@ -54,6 +63,7 @@ class Machine:
 
     def prepare(self, core):
         os.setsid()
+        die_with_the_script()
         os.sched_setaffinity(0, {core})
         allow_files()
         if self.realtime:
