@@ -225,7 +225,9 @@ pub(super) async fn answer_body(
             return Poll::Ready(Err(Failure::Drained.into()));
         }
         // While the upstream is silent, the client's leaving would not be noticed by writing.
-        if answer.waits_for_source && has_left(cx, client, &sides.request, &side) {
+        if !answer.waits_for_source {
+            sides.upstream.io.gather(cx);
+        } else if has_left(cx, client, &sides.request, &side) {
             return Poll::Ready(Err(Failure::ClientLeft.into()));
         }
         let now = answer.moved.wrapping_add(sides.request.moved);

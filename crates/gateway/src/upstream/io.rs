@@ -5,6 +5,7 @@ use crate::wire::Wire;
 use socket2::SockRef;
 use std::io;
 use std::mem::MaybeUninit;
+use std::task::Context;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -30,6 +31,13 @@ impl UpstreamIo {
     /// Whether the node chose HTTP/2 in the TLS handshake.
     pub(crate) fn chose_http2(&self) -> bool {
         matches!(self, Wire::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2"))
+    }
+
+    /// Takes in what comes while nobody reads, where that would cost others.
+    pub(crate) fn gather(&mut self, cx: &mut Context<'_>) {
+        if let Wire::Http2(stream) = self {
+            stream.gather(cx);
+        }
     }
 
     /// The socket, if it carries nothing else.

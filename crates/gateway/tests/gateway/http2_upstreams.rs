@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use testkit::clock::eventually;
+use testkit::frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, WINDOW_UPDATE, block, frame};
 use testkit::http2::{Http2Upstream, Rules};
 use testkit::scripted::{ScriptedUpstream, Step};
 use testkit::upstream::{Behaviour, Upstream};
@@ -151,6 +152,39 @@ async fn a_client_that_takes_nothing_holds_up_its_own_stream_alone() {
     assert_eq!(upstream.connections(), 1);
     drop(stuck);
     upstream.saw("the cancelled stream", |seen| seen[0].reset == Some(8)).await;
+}
+
+#[tokio::test]
+async fn small_frames_that_clients_do_not_take_do_not_end_their_connection() {
+    let upstream = Http2Upstream::start(Rules::default()).await;
+    let gate = gate(&upstream).await;
+    // Of all clients more frames than may be unread.
+    let crumbs = 60_000;
+    let mut stuck = Vec::new();
+    for number in 0..4 {
+        let mut client = Frames::with(gate.address(), &[(4, 0)]).await;
+        let path = format!("/crumbs/{crumbs}");
+        let head = [(":method", "GET"), (":scheme", "http"), (":path", path.as_str()), (":authority", "h")];
+        client.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, &block(&head))).await;
+        assert_eq!(client.next_of(HEADERS).await.unwrap().stream, 1);
+        upstream.saw("the request", |seen| seen.len() > 2 * number).await;
+        assert_eq!(ask(&mut gate.client().await, get("/size/300000")).await.1.len(), 300_000);
+        stuck.push(client);
+    }
+    for client in &mut stuck {
+        client.send(frame(WINDOW_UPDATE, 0, 1, &0x7000_0000_u32.to_be_bytes())).await;
+        client.send(frame(WINDOW_UPDATE, 0, 0, &0x7000_0000_u32.to_be_bytes())).await;
+        let mut received = 0;
+        loop {
+            let data = client.next_of(DATA).await.unwrap();
+            received += data.payload.len();
+            if data.flags & END_STREAM != 0 {
+                break;
+            }
+        }
+        assert_eq!(received, crumbs);
+    }
+    assert_eq!(upstream.connections(), 1);
 }
 
 #[tokio::test]
@@ -314,7 +348,7 @@ async fn a_request_does_not_wait_for_a_stream_for_ever() {
     let settings = Settings { upstream_http2: bounds, ..settings() };
     let limits = json!({"timeout": {"connect": 0.1, "send": 1, "read": 1}});
     let gate = Gate::with(settings, &resources(&[upstream.address()], &limits)).await;
-    assert!([502, 503].contains(&gate.ask(post("/echo", "x")).await.status));
+    assert!([502, 503, 504].contains(&gate.ask(post("/echo", "x")).await.status));
     assert_eq!(gate.ask(post("/echo", "x")).await.status, 503);
 }
 

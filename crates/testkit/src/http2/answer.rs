@@ -17,6 +17,7 @@ impl Exchange {
         let ended = match kind {
             "bidi" => self.bidi().await,
             "size" => self.size(number as usize).await,
+            "crumbs" => self.crumbs(number as usize).await,
             "trailers-only" => self.trailers_only(),
             "early" => self.early(),
             "cut" => self.cut(number).await,
@@ -105,6 +106,14 @@ impl Exchange {
         let mut stream = self.head()?;
         let body = b"abcdefghijklmnopqrstuvwxyz".repeat(size.div_ceil(26));
         send(&mut stream, &body[..size]).await?;
+        finish(&mut stream, None)
+    }
+
+    async fn crumbs(&mut self, count: usize) -> Result<(), h2::Error> {
+        let mut stream = self.head()?;
+        for crumb in b"abcdefghijklmnopqrstuvwxyz".iter().cycle().take(count) {
+            send(&mut stream, &[*crumb]).await?;
+        }
         finish(&mut stream, None)
     }
 

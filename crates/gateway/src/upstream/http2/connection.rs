@@ -22,6 +22,10 @@ const MAX_WAITING_BYTES: usize = 64 * 1024;
 /// Largest frame that we take (RFC 9113, section 4.2: the default, which every peer keeps to).
 const MAX_FRAME_BYTES: u32 = 16 * 1024;
 
+/// What unread DATA frames may cost beside their content, per connection, as the crate counts it: 256 bytes a frame. They
+/// are read as soon as their streams' tasks run, so this bounds what comes in one turn.
+const DATA_FRAME_BUDGET: usize = 32 << 20;
+
 /// The bounds of HTTP/2 towards one node, from the settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -91,6 +95,7 @@ impl Connection {
             .max_frame_size(MAX_FRAME_BYTES)
             .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
             .max_send_buffer_size(MAX_WAITING_BYTES)
+            .data_frame_budget(DATA_FRAME_BUDGET)
             .handshake::<_, Bytes>(connected.io)
             .await
             .map_err(io::Error::other)?;

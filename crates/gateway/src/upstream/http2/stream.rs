@@ -30,6 +30,10 @@ pub(crate) struct Http2Stream {
     held: Bytes,
     /// What was received and not yet read.
     piece: Bytes,
+    /// What was received behind it while nobody read.
+    ahead: Vec<u8>,
+    /// All of the answer's content has been received.
+    has_all: bool,
     /// The answer's body has ended.
     ended: bool,
     trailers: Option<Box<HeaderMap>>,
@@ -45,6 +49,8 @@ impl Http2Stream {
             receiving: None,
             held: Bytes::new(),
             piece: Bytes::new(),
+            ahead: Vec::new(),
+            has_all: false,
             ended: false,
             trailers: None,
             place,
@@ -111,6 +117,10 @@ impl Http2Stream {
             return Poll::Ready(Ok(()));
         };
         while self.piece.is_empty() && !self.ended {
+            if !self.ahead.is_empty() {
+                self.piece = std::mem::take(&mut self.ahead).into();
+                break;
+            }
             match ready!(receiving.poll_data(cx)).transpose()? {
                 Some(piece) => self.piece = piece,
                 None => {
@@ -121,6 +131,20 @@ impl Http2Stream {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Puts together what has come of the answer, up to the stream's window, while its client takes nothing: many small
+    /// frames would cost the connection more than their content, and it would be given up for that.
+    pub(crate) fn gather(&mut self, cx: &mut Context<'_>) {
+        let Some(receiving) = &mut self.receiving else { return };
+        while !self.has_all {
+            match receiving.poll_data(cx) {
+                Poll::Ready(Some(Ok(piece))) => self.ahead.extend_from_slice(&piece),
+                // Who reads next finds the end, or the same error.
+                Poll::Ready(None | Some(Err(_))) => self.has_all = true,
+                Poll::Pending => return,
+            }
+        }
     }
 
     /// Sends what was held back.
@@ -149,7 +173,7 @@ fn forwardable(trailers: HeaderMap) -> Option<Box<HeaderMap>> {
 
 impl Source for Http2Stream {
     fn has_ended(&self) -> bool {
-        self.ended && self.piece.is_empty()
+        self.ended && self.piece.is_empty() && self.ahead.is_empty()
     }
 
     fn take_trailers(&mut self) -> Option<Box<HeaderMap>> {
