@@ -149,7 +149,7 @@ impl Fields {
         let mut at = from;
         loop {
             let rest = window.get(at..)?;
-            let len = memchr::memchr2(b'\r', b'\n', rest)?;
+            let len = syntax::first_special(rest)?;
             if rest.get(len..len + 2)? != b"\r\n" {
                 return None;
             }
@@ -157,25 +157,22 @@ impl Fields {
                 break;
             }
             let line = rest.get(..len)?;
-            let name_len = line.iter().position(|&byte| !syntax::is_token_byte(byte))?;
+            let name_len = memchr::memchr(b':', line)?;
             let (name, colon_and_value) = line.split_at_checked(name_len)?;
             let value = colon_and_value.strip_prefix(b": ")?;
             let has_blanks_around = matches!(value, [] | [b' ', ..] | [.., b' ']);
-            if name.is_empty() || has_blanks_around || self.slots.len() == most {
+            let known = Known::of(name);
+            // The names that are known are tokens.
+            let is_name = known != Known::Other || syntax::is_token(name);
+            if !is_name || has_blanks_around || self.slots.len() == most {
                 return None;
             }
-            let known = Known::of(name);
             self.present |= known.bit();
             let (name, value) = (Span::new(at, name_len), Span::new(at + name_len + 2, value.len()));
             self.slots.push(Slot { as_written: true, ..Slot::name_and_value(name, value, known) });
             at += len + 2;
         }
         let head = window.get(..at + 2)?;
-        let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\r' | b'\n');
-        // Without a way out of the loop it is done on many bytes at once.
-        if !head.iter().fold(true, |plain, &byte| plain & is_plain(byte)) {
-            return None;
-        }
         self.text.push_str(std::str::from_utf8(head).ok()?);
         Some(head.len())
     }

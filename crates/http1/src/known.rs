@@ -2,6 +2,8 @@
 //!
 //! So the request path compares a byte instead of a string, and one bit says whether a field is there at all.
 
+use crate::syntax;
+
 /// A header field name that framing, forwarding or routing cares about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
@@ -122,7 +124,7 @@ impl Known {
         let is_same = |(letter, lower): (&u8, &u8)| {
             letter.eq_ignore_ascii_case(lower) || (*letter == b'_' && *lower == b'-')
         };
-        let matches = name.eq_ignore_ascii_case(lower)
+        let matches = syntax::is_name(name, lower)
             || (candidate.names_the_consumer() && name.iter().zip(lower).all(is_same));
         if matches { candidate } else { Self::Other }
     }
