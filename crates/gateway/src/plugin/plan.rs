@@ -45,14 +45,26 @@ impl Plan {
     /// The plan of what is configured at several places, the one that beats the others first (APISIX §3.4): a
     /// configuration of the same plugin further down does not count, not even if the first is switched off.
     pub(crate) fn merge(places: &[&[Configured]]) -> Plan {
+        Plan::new(places, |_| true)
+    }
+
+    /// The plan of a consumer: a plugin that authenticates has said who it is, and does not run for it.
+    pub(crate) fn of_consumer(configured: &[Configured]) -> Plan {
+        Plan::new(&[configured], |step| !step.authenticates)
+    }
+
+    fn new(places: &[&[Configured]], runs: impl Fn(&Step) -> bool) -> Plan {
         let mut chosen: Vec<&Configured> = Vec::new();
         for configured in places.iter().flat_map(|place| place.iter()) {
             if !chosen.iter().any(|other| other.name == configured.name) {
                 chosen.push(configured);
             }
         }
-        let mut steps: Vec<&Arc<Step>> =
-            chosen.iter().filter_map(|configured| configured.step.as_ref()).collect();
+        let mut steps: Vec<&Arc<Step>> = chosen
+            .iter()
+            .filter_map(|configured| configured.step.as_ref())
+            .filter(|step| runs(step))
+            .collect();
         steps.sort_by_key(|step| std::cmp::Reverse(step.priority));
         let of = |phase: Phase| {
             steps
@@ -73,6 +85,11 @@ impl Plan {
     /// Whether no plugin acts.
     pub(crate) fn is_empty(&self) -> bool {
         self.rewrite.is_empty() && self.access.is_empty() && self.answer.is_empty() && self.log.is_empty()
+    }
+
+    /// The names of the plugins that it is made of, also of those that do nothing.
+    pub(crate) fn configured(&self) -> &[Box<str>] {
+        &self.configured
     }
 
     fn of(&self, phase: Phase) -> &[Arc<Step>] {
@@ -98,7 +115,7 @@ impl Plan {
         let beaten = move |step: &&Arc<Step>| consumer.is_some_and(|plan| plan.configures(step.name));
         let theirs = consumer.map_or(&[][..], |plan| plan.of(phase));
         let mut own = self.of(phase).iter().filter(move |step| !beaten(step)).peekable();
-        let mut theirs = theirs.iter().filter(|step| !step.authenticates).peekable();
+        let mut theirs = theirs.iter().peekable();
         std::iter::from_fn(move || {
             let first = match (own.peek(), theirs.peek()) {
                 (Some(one), Some(other)) if other.priority > one.priority => theirs.next(),
@@ -111,7 +128,7 @@ impl Plan {
 
     /// What of a consumer's plan is new to a route: it is rewritten by once the consumer is known (APISIX §3.3).
     pub(crate) fn rewrite_of_consumer<'p>(&'p self, consumer: &'p Plan) -> impl Iterator<Item = &'p Step> {
-        let new = |step: &&Arc<Step>| !step.authenticates && !self.configures(step.name);
+        let new = |step: &&Arc<Step>| !self.configures(step.name);
         consumer.rewrite.iter().filter(new).map(|step| &**step)
     }
 }

@@ -13,7 +13,9 @@ use subtle::ConstantTimeEq;
 pub struct Consumer {
     pub(super) username: Box<str>,
     pub(super) custom_id: Option<Box<str>>,
-    pub(super) plan: Plan,
+    /// The same object for all whose plugins do nothing beyond saying who they are: who sends a request is then read from
+    /// few places in memory.
+    pub(super) plan: Arc<Plan>,
 }
 
 impl Consumer {

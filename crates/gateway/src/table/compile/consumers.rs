@@ -18,6 +18,8 @@ pub(super) struct Kept {
     /// Opens the keys that are sealed.
     pub(super) opener: Arc<dyn Opener>,
     consumers: HashMap<String, Arc<Consumer>>,
+    /// Plans without steps, by the names of the plugins that they are made of.
+    idle_plans: HashMap<Box<[Box<str>]>, Arc<Plan>>,
     /// The keys of consumers and credentials.
     keys: HashMap<(Kind, String), Vec<KeyEntry>>,
     all: Arc<Consumers>,
@@ -29,6 +31,7 @@ impl Default for Kept {
         Kept {
             opener: Arc::new(Unsealed),
             consumers: HashMap::default(),
+            idle_plans: HashMap::default(),
             keys: HashMap::default(),
             all: Arc::default(),
             problems: Vec::new(),
@@ -40,6 +43,15 @@ impl Kept {
     /// What was wrong when the keys were put together.
     pub(super) fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter()
+    }
+
+    /// The plan, shared with others if it does nothing.
+    fn shared(&mut self, plan: Plan) -> Arc<Plan> {
+        if !plan.is_empty() {
+            return Arc::new(plan);
+        }
+        let shared = self.idle_plans.entry(plan.configured().into());
+        Arc::clone(shared.or_insert_with(|| Arc::new(plan)))
     }
 }
 
@@ -85,7 +97,7 @@ impl Compiler {
         let consumer = Consumer {
             username: resource.id.as_str().into(),
             custom_id: Some(parsed.custom_id.as_str().into()).filter(|_| !parsed.custom_id.is_empty()),
-            plan: Plan::merge(&[&configured]),
+            plan: self.consumers.shared(Plan::of_consumer(&configured)),
         };
         self.consumers.consumers.insert(resource.id.clone(), Arc::new(consumer));
         problems
@@ -117,6 +129,7 @@ impl Compiler {
 
     /// Makes the index, in the order in which the resources were made: a key belongs to the first that has it.
     fn put_together(&mut self, resources: &[Arc<Resource>]) {
+        self.consumers.idle_plans.retain(|_, plan| Arc::strong_count(plan) > 1);
         let Kept { consumers, keys, all, problems, .. } = &mut self.consumers;
         let owners =
             resources.iter().filter(|resource| matches!(resource.kind, Kind::Consumer | Kind::Credential));

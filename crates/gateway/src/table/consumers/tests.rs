@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn consumer(name: &str) -> Arc<Consumer> {
-    Arc::new(Consumer { username: name.into(), custom_id: None, plan: Plan::default() })
+    Arc::new(Consumer { username: name.into(), custom_id: None, plan: Arc::default() })
 }
 
 fn entry(plugin: &'static str, key: &str, credential: Option<&str>) -> KeyEntry {
