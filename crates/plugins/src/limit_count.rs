@@ -236,8 +236,8 @@ impl Rule {
         window_type: WindowType,
         is_list: bool,
     ) -> Option<(Limit, Cow<'q, str>)> {
-        let count = self.count.of(request)?;
-        let window_us = self.window_s.of(request)?.saturating_mul(1_000_000);
+        let count = self.count.of(request, schema::MAX_COUNT)?;
+        let window_us = self.window_s.of(request, schema::MAX_WINDOW_S)?.saturating_mul(1_000_000);
         let key = match self.key.of(request) {
             None if is_list => return None,
             // As in APISIX: what has no key is told apart by its address.
@@ -272,15 +272,15 @@ impl Amount {
         }
     }
 
-    /// At least 1; `None`: it is no such number.
-    fn of(&self, request: &Context<'_, '_>) -> Option<u64> {
+    /// From 1 to `most`; `None`: it is no such number.
+    fn of(&self, request: &Context<'_, '_>, most: u64) -> Option<u64> {
         let number = match self {
             Amount::Number(number) => *number,
             Amount::Template(template) => {
                 template.fill(|name| request.variable(name)).0.trim().parse().ok()?
             }
         };
-        (number > 0).then_some(number)
+        (1..=most).contains(&number).then_some(number)
     }
 }
 

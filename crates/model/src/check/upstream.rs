@@ -43,6 +43,10 @@ pub fn check_upstream(value: &Value) -> Result<(), CheckError> {
         _ => {}
     }
     let text = |key: &str| value.get(key).and_then(Value::as_str);
+    if let Some(scheme @ ("tcp" | "tls" | "udp" | "kafka")) = text("scheme") {
+        let why = "is not spoken by this gateway: use http, https, grpc or grpcs";
+        return Err(at("/scheme", format!("scheme \"{scheme}\" {why}")));
+    }
     if text("pass_host") == Some("rewrite") && text("upstream_host").unwrap_or_default().is_empty() {
         return Err(at("/pass_host", "`upstream_host` can't be empty when `pass_host` is `rewrite`"));
     }

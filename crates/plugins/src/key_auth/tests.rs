@@ -49,6 +49,16 @@ fn a_route_says_where_the_key_is_and_a_consumer_what_it_is() {
         ),
         (
             Kind::Service,
+            json!({"header": "x\r\nHost"}),
+            format!("{prefix}property \"header\" is not the name of a header: \"x\\r\\nHost\""),
+        ),
+        (
+            Kind::Service,
+            json!({"header": ""}),
+            format!("{prefix}property \"header\" is not the name of a header: \"\""),
+        ),
+        (
+            Kind::Service,
             json!({"realm": "a\r\nb"}),
             format!("{prefix}property \"realm\" has a control character"),
         ),

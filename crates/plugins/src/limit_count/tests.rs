@@ -60,6 +60,25 @@ fn a_count_and_a_window_are_needed_or_a_list_of_rules() {
 }
 
 #[test]
+fn an_amount_out_of_its_range_is_refused_by_name() {
+    let conf = |count: &Value, window: &Value| checked(json!({"count": count, "time_window": window}));
+    let count = "property \"count\" must be a whole number from 1 to 9007199254740991";
+    let window = "property \"time_window\" must be a whole number from 1 to 4294967295";
+    for right in [json!(9_007_199_254_740_991_u64), json!("9007199254740991"), json!("$http_x"), json!(1.0)] {
+        assert_eq!(conf(&right, &json!(4_294_967_295_u64)), Ok(()), "{right}");
+    }
+    for wrong in [json!(1e300), json!(9_007_199_254_740_992_u64), json!(u64::MAX), json!("0"), json!("many")] {
+        assert_eq!(conf(&wrong, &json!(60)), Err(count.to_owned()), "{wrong}");
+    }
+    for wrong in [json!(1e300), json!(4_294_967_296_u64), json!("1.5"), json!("-1"), json!("")] {
+        assert_eq!(conf(&json!(1), &wrong), Err(window.to_owned()), "{wrong}");
+    }
+    let rule = json!({"count": 1, "time_window": 1e300, "key": "$a"});
+    let text = checked(json!({"rules": [rule]})).unwrap_err();
+    assert_eq!(text, window.replace("time_window", "rules[1].time_window"));
+}
+
+#[test]
 fn what_would_not_be_counted_is_refused_and_not_ignored() {
     for policy in ["redis", "redis-cluster", "redis-sentinel"] {
         let text = checked(json!({"count": 1, "time_window": 60, "policy": policy})).unwrap_err();
