@@ -160,17 +160,36 @@ fn write_issued(out: &mut Vec<u8>, issued: Option<&Issued<'_>>) {
     }
 }
 
-/// Writes an interim answer (1xx) or the answer that switches protocols (101).
-pub(crate) fn write_interim(out: &mut Vec<u8>, answer: &ResponseHead, issued: Option<&Issued<'_>>) {
+/// Writes an interim answer (1xx).
+pub(crate) fn write_interim(out: &mut Vec<u8>, answer: &ResponseHead) {
     write::status_line(out, answer.status(), answer.reason());
     // A 1xx has no content; some announce one of length 0.
     answer.write_fields(out, |header| header.known != Known::ContentLength);
-    write_issued(out, issued);
-    if let (101, Some(protocol)) = (answer.status(), answer.upgrade()) {
-        write::header(out, "Connection", b"Upgrade");
-        write::header(out, "Upgrade", protocol.as_bytes());
-    }
     write::end(out);
+}
+
+/// The answer that switches protocols (101), with what plugins change of it.
+pub(crate) fn write_upgrade(
+    answer: &ResponseHead,
+    request: &Request<'_>,
+    issued: Option<&Issued<'_>>,
+) -> Vec<u8> {
+    let mut out = Vec::new();
+    write::status_line(&mut out, answer.status(), answer.reason());
+    let edits = request.run.as_ref().map(|run| run.answer());
+    let edits = edits.as_ref().filter(|edits| !edits.is_empty());
+    let keeps = |name: &str| edits.is_none_or(|edits| edits.keeps(name));
+    answer.write_fields(&mut out, |header| header.known != Known::ContentLength && keeps(header.name));
+    write_issued(&mut out, issued);
+    if let Some(edits) = edits {
+        edits.write(&mut out, |name| answer.header(name).is_some());
+    }
+    if let Some(protocol) = answer.upgrade() {
+        write::header(&mut out, "Connection", b"Upgrade");
+        write::header(&mut out, "Upgrade", protocol.as_bytes());
+    }
+    write::end(&mut out);
+    out
 }
 
 /// Writes `Connection` where it differs from what the client's version takes for granted.

@@ -25,6 +25,9 @@ pub(crate) async fn answer(state: &AdminState, call: Call) -> Result<Response, P
             let id = id.ok_or_else(|| missing_id(KIND))?;
             Ok(envelope::removed(remove(state, KIND, &id, false).await?))
         }
-        _ => Ok(envelope::written(&write(state, &order(KIND, call)?).await?, &[])),
+        _ => {
+            let written = write(state, &order(KIND, call)?).await?;
+            Ok(envelope::written(&written, &written.warnings))
+        }
     }
 }

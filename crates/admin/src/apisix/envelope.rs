@@ -45,13 +45,16 @@ pub(crate) fn list(page: &[Shown], total: usize) -> Response {
     reply::json(StatusCode::OK, &json!({"list": list, "total": total}))
 }
 
-/// Of a write; without the indexes, as in APISIX.
+/// Of a write; without the indexes, as in APISIX. What will not be as it says stands in `warning_msg`, as with API7.
 pub(crate) fn written(written: &Written) -> Response {
     let status = if written.is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let body = json!({
+    let mut body = json!({
         "key": key(&written.shown),
         "value": secrets::shown(written.shown.kind, &written.shown.value),
     });
+    if !written.warnings.is_empty() {
+        body["warning_msg"] = written.warnings.join("; ").into();
+    }
     written.progress.mark(reply::json(status, &body))
 }
 

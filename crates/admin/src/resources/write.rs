@@ -8,6 +8,7 @@ use crate::state::AdminState;
 use crate::wire::problem::Problem;
 use model::check;
 use model::resource::{Kind, Origin, Resource, Revision};
+use model::ssl::{Ssl, Usage};
 use serde_json::Value;
 use std::sync::Arc;
 use store::converge::{Convergence, wait_applied};
@@ -49,6 +50,14 @@ pub(crate) struct Written {
     pub(crate) shown: Shown,
     /// How far it has come.
     pub(crate) progress: Progress,
+    /// What of it will not be as it says.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Written {
+    fn pending(shown: Shown, revision: Revision) -> Written {
+        Written { is_new: false, shown, progress: Progress::pending(revision), warnings: Vec::new() }
+    }
 }
 
 /// Carries an order out.
@@ -60,6 +69,7 @@ pub(crate) async fn write(state: &AdminState, order: &Order) -> Result<Written, 
             ended => break ended?,
         }
     };
+    written.warnings = names_of_others(state, &written.shown).await?;
     written.progress = wait(state, written.progress.revision).await;
     Ok(written)
 }
@@ -164,13 +174,13 @@ async fn commit(
     };
     let mut shown = Shown::of(resource, overlay.as_deref())?;
     secrets::open_shown(state, &mut shown);
-    Ok(Written { is_new: current.is_none(), shown, progress: Progress::pending(revision) })
+    Ok(Written { is_new: current.is_none(), ..Written::pending(shown, revision) })
 }
 
 async fn commit_overlay(state: &AdminState, file: &Shown, overlay: Write) -> Result<Written, Problem> {
     let (overlay, revision) = put_one(state, overlay).await?;
     let shown = Shown::of(file.base.clone(), Some(&overlay))?;
-    Ok(Written { is_new: false, shown, progress: Progress::pending(revision) })
+    Ok(Written::pending(shown, revision))
 }
 
 async fn put_one(state: &AdminState, put: Write) -> Result<(Arc<Resource>, Revision), Problem> {
@@ -180,7 +190,7 @@ async fn put_one(state: &AdminState, put: Write) -> Result<(Arc<Resource>, Revis
 }
 
 fn unchanged(file: &Shown) -> Written {
-    Written { is_new: false, shown: file.clone(), progress: Progress::pending(file.modified) }
+    Written::pending(file.clone(), file.modified)
 }
 
 /// Waits until every live gateway runs the revision, or the time for it is over.
@@ -200,4 +210,21 @@ pub(crate) async fn wait(state: &AdminState, revision: Revision) -> Progress {
         }
     }
     Progress::pending(revision)
+}
+
+/// The names of an SSL resource that clients get another one for. As in APISIX, two may have the same; here the older one
+/// is shown, and whoever writes the other should hear of it.
+async fn names_of_others(state: &AdminState, written: &Shown) -> Result<Vec<String>, Problem> {
+    let serves =
+        |value: &Value| Some(Ssl::from_value(value)).filter(|ssl| ssl.enabled && ssl.usage == Usage::Server);
+    let Some(ssl) = serves(&written.value).filter(|_| written.kind == Kind::Ssl) else {
+        return Ok(Vec::new());
+    };
+    let mut warnings = Vec::new();
+    for other in view::all(state, Kind::Ssl).await?.iter().filter(|other| other.created < written.created) {
+        let names = serves(&other.value).map(|other| other.snis).unwrap_or_default();
+        let shared = ssl.snis.iter().filter(|name| names.contains(name));
+        warnings.extend(shared.map(|name| format!("{name} is served by the older ssl {}", other.id)));
+    }
+    Ok(warnings)
 }

@@ -25,6 +25,28 @@ fn secret(pem: &Value) -> String {
 }
 
 #[tokio::test]
+async fn a_name_that_another_one_has_is_taken_and_told_to_the_writer() {
+    for dialect in [Dialect::Apisix, Dialect::Api7] {
+        let gate = Gate::start(dialect).await;
+        let warning = async |path: &str, body: Value| {
+            let answer = gate.call("PUT", path, body).await;
+            assert!(matches!(answer.status, 200 | 201), "{}", answer.text);
+            serde_json::from_str::<Value>(&answer.text).unwrap()["warning_msg"].clone()
+        };
+        assert_eq!(warning("/ssls/1", ssl("a.test")).await, Value::Null);
+        assert_eq!(warning("/ssls/2", ssl("b.test")).await, Value::Null);
+        let mut both = ssl("a.test");
+        both.as_object_mut().unwrap().remove("sni");
+        both["snis"] = json!(["A.test", "b.test", "c.test"]);
+        let told = "a.test is served by the older ssl 1; b.test is served by the older ssl 2";
+        assert_eq!(warning("/ssls/3", both.clone()).await, told);
+        assert_eq!(warning("/ssls/1", ssl("a.test")).await, Value::Null, "the older one has it");
+        both["status"] = json!(0);
+        assert_eq!(warning("/ssls/3", both).await, Value::Null, "it is switched off");
+    }
+}
+
+#[tokio::test]
 async fn every_verb_works_in_both_dialects_and_no_answer_shows_a_key() {
     for dialect in [Dialect::Apisix, Dialect::Api7] {
         let gate = Gate::start(dialect).await;

@@ -146,6 +146,8 @@ impl Attempt<'_> {
             Some(Ok(connection)) => Ok(connection),
             Some(Err(NoPlace::Connect(error))) => {
                 tracing::debug!(upstream = node.authority, %error, "cannot connect");
+                let now_s = self.worker.anchor.get().unix_us_of(clock::now()) / 1_000_000;
+                target.complaint.about(&node.authority, &error, now_s);
                 Err(TryError::Failed(Refusal::Connect, false))
             }
             Some(Err(NoPlace::Full)) => Err(TryError::Failed(Refusal::NoStream, false)),
@@ -194,7 +196,9 @@ impl Attempt<'_> {
             }
             self.facts.status = 101;
             self.facts.upgraded = true;
-            let tunnel = tunnel::tunnel(self.worker, client, sides, answer, self.claim, self.facts);
+            plugin::answer_phase(self.request, 101, Some(answer));
+            let head = headers::write_upgrade(answer, self.request, self.claim.issued.as_ref());
+            let tunnel = tunnel::tunnel(self.worker, client, sides, head, self.claim, self.facts);
             let after = Box::pin(tunnel).await?;
             return Ok((after, false));
         }
@@ -257,7 +261,7 @@ impl Attempt<'_> {
             return Ok(());
         }
         let mut out = self.worker.buffers.take_output();
-        headers::write_interim(&mut out, answer, None);
+        headers::write_interim(&mut out, answer);
         self.facts.sent_head_bytes += out.len() as u64;
         let written = match &mut client.io {
             ClientIo::Http2(stream) => {

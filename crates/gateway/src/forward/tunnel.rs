@@ -9,10 +9,9 @@ use super::websocket::Frames;
 use crate::claim::Claim;
 use crate::client::{After, Client};
 use crate::exchange::Failure;
-use crate::headers;
 use crate::record::Facts;
 use crate::worker::{Stream, Worker};
-use http1::{BodyDecoder, Framing, ResponseHead};
+use http1::{BodyDecoder, Framing};
 use model::record::Ending;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -50,17 +49,15 @@ enum End {
     Drain,
 }
 
-/// Answers 101 and copies until the end.
+/// Answers with `head`, a 101, and copies until the end.
 pub(super) async fn tunnel(
     worker: &Worker,
     client: &mut Client,
     sides: &mut Sides,
-    answer: &ResponseHead,
+    head: Vec<u8>,
     claim: &Claim<'_>,
     facts: &mut Facts,
 ) -> Result<After, TryError> {
-    let mut head = worker.buffers.take_output();
-    headers::write_interim(&mut head, answer, claim.issued.as_ref());
     facts.sent_head_bytes += head.len() as u64;
     client.timer.limit(0);
     let stream = worker.track_stream(claim);

@@ -4,6 +4,7 @@ use crate::balance::budget::{BudgetRule, RetryBudget};
 use crate::balance::picker::{NoNode, Picker, Turn};
 use crate::health::{Failed, Load, Registry, Standing};
 use crate::upstream::client_certificate::Shown;
+use crate::upstream::complaint::Complaint;
 use model::colour;
 use model::record::Answerer;
 use model::upstream::{HashOn, KeepalivePool, PassHost, Protocol, Scheme, Timeouts, Upstream};
@@ -42,6 +43,8 @@ pub struct Target {
     pub drain_timeout_ms: Option<u64>,
     /// The certificate that nodes are shown.
     pub(crate) shown: Shown,
+    /// What was told of its nodes' certificates.
+    pub(crate) complaint: Complaint,
     picker: Picker,
     /// How the nodes stand, where that is looked at.
     pub(crate) standing: Option<Standing>,
@@ -118,6 +121,7 @@ impl Target {
             verify: ground.always_verify || upstream.tls_verify,
             drain_timeout_ms: upstream.drain_timeout_ms(),
             shown: ground.shown.clone(),
+            complaint: Complaint::new(ground.owner),
             picker,
             standing,
             budget,

@@ -1,6 +1,7 @@
 //! Connections to upstreams: names, TLS, pools of idle connections, and connections that streams share; all per thread.
 
 pub(crate) mod client_certificate;
+pub(crate) mod complaint;
 pub(crate) mod connect;
 pub(crate) mod connecting;
 pub(crate) mod dial;

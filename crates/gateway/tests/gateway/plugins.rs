@@ -9,6 +9,7 @@ use model::resource::Kind;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use testkit::scripted::{ScriptedUpstream, Step};
 use testkit::upstream::Upstream;
 
 fn anything() -> Value {
@@ -369,4 +370,27 @@ async fn requests_that_no_plugin_is_for_are_as_they_were() {
     assert_eq!(traces(&server), [""; 0]);
     assert_eq!(gate.ask(get("/?x=1")).await.status, 200);
     assert_eq!(traces(&server), ["one rewrite -", "one access -"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_switches_protocols_is_changed_as_any_other() {
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Colour: blue\r\n\r\n";
+    let script = vec![Step::read_head(), Step::send(switch), Step::read_head()];
+    let server = ScriptedUpstream::start(vec![script]).await;
+    let more = json!({"upstream_id": "u", "enable_websocket": true, "plugins": {"heads": {}}});
+    let gate = gate(&[upstream("u", &[server.address()]), route(&more)]).await;
+    let mut client = gate.client().await;
+    client.0.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+    let head = client.0.read_head().await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    for line in [
+        "X-Early: early",
+        "X-Both: late",
+        "X-Said: 101 upstream blue",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+    ] {
+        assert_eq!(head.lines().filter(|other| *other == line).count(), 1, "{line} in {head}");
+    }
+    assert!(!head.contains("X-Colour"), "{head}");
 }
