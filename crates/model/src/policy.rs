@@ -2,10 +2,13 @@
 
 mod cutover;
 mod guard;
+mod metric;
 mod notification;
+pub mod template;
 
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
 pub use guard::{ControllerMissing, Guard, OnMissing};
+pub use metric::{Metric, OnFail, Source};
 pub use notification::{Format, MAX_RECEIVERS, NoticeKind, Place, Receiver};
 
 use schemars::JsonSchema;
@@ -158,6 +161,9 @@ pub struct Gate {
     /// Its limit, milliseconds.
     #[serde(default = "gate_timeout_ms")]
     pub timeout_ms: u64,
+    /// What follows when it fails.
+    #[serde(default)]
+    pub on_fail: OnFail,
 }
 
 /// When a gate runs.
@@ -196,6 +202,8 @@ pub enum Check {
         #[serde(default)]
         working_dir: Option<String>,
     },
+    /// A number that somebody else measures stays within its bounds.
+    Metric(Metric),
     /// A person says yes: `tealgate release promote`.
     Approval {},
 }

@@ -79,6 +79,39 @@ async fn a_gate_that_fails_keeps_every_user_from_the_version() {
 }
 
 #[tokio::test]
+async fn a_gate_that_only_advises_stops_nobody_and_is_in_the_report() {
+    let gates = json!([{"name": "tests", "on_fail": "advise", "check": {"command": {"command": ["t"]}}}]);
+    let site = Site::new(policy(json!({ "gates": gates }))).await;
+    site.gates.verdicts.lock().unwrap().push_back(Verdict::Fail);
+    let view = site.release("1").await;
+    assert_eq!(view.outcome, Some(Outcome::Promoted));
+    let report = site.controller().report(&view.release).await.unwrap();
+    assert_eq!(report.gates[0].verdict, release::machine::Verdict::Fail);
+    assert!(report.to_markdown().contains("gate tests failed, which only advises: went on"));
+}
+
+#[tokio::test]
+async fn a_gate_that_pauses_waits_for_a_person_and_goes_back_if_none_comes() {
+    let gates = json!([{"name": "tests", "on_fail": "pause", "check": {"command": {"command": ["t"]}}}]);
+    let site = Site::new(policy(json!({ "gates": gates, "inconclusive_hold_ms": 1_500 }))).await;
+    site.gates.verdicts.lock().unwrap().push_back(Verdict::Fail);
+    let id = site.start("1").await;
+    let asked =
+        |view: &release::view::ReleaseView| view.waiting_for.iter().any(|waiting| waiting.asks_person);
+    let view = site.until(&id, asked).await;
+    assert!(view.waiting_for[0].what.contains("gate tests failed: said Fail"), "{:?}", view.waiting_for);
+    site.controller().promote(&id, &ann()).await.unwrap();
+    let view = site.until(&id, |view| view.outcome.is_some() && !view.in_flight).await;
+    assert_eq!(view.outcome, Some(Outcome::Promoted));
+
+    site.gates.verdicts.lock().unwrap().push_back(Verdict::Fail);
+    let view = site.release("2").await;
+    assert_eq!(view.outcome, Some(Outcome::RolledBack));
+    assert_eq!(view.why.as_deref(), Some("gate tests failed: said Fail"));
+    assert_eq!(site.gateway.versions(), ["1"], "no user has seen it");
+}
+
+#[tokio::test]
 async fn an_approval_waits_for_someone_who_may() {
     let gates = json!([{"name": "ok", "check": {"approval": {}}}]);
     let permissions = json!({"self_approval": false});

@@ -62,7 +62,8 @@ impl GateRunner for Command {
     }
 }
 
-fn with_context(mut variables: Variables, context: &GateContext) -> Variables {
+/// The variables of a program that examines a version, with what it has to know of that.
+pub(super) fn with_context(mut variables: Variables, context: &GateContext) -> Variables {
     let addresses: Vec<String> =
         context.instances.iter().map(|(host, port)| authority(host, *port)).collect();
     if !variables.reveal().contains_key("PATH")

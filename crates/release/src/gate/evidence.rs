@@ -28,6 +28,11 @@ impl Evidence {
         Evidence { secrets, lines: Vec::new(), left_out: 0, failed: 0, inconclusive: 0 }
     }
 
+    /// Notes one line that decides nothing.
+    pub(super) fn line(&mut self, line: &str) {
+        self.note(Verdict::Pass, line);
+    }
+
     /// Notes one line and what it means for the verdict.
     pub(super) fn note(&mut self, verdict: Verdict, line: &str) {
         match verdict {

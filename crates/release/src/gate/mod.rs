@@ -4,7 +4,9 @@
 mod command;
 mod evidence;
 mod expectation;
+mod metric;
 mod smoke;
+mod source;
 
 use async_trait::async_trait;
 use model::colour::Colour;
@@ -84,6 +86,7 @@ pub fn runner(check: &Check) -> Option<Box<dyn GateRunner>> {
             env: env.clone(),
             working_dir: working_dir.clone(),
         })),
+        Check::Metric(policy) => Some(Box::new(metric::Metric { policy: policy.clone() })),
         Check::Approval {} => None,
     }
 }

@@ -167,7 +167,8 @@ impl Run<'_> {
         held.what.clone_from(&what);
         let remaining_ms = limit_ms.saturating_sub(held.ms);
         if remaining_ms == 0 {
-            return self.turn_back(Cause::Inconclusive { what });
+            let cause = self.cause_of_hold(what);
+            return self.turn_back(cause);
         }
         self.wait(WaitingFor::Verdict { what }, Some(remaining_ms))
     }

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::gate::{self, GateOutcome};
 use crate::plan::Plan;
-use model::policy::{Check, Gate, OnInconclusive, When};
+use model::policy::{Check, Gate, OnFail, OnInconclusive, When};
 
 /// Between two runs of a gate whose verdict was inconclusive, milliseconds.
 const RETRY_MS: u64 = 5_000;
@@ -92,13 +92,45 @@ impl Run<'_> {
                 self.record(&gate, kind, Verdict::Pass, summary, action);
                 self.next_gate();
             }
-            gate::Verdict::Fail => {
-                self.record(&gate, kind, Verdict::Fail, summary.clone(), action);
-                self.turn_back(Cause::Gate { gate, summary });
-            }
+            gate::Verdict::Fail => self.failed(gate, kind, summary, action),
             gate::Verdict::Inconclusive => {
                 self.inconclusive(&summary, action);
             }
+        }
+    }
+
+    fn failed(&mut self, gate: String, kind: RoundKind, summary: String, action: String) {
+        self.record(&gate, kind, Verdict::Fail, summary.clone(), action);
+        match self.on_fail() {
+            OnFail::Rollback => {
+                self.turn_back(Cause::Gate { gate, summary });
+            }
+            OnFail::Advise => {
+                self.note(format!("gate {gate} failed, which only advises: went on"));
+                self.next_gate();
+            }
+            OnFail::Pause => {
+                let what = format!("gate {gate} failed: {summary}");
+                self.state.stage_ms = 0;
+                self.state.hold.get_or_insert(Hold { what: String::new(), ms: 0 }).what = what;
+            }
+        }
+    }
+
+    fn on_fail(&self) -> OnFail {
+        let gate = self.state.round.as_ref().and_then(|round| self.plan.gates.get(round.gate));
+        gate.map_or(OnFail::Rollback, |gate| gate.on_fail)
+    }
+
+    /// Why a hold that is over goes back: the gate that is held said no, or could not tell.
+    pub(super) fn cause_of_hold(&self, what: String) -> Cause {
+        let failed = self.current_gate().and_then(|(gate, kind)| {
+            let of_gate = |result: &&GateResult| result.gate == gate && result.round == kind;
+            self.state.gates.iter().find(of_gate).filter(|result| result.verdict == Verdict::Fail)
+        });
+        match failed {
+            Some(result) => Cause::Gate { gate: result.gate.clone(), summary: result.summary.clone() },
+            None => Cause::Inconclusive { what },
         }
     }
 

@@ -7,6 +7,7 @@
 )]
 
 mod command;
+mod metric;
 mod smoke;
 
 use model::colour::Colour;

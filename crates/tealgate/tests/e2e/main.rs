@@ -10,6 +10,7 @@
 mod clock;
 mod crashes;
 mod cutover;
+mod evidence;
 mod grpc;
 mod harness;
 mod mixed;

@@ -1,13 +1,13 @@
 //! The release policy: steps, gates, limits, durations, permissions.
 
 use super::Errors;
-use super::notifications;
 use super::target::variable;
+use super::{metric, notifications};
 use crate::check::is_id;
 use crate::cidr::Cidr;
 use crate::field::push_segment;
 use crate::policy::{
-    Check, Decommission, Gate, Hold, Limits, MAX_HOLD_MS, Permissions, Preview, ReleasePolicy, Role,
+    Check, Decommission, Gate, Hold, Limits, MAX_HOLD_MS, OnFail, Permissions, Preview, ReleasePolicy, Role,
     SmokeRequest, Step, Sticky, StickyBy,
 };
 use crate::target::Target;
@@ -105,12 +105,12 @@ fn gates(errors: &mut Errors, at: &str, gates: &[Gate]) {
         errors.expect(first == Some(index), &name, "another gate has the same name");
         errors.expect(!gate.when.is_empty(), &format!("{at}/when"), "must say when the gate runs");
         errors.positive_duration(&format!("{at}/timeout_ms"), gate.timeout_ms);
-        gate_check(errors, &format!("{at}/check"), &gate.check);
+        gate_check(errors, &format!("{at}/check"), gate);
     }
 }
 
-fn gate_check(errors: &mut Errors, at: &str, check: &Check) {
-    match check {
+fn gate_check(errors: &mut Errors, at: &str, gate: &Gate) {
+    match &gate.check {
         Check::Smoke { requests, .. } => {
             let at = format!("{at}/smoke/requests");
             let count = (1..=MAX_REQUESTS).contains(&requests.len());
@@ -132,7 +132,12 @@ fn gate_check(errors: &mut Errors, at: &str, check: &Check) {
                 errors.expect(right, &format!("{at}/working_dir"), "must name a directory");
             }
         }
-        Check::Approval {} => {}
+        Check::Metric(one) => metric::check(errors, &format!("{at}/metric"), one, gate.timeout_ms),
+        Check::Approval {} => {
+            let at = at.trim_end_matches("/check");
+            let right = gate.on_fail == OnFail::Rollback;
+            errors.expect(right, &format!("{at}/on_fail"), "an approval that nobody gives is always a no");
+        }
     }
 }
 
@@ -192,13 +197,13 @@ fn permissions(errors: &mut Errors, at: &str, permissions: &Permissions) {
 }
 
 /// RFC 9110 §5.6.2.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)
 }
 
 /// RFC 6901 §3: empty, or segments that each begin with `/` and escape `~`.
-fn is_json_pointer(text: &str) -> bool {
+pub(super) fn is_json_pointer(text: &str) -> bool {
     let escaped = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
     escaped && (text.is_empty() || text.starts_with('/'))
 }

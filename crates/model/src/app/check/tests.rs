@@ -293,3 +293,56 @@ fn the_url_of_a_receiver_is_shown_up_to_its_host() {
     let masked = serde_json::to_value(app.release.notifications[0].masked()).unwrap();
     assert_eq!(masked["url"], "https://hooks.slack.com");
 }
+
+#[test]
+fn a_metric_has_bounds_and_fits_into_its_gate() {
+    let gate = |changes: Value, source: Value| {
+        let mut metric = json!({"source": source, "at_most": 0.01});
+        metric.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        json!({"gates": [{"name": "m", "check": {"metric": metric}, "timeout_ms": 60_000}]})
+    };
+    let prometheus = |changes: Value| {
+        let mut source = json!({"url": "http://prometheus:9090", "query": "errors{version=\"${version}\"}"});
+        source.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        json!({ "prometheus": source })
+    };
+    let json_source = |url: &str, pointer: &str| json!({"http_json": {"url": url, "pointer": pointer}});
+    let command = |argument: &str| json!({"command": {"command": ["measure", argument]}});
+    let right = gate(
+        json!({"at_least": -1.5, "count": 7, "interval_ms": 9_999, "failure_limit": 2}),
+        prometheus(json!({
+            "range_ms": 60_000, "headers": {"Authorization": {"from_env": "TOKEN"}},
+        })),
+    );
+    assert_eq!(errors(process(json!({})), right), []);
+    assert_eq!(
+        errors(process(json!({})), gate(json!({}), json_source("https://m/${version}?c=${colour}", "/a/b"))),
+        []
+    );
+    assert_eq!(errors(process(json!({})), gate(json!({}), command("${HOME}"))), []);
+    let at = "/release/gates/0/check/metric";
+    for (policy, place) in [
+        (gate(json!({"at_most": null}), prometheus(json!({}))), ""),
+        (gate(json!({"at_least": 1}), prometheus(json!({}))), "/at_least"),
+        (gate(json!({"count": 0}), prometheus(json!({}))), "/count"),
+        (gate(json!({"count": 8}), prometheus(json!({}))), "/count"),
+        (gate(json!({"failure_limit": 1}), prometheus(json!({}))), "/failure_limit"),
+        (gate(json!({"inconclusive_limit": 1}), prometheus(json!({}))), "/inconclusive_limit"),
+        (gate(json!({"query_timeout_ms": 0}), prometheus(json!({}))), "/query_timeout_ms"),
+        (gate(json!({}), prometheus(json!({"url": "prometheus:9090"}))), "/source/prometheus/url"),
+        (gate(json!({}), prometheus(json!({"query": "up{v=\"${verison}\"}"}))), "/source/prometheus/query"),
+        (
+            gate(json!({}), prometheus(json!({"range_ms": 60_000, "step_ms": 10}))),
+            "/source/prometheus/step_ms",
+        ),
+        (gate(json!({}), prometheus(json!({"headers": {"a b": "c"}}))), "/source/prometheus/headers/a b"),
+        (gate(json!({}), json_source("http://m/", "a")), "/source/http_json/pointer"),
+        (gate(json!({}), json_source("http://${host}/", "/a")), "/source/http_json/url"),
+        (gate(json!({}), command("\0")), "/source/command/command/1"),
+    ] {
+        let found = errors(process(json!({})), policy);
+        assert!(found.iter().any(|(pointer, _)| *pointer == format!("{at}{place}")), "{place}: {found:?}");
+    }
+    let approval = json!({"gates": [{"name": "m", "check": {"approval": {}}, "on_fail": "advise"}]});
+    assert_eq!(policy_error(approval), "/release/gates/0/on_fail");
+}

@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod gate;
 pub(crate) mod nginx;
 pub(crate) mod processes;
+pub(crate) mod prometheus;
 pub(crate) mod python;
 pub(crate) mod sample;
 pub(crate) mod shell;
