@@ -52,7 +52,7 @@ async fn the_course_of_a_release_survives_the_controller_and_stands_in_the_page(
     let said = run(&gate, &["release", "report", "shop", "--html", file], None).await.exits(0);
     assert_eq!(said.out.trim(), file);
     let page = std::fs::read_to_string(file).unwrap();
-    for part in ["<!DOCTYPE html>", "aborted", r#"class="line blue"#, r#"class="line green"#, "gateway"] {
+    for part in ["<!DOCTYPE html>", "aborted", r#"class="area blue"#, r#"class="area green"#, "gateway"] {
         assert!(page.contains(part), "{part} is missing in:\n{page}");
     }
     assert!(page.trim_end().ends_with("</html>"));

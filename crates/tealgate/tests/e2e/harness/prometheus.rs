@@ -35,11 +35,12 @@ impl Prometheus {
             .unwrap();
         let prometheus = Prometheus { child, port };
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let is_ready = async || {
-            let answer = super::client::try_get(address, "/-/ready").await;
-            answer.is_some_and(|answer| answer.status == 200)
+        // It looks for its targets five seconds after its start.
+        let has_scraped = async || {
+            let answer = super::client::try_get(address, "/api/v1/targets").await;
+            answer.is_some_and(|answer| String::from_utf8_lossy(&answer.body).contains(r#""health":"up""#))
         };
-        clock::until("a ready Prometheus", is_ready, String::new).await;
+        clock::until("a first scrape of Prometheus", has_scraped, String::new).await;
         prometheus
     }
 
