@@ -137,6 +137,22 @@ def times(pid):
     return sum(int(of[11]) for of in fields), sum(int(of[12]) for of in fields)
 
 
+def processor():
+    """Its name, and what of its weaknesses the kernel works around at a price: both move the ratios, not only the figures."""
+    with open("/proc/cpuinfo") as text:
+        names = [line.split(":", 1)[1].strip() for line in text if line.startswith("model name")]
+    weaknesses = []
+    for weakness in ("spectre_v2", "spec_rstack_overflow", "retbleed"):
+        try:
+            with open(f"/sys/devices/system/cpu/vulnerabilities/{weakness}") as text:
+                state = text.read().strip()
+        except OSError:
+            continue
+        if state != "Not affected":
+            weaknesses.append(f"{weakness}: {state.split(';')[0]}")
+    return f"{names[0] if names else 'unknown processor'} ({', '.join(weaknesses) or 'nothing worked around'})"
+
+
 def busy_s(core):
     with open("/proc/stat") as text:
         for line in text:
