@@ -1,5 +1,5 @@
-//! The built binary against backends that nobody here wrote: nginx, Debian's `python3-websockets`, `http.server`, and
-//! real `curl` as a client. Each test has a directory, ports and processes of its own, and leaves nothing behind.
+//! The built binary against backends that nobody here wrote: nginx, uvicorn, Debian's `python3-websockets`,
+//! `http.server`, and `curl` and Chromium as clients. Each test has a directory, ports and processes of its own, and leaves nothing behind.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,6 +7,7 @@
     reason = "tests: a surprise must stop the test"
 )]
 
+mod asgi;
 mod clock;
 mod crashes;
 mod cutover;

@@ -2,6 +2,7 @@
 //! upstream that asks for a certificate; and what of the keys is found on the disk.
 
 use crate::clock;
+use crate::harness::client;
 use crate::harness::gate::{Gate, Start};
 use crate::harness::nginx::Nginx;
 use crate::harness::shell::{printed, run};
@@ -188,4 +189,27 @@ async fn clients_and_upstreams_prove_who_they_are() {
     let without = run(&gate, &format!("{}/who", curl(&world, &gate, "shop.test", ""))).await;
     assert!(!without.status.success(), "{without:?}");
     assert!(!stands_in(gate.data_dir(), gate_itself.secret()), "a key stands in the data directory");
+}
+
+#[tokio::test]
+async fn a_node_whose_certificate_cannot_be_verified_is_told_once_and_with_what_to_do() {
+    let world = World::new();
+    let authority = Authority::new(&world);
+    let nginx = Nginx::asking_clients(&world, "blue", &authority.pem).await;
+    let upstream = json!({
+        "id": "u", "nodes": nginx.node(), "scheme": "https", "pass_host": "rewrite", "upstream_host": "localhost",
+        "tls": {"verify": true},
+    });
+    let gate = serving(&world, &file(&upstream, &json!([]))).await;
+    for _ in 0..3 {
+        assert_eq!(client::get(gate.gateway(), "/").await.status, 502);
+    }
+    let told = "the node's certificate cannot be verified";
+    gate.logged(told).await;
+    let log = gate.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(told)).collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    for part in ["WARN", "upstreams/u", "reason=", "tls_ca_file", "tls.verify"] {
+        assert!(lines[0].contains(part), "{part}: {}", lines[0]);
+    }
 }

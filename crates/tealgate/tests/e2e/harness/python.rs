@@ -1,4 +1,5 @@
-//! Servers of the Python world: Debian's `python3-websockets`, and `http.server` of the standard library.
+//! Servers of the Python world: Debian's `python3-websockets` and `python3-uvicorn`, and `http.server` of the standard
+//! library.
 
 use super::world::World;
 use crate::clock;
@@ -33,13 +34,23 @@ pub(crate) struct Python {
 impl Python {
     /// Echoes each WebSocket message with a name before it.
     pub(crate) fn websockets(name: &str) -> Python {
+        Python::script(&["-c", ECHO, name], "python3-websockets")
+    }
+
+    /// An ASGI application.
+    pub(crate) fn asgi() -> Python {
+        Python::script(&["-c", include_str!("asgi.py")], "python3-uvicorn")
+    }
+
+    /// One that prints its port. Without `package` it cannot.
+    fn script(arguments: &[&str], package: &str) -> Python {
         let mut command = Command::new(PYTHON);
-        command.args(["-c", ECHO, name]).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("/usr/bin/python3 is missing: run scripts/install-tools");
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port: u16 =
-            line.trim().parse().expect("python3-websockets is missing: run scripts/install-tools");
+        let port = line.trim().parse();
+        let port: u16 = port.unwrap_or_else(|_| panic!("{package} is missing: run scripts/install-tools"));
         Python { child, address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
 
