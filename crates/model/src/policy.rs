@@ -37,6 +37,8 @@ pub struct ReleasePolicy {
     pub soak: Soak,
     /// Absolute limits during shift and soak.
     pub limits: Limits,
+    /// When the gateways take the release back by themselves; `null` switches it off.
+    pub guard: Option<Guard>,
     /// What happens when a verdict is inconclusive at the end of a step or of the soak.
     pub on_inconclusive: OnInconclusive,
     /// How long an inconclusive release is held before it is rolled back, milliseconds.
@@ -68,6 +70,7 @@ impl Default for ReleasePolicy {
             gates: Vec::new(),
             soak: Soak::default(),
             limits: Limits::default(),
+            guard: Some(Guard::default()),
             on_inconclusive: OnInconclusive::Hold,
             inconclusive_hold_ms: 600_000,
             decommission: Decommission::default(),

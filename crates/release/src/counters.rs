@@ -4,6 +4,7 @@
 //! the user traffic under its own epochs only, so that nothing of an earlier release is counted, no baseline has to
 //! be remembered over a crash, and the counts of several gateways simply add.
 
+mod guards;
 mod holds;
 
 pub(crate) use holds::HoldState;

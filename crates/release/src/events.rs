@@ -144,6 +144,9 @@ pub(crate) fn words(event: &Event) -> Option<(&'static str, String)> {
             ("noticed", format!("gateway {instance} is gone, and with it what it had counted"))
         }
         Event::Dropped { seq } => ("noticed", format!("journal entry {seq} was cut off and does not count")),
+        Event::Guarded { guard } => {
+            ("guarded", format!("the guard has fired in {}: {}", guard.gateway, guard.words()))
+        }
         Event::Held { hold } => ("held", format!("hold {}: {}", hold.id, hold.words())),
         Event::Notified { receiver, failure: Some(why), .. } => {
             ("notified", format!("{receiver} could not be told: {why}"))

@@ -4,7 +4,7 @@ use crate::journal::{Folded, Move, Span};
 use crate::machine::{GateResult, Outcome, Phase, State, Waiting, describe};
 use crate::notify::ReceiverView;
 use crate::plan::{Component, Difference, Plan};
-use crate::report::{Account, HoldSummary};
+use crate::report::{Account, GuardSummary, HoldSummary};
 use crate::target::EnvironmentStatus;
 use model::colour::Colour;
 use model::record::{Answerer, Lane};
@@ -76,6 +76,9 @@ pub struct ReleaseView {
     /// The holds that are over.
     #[serde(default)]
     pub holds: Vec<HoldSummary>,
+    /// The trips of its guard.
+    #[serde(default)]
+    pub guards: Vec<GuardSummary>,
     /// What the plan says that a person should know.
     pub notes: Vec<String>,
     /// How the two environments differ.
@@ -206,6 +209,7 @@ impl ReleaseView {
             moves: folded.moves.clone(),
             hold: None,
             holds: folded.holds.clone(),
+            guards: folded.guards.clone(),
             notes: folded.plan.as_ref().map(|plan| plan.notes.clone()).unwrap_or_default(),
             parity: component.map(|component| component.parity.clone()).unwrap_or_default(),
             gaps: folded.gaps.iter().cloned().collect(),

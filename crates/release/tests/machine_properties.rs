@@ -9,7 +9,9 @@ use model::policy::{Check, Decommission, OnInconclusive, ReleasePolicy, When};
 use proptest::prelude::*;
 use release::gate::{GateOutcome, Verdict};
 use release::journal::Command;
-use release::machine::{Action, ActionResult, MAX_TICK_MS, Outcome, Phase, Readiness, Spread, Traffic};
+use release::machine::{
+    Action, ActionResult, Guarded, MAX_TICK_MS, Outcome, Phase, Readiness, Spread, Traffic,
+};
 use release::plan::Plan;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ enum Event {
     Ready(bool),
     Spread(Spread),
     Traffic(Traffic),
+    Guard(Guarded),
     Open(Option<u64>),
     Edit(bool),
     Serving(Option<Vec<Colour>>),
@@ -44,6 +47,11 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Traffic::Bad { evidence: vec!["7 of 20 failed".into()] }),
         1 => Just(Traffic::Unknown { reason: "too little".into() }),
     ];
+    let guarded = prop_oneof![
+        6 => Just(Guarded::Quiet),
+        1 => Just(Guarded::Tripped { evidence: vec!["5 of 5 failed".into()] }),
+        1 => Just(Guarded::Refused { why: "no room".into() }),
+    ];
     let verdict = prop_oneof![
         6 => Just(Verdict::Pass), 1 => Just(Verdict::Fail), 1 => Just(Verdict::Inconclusive)
     ];
@@ -62,6 +70,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => prop::bool::weighted(0.85).prop_map(Event::Ready),
         8 => spread.prop_map(Event::Spread),
         8 => traffic.prop_map(Event::Traffic),
+        2 => guarded.prop_map(Event::Guard),
         4 => prop_oneof![Just(Some(0)), Just(Some(3)), Just(None)].prop_map(Event::Open),
         2 => prop::bool::weighted(0.3).prop_map(Event::Edit),
         3 => serving.prop_map(Event::Serving),
@@ -125,6 +134,8 @@ struct Witness {
     promoted: bool,
     outcome: Option<Outcome>,
     aborted_before_commit: bool,
+    /// Its guard had fired, or could not be armed.
+    unguarded_before_commit: bool,
 }
 
 impl Witness {
@@ -156,6 +167,9 @@ impl Witness {
         self.outcome = world.state.outcome;
         if self.aborted_before_commit {
             assert_ne!(world.state.outcome, Some(Outcome::Promoted), "an abort in time is never lost");
+        }
+        if self.unguarded_before_commit {
+            assert_ne!(world.state.outcome, Some(Outcome::Promoted), "what a gateway took back stays back");
         }
         if world.state.outcome.is_some_and(|outcome| outcome != Outcome::Promoted) {
             assert_eq!(world.state.share(), 0, "an uncommitted end leaves users on the old version");
@@ -218,6 +232,11 @@ fn happen(world: &mut World, witness: &mut Witness, event: Event) {
         Event::Ready(ready) => world.seen.new = Some(Readiness { ready, detail: String::new() }),
         Event::Spread(spread) => world.seen.spread = spread,
         Event::Traffic(traffic) => world.seen.traffic = traffic,
+        Event::Guard(guard) => {
+            let goes_back = world.state.phase.has_traffic() && guard != Guarded::Quiet;
+            witness.unguarded_before_commit |= goes_back;
+            world.seen.guard = guard;
+        }
         Event::Open(open) => (world.seen.old_open, world.seen.new_open) = (open, open),
         Event::Edit(edited) => world.seen.foreign = edited.then(|| "edit".into()),
         Event::Serving(serving) => world.seen.serving = serving,
@@ -253,6 +272,7 @@ fn all_goes_well(world: &mut World, witness: &mut Witness) {
     world.seen.new = Some(Readiness { ready: true, detail: String::new() });
     world.seen.spread = Spread::Yes;
     world.seen.traffic = Traffic::Good;
+    world.seen.guard = Guarded::Quiet;
     (world.seen.old_open, world.seen.new_open) = (Some(0), Some(0));
     world.seen.foreign = None;
     world.seen.serving = Some(Vec::new());

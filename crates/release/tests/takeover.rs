@@ -58,9 +58,22 @@ impl Drop for Mortal {
     }
 }
 
+/// What becomes of version 2.
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    Good,
+    /// The limits find it.
+    Bad,
+    /// Only the guard in the gateway does, whether or not a controller lives then.
+    Guarded,
+}
+
 /// Releases version 2 and kills the controller once its journal has `entries` entries. Answers whether it came so far.
-async fn release_with_a_death(entries: usize, bad: bool, hold: &str) -> bool {
+async fn release_with_a_death(entries: usize, fate: Fate, hold: &str) -> bool {
+    let bad = fate != Fate::Good;
+    let limits = if fate == Fate::Guarded { json!({"max_error_rate": null}) } else { json!({}) };
     let changes = json!({
+        "limits": limits,
         "hold": {"requests": hold, "tries": 5},
         "steps": [20, 100],
         "gates": [{"name": "tests", "check": {"command": {"command": ["t"]}}}],
@@ -72,6 +85,9 @@ async fn release_with_a_death(entries: usize, bad: bool, hold: &str) -> bool {
     until(&first.controller, &id, |view| view.ended_at_ms.is_some()).await;
     if bad {
         site.gateway.make_bad("2");
+    }
+    if fate == Fate::Guarded {
+        site.gateway.guard();
     }
     let id = first.start("2").await;
     let length = async || site.store.journal(&id).await.unwrap().len();
@@ -87,6 +103,10 @@ async fn release_with_a_death(entries: usize, bad: bool, hold: &str) -> bool {
         false => (Outcome::Promoted, Colour::Green, "2"),
     };
     assert_eq!(view.outcome, Some(outcome), "killed after {entries} entries: {view:#?}");
+    if fate == Fate::Guarded {
+        assert!(view.why.as_ref().unwrap().contains("the guard has fired"), "{view:#?}");
+        assert_eq!(view.guards.len(), 1, "told once: {view:#?}");
+    }
     let expected = json!({"id": "shop", "upstream_id": format!("shop-{live}")});
     assert_eq!(site.service().await, expected, "killed after {entries} entries");
     assert_eq!(site.driver.version_on(live).as_deref(), Some(version));
@@ -98,14 +118,14 @@ async fn release_with_a_death(entries: usize, bad: bool, hold: &str) -> bool {
 }
 
 /// A few at a time: each has a gateway that must not starve.
-async fn deaths(bad: bool, hold: &'static str) {
+async fn deaths(fate: Fate, hold: &'static str) {
     let places = Arc::new(tokio::sync::Semaphore::new(4));
     let mut releases = tokio::task::JoinSet::new();
     for entries in 1..=32 {
         let places = Arc::clone(&places);
         releases.spawn(async move {
             let _place = places.acquire_owned().await.unwrap();
-            release_with_a_death(entries, bad, hold).await
+            release_with_a_death(entries, fate, hold).await
         });
     }
     let came = releases.join_all().await;
@@ -114,17 +134,22 @@ async fn deaths(bad: bool, hold: &'static str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_good_release_survives_the_death_of_its_controller_after_any_entry() {
-    deaths(false, "none").await;
+    deaths(Fate::Good, "none").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_release_goes_back_although_its_controller_dies_after_any_entry() {
-    deaths(true, "none").await;
+    deaths(Fate::Bad, "none").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_that_a_guard_takes_back_survives_the_death_of_its_controller_after_any_entry() {
+    deaths(Fate::Guarded, "none").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_release_with_requests_waiting_survives_the_death_of_its_controller_after_any_entry() {
-    deaths(false, "writes").await;
+    deaths(Fate::Good, "writes").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

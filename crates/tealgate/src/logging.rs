@@ -8,7 +8,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// Starts the log of this process; a second start changes nothing.
 pub fn start(log: &Log) {
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(filter(log.level));
+    // A log that cannot be written, on a full disk perhaps, is no reason for a thread to end.
+    let builder = tracing_subscriber::fmt().log_internal_errors(false);
+    let builder = builder.with_writer(std::io::stderr).with_max_level(filter(log.level));
     let started = match log.format {
         Format::Text => builder.with_ansi(colours).with_target(log.level >= Level::Debug).finish().try_init(),
         Format::Json => builder

@@ -30,6 +30,8 @@ pub(super) struct Crossed {
     pub(super) bound: &'static str,
     pub(super) evidence: Vec<String>,
     pub(super) e_value: Option<f64>,
+    /// So long after its first failure, milliseconds; `None`: since all that was counted.
+    pub(super) found_in_ms: Option<u64>,
 }
 
 /// The bounds of one guard, and what of the last looks they need.
@@ -106,7 +108,8 @@ impl Bounds {
             crossing.e_value,
             crossing.threshold
         );
-        Some(Crossed { bound: "comparison", evidence: vec![evidence], e_value: Some(crossing.e_value) })
+        let e_value = Some(crossing.e_value);
+        Some(Crossed { bound: "comparison", evidence: vec![evidence], e_value, found_in_ms: None })
     }
 
     /// Within a second, counted from its first failure on, too much of the new version's requests have failed.
@@ -126,6 +129,7 @@ impl Bounds {
             bound: "break",
             evidence: vec![format!("{} within {} ms{}", failed(new), for_ms.max(1), beside(old))],
             e_value: None,
+            found_in_ms: Some(for_ms),
         })
     }
 
@@ -137,7 +141,7 @@ impl Bounds {
         match evaluate(&observed, &self.limits) {
             Verdict::Fail { evidence } if !alike(old, new) => {
                 let evidence = evidence.into_iter().map(|one| one + &beside(old)).collect();
-                Some(Crossed { bound: "errors", evidence, e_value: None })
+                Some(Crossed { bound: "errors", evidence, e_value: None, found_in_ms: None })
             }
             _ => None,
         }

@@ -93,7 +93,7 @@ impl Latch {
     }
 
     /// Removes the file: what it was for is over.
-    pub(super) fn remove(self) {
+    pub(super) fn remove(&self) {
         remove(&self.path);
     }
 }

@@ -56,7 +56,7 @@ struct Inner {
     /// What the rule says.
     rule: GuardRule,
     state: GuardState,
-    latch: Option<Latch>,
+    latch: Option<Arc<Latch>>,
     sums: Sums,
     bounds: Bounds,
     /// When it was armed here.
@@ -69,11 +69,11 @@ struct Inner {
 impl Guard {
     fn new(rule: &GuardRule, service: &str, latch: Result<Latch, String>, now: Instant) -> Guard {
         let (latch, why) = match latch {
-            Ok(latch) => (Some(latch), None),
+            Ok(latch) => (Some(Arc::new(latch)), None),
             Err(why) => (None, Some(why)),
         };
         // A latch that cannot be read is no proof that it did not fire.
-        let state = match latch.as_ref().map(Latch::tripped) {
+        let state = match latch.as_ref().map(|latch| latch.tripped()) {
             Some(Ok(None)) => GuardState::Armed,
             Some(Ok(Some(trip))) => GuardState::Tripped { trip: Box::new(trip) },
             Some(Err(error)) => GuardState::Refused { why: format!("its latch cannot be read: {error}") },
@@ -141,6 +141,8 @@ impl Guard {
             return false;
         };
         let ms = |since: Instant| u64::try_from(now.saturating_duration_since(since).as_millis()).ok();
+        let counted_bound = !matches!(crossed.bound, "controller" | "nodes");
+        let since_first = || inner.first_failure.filter(|_| counted_bound).and_then(ms);
         inner.state = GuardState::Tripped {
             trip: Box::new(GuardTrip {
                 bound: crossed.bound.to_owned(),
@@ -149,7 +151,7 @@ impl Guard {
                 old: counted.old,
                 new: counted.new,
                 e_value: crossed.e_value,
-                found_in_ms: inner.first_failure.filter(|_| crossed.bound != "controller").and_then(ms),
+                found_in_ms: crossed.found_in_ms.or_else(since_first),
                 swapped_in_us: None,
                 latched: false,
             }),
@@ -158,17 +160,27 @@ impl Guard {
         true
     }
 
-    /// All threads have swapped, so long after the bound was crossed. Writes it down.
+    /// All threads have swapped, so long after the bound was crossed.
     fn swapped(&self, after: Duration) {
-        let inner = &mut *self.lock();
-        let GuardState::Tripped { trip } = &mut inner.state else { return };
-        trip.swapped_in_us = u64::try_from(after.as_micros()).ok();
-        match inner.latch.as_ref().map(|latch| latch.trip(trip)) {
-            Some(Ok(())) => trip.latched = true,
-            Some(Err(error)) => {
-                tracing::error!(guard = self.id, %error, "the latch cannot be written: a restart forgets the trip");
-            }
-            None => {}
+        if let GuardState::Tripped { trip } = &mut self.lock().state {
+            trip.swapped_in_us = u64::try_from(after.as_micros()).ok();
+        }
+    }
+
+    /// Writes the trip down. Nobody waits for the disk meanwhile.
+    fn latch(&self) {
+        let (latch, state) = {
+            let inner = self.lock();
+            (inner.latch.clone(), inner.state.clone())
+        };
+        let GuardState::Tripped { trip } = state else { return };
+        let latched = latch.map(|latch| latch.trip(&trip));
+        if let Some(Err(error)) = &latched {
+            tracing::error!(guard = self.id, %error, "the latch cannot be written: a restart forgets the trip");
+        }
+        let latched = matches!(latched, Some(Ok(())));
+        if let GuardState::Tripped { trip } = &mut self.lock().state {
+            trip.latched = latched;
         }
         tracing::warn!(
             guard = self.id,
@@ -176,7 +188,7 @@ impl Guard {
             bound = trip.bound,
             evidence = trip.evidence.join("; "),
             swapped_in_us = trip.swapped_in_us,
-            latched = trip.latched,
+            latched,
             "the guard has fired: all traffic is on the old version"
         );
     }
@@ -188,7 +200,7 @@ impl Guard {
         if inner.state != GuardState::Armed {
             return false;
         }
-        let Some(Ok(Some(trip))) = inner.latch.as_ref().map(Latch::tripped) else { return false };
+        let Some(Ok(Some(trip))) = inner.latch.as_ref().map(|latch| latch.tripped()) else { return false };
         inner.state = GuardState::Tripped { trip: Box::new(trip) };
         self.sends_back.store(true, Release);
         true
@@ -196,16 +208,25 @@ impl Guard {
 
     /// Its rule is gone. Its latch goes, too; what it has to tell stays for a while.
     fn end(&self) -> GuardReport {
-        let mut inner = self.lock();
-        if let Some(latch) = inner.latch.take() {
+        let latch = {
+            let mut inner = self.lock();
+            inner.sums = Sums::default();
+            inner.latch.take()
+        };
+        if let Some(latch) = latch {
             latch.remove();
         }
-        inner.sums = Sums::default();
-        GuardReport { id: self.id.clone(), service: self.service.clone(), state: inner.state.clone() }
+        self.report()
     }
 
+    /// What it has to tell. A trip is one when all threads have swapped.
     fn report(&self) -> GuardReport {
-        let state = self.lock().state.clone();
+        let state = match &self.lock().state {
+            GuardState::Tripped { trip } if trip.swapped_in_us.is_none() && !trip.latched => {
+                GuardState::Armed
+            }
+            state => state.clone(),
+        };
         GuardReport { id: self.id.clone(), service: self.service.clone(), state }
     }
 
@@ -216,12 +237,12 @@ impl Guard {
 
 fn nodes_down() -> Crossed {
     let evidence = vec!["health checks have found all nodes of the new version down".to_owned()];
-    Crossed { bound: "nodes", evidence, e_value: None }
+    Crossed { bound: "nodes", evidence, e_value: None, found_in_ms: None }
 }
 
 fn controller_missing(missing: Duration) -> Crossed {
     let evidence = vec![format!("no controller for {} ms", missing.as_millis())];
-    Crossed { bound: "controller", evidence, e_value: None }
+    Crossed { bound: "controller", evidence, e_value: None, found_in_ms: None }
 }
 
 #[cfg(test)]

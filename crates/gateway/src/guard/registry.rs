@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 use telemetry::report::GuardReport;
 use tokio::sync::Notify;
 
+/// Who arms a guard is there: so long at least.
+const ARMED_BY: Duration = Duration::from_secs(3);
+
 /// Guards that are still told of when they are over.
 const MAX_RECENT: usize = 8;
 
@@ -75,25 +78,29 @@ impl Guards {
         }
     }
 
-    /// The guard of a rule: the known one, if its id is known; else it is armed.
+    /// The guard of a rule: the known one, if its id is known; else it is armed. Only one caller at a time.
     pub(crate) fn arm(&self, rule: &GuardRule, service: &str) -> Arc<Guard> {
-        let mut known = self.known();
-        if let Some(guard) = known.iter().find(|guard| guard.id == rule.id) {
+        if let Some(guard) = self.guard(&rule.id) {
             guard.follow(rule);
-            return Arc::clone(guard);
+            return guard;
         }
+        // Without any lock: a disk may take its time.
         let latch = match &self.directory {
             Some(directory) => Latch::arm(directory, &rule.id).map_err(|error| {
                 format!("its latch in {} cannot be made: {error}; make room there", directory.display())
             }),
             None => Err("there is no data directory to keep its latch in".to_owned()),
         };
-        let guard = Arc::new(Guard::new(rule, service, latch, clock::now()));
-        if guard.sends_back() {
-            tracing::warn!(guard = rule.id, service, state = ?guard.report().state, "traffic stays on the old version");
+        let now = clock::now();
+        if let Lease::Held(until) = &mut *lock(&self.lease) {
+            *until = (*until).max(now + ARMED_BY);
         }
-        known.push(Arc::clone(&guard));
-        drop(known);
+        let guard = Arc::new(Guard::new(rule, service, latch, now));
+        if guard.sends_back() {
+            let state = guard.report().state;
+            tracing::warn!(guard = rule.id, service, ?state, "traffic stays on the old version");
+        }
+        self.known().push(Arc::clone(&guard));
         self.bell.ring();
         guard
     }
@@ -105,17 +112,21 @@ impl Guards {
 
     /// Ends all guards but these. On the first table, also the latches that nobody knows any more go.
     pub(crate) fn keep_only(&self, wanted: impl Fn(&str) -> bool, is_first: bool) {
-        let mut recent = lock(&self.recent);
+        let mut over = Vec::new();
         self.known().retain(|guard| {
             let stays = wanted(&guard.id);
             if !stays {
-                recent.push_back(guard.end());
+                over.push(Arc::clone(guard));
             }
             stays
         });
+        let over: Vec<GuardReport> = over.iter().map(|guard| guard.end()).collect();
+        let mut recent = lock(&self.recent);
+        recent.extend(over);
         while recent.len() > MAX_RECENT {
             recent.pop_front();
         }
+        drop(recent);
         if let Some(directory) = self.directory.as_ref().filter(|_| is_first) {
             latch::remove_others(directory, wanted);
         }

@@ -93,5 +93,7 @@ fn look_forever(guards: &Guards, delivery: &Weak<Delivery>) {
         let after = clock::now().saturating_duration_since(now);
         fired.iter().for_each(|guard| guard.swapped(after));
         guards.tell();
+        fired.iter().for_each(|guard| guard.latch());
+        guards.tell();
     }
 }

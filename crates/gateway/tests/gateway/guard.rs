@@ -196,6 +196,60 @@ async fn a_controller_that_stays_away_takes_the_share_back_if_the_rule_says_so()
     all_go_to(&gate, "blue").await;
 }
 
+/// The resources with more in the extension of the rule of the shares.
+fn extended(shop: &Shop, more: Value) -> Vec<(Kind, Value)> {
+    let mut resources = shop.resources(50, Some(guard("g")));
+    let extension = &mut resources[2].1["plugins"]["traffic-split"]["rules"][1]["tealgate"];
+    for (key, value) in more.as_object().unwrap() {
+        extension[key] = value.clone();
+    }
+    resources
+}
+
+#[tokio::test]
+async fn users_who_keep_their_version_lose_a_bad_one() {
+    let shop = Shop::start().await;
+    let sticky = json!({"sticky": {"by": "header", "name": "X-User", "salt": "s"}});
+    let gate = Gate::with(shop.settings(), &extended(&shop, sticky)).await;
+    let ask = |user: usize| format!("GET / HTTP/1.1\r\nHost: h\r\nX-User: {user}\r\n\r\n");
+    let mut on_green = Vec::new();
+    for user in 0..40 {
+        if colour(&gate.ask(ask(user)).await) == "green" {
+            on_green.push(user);
+        }
+    }
+    assert!(!on_green.is_empty());
+    shop.green.behave(failing(500));
+    // Who names nobody is known by the address, and may be on the old version.
+    let asking = async {
+        while trip(&gate, "g").is_none() {
+            for user in &on_green {
+                gate.ask(ask(*user)).await;
+            }
+        }
+    };
+    within("the guard", asking).await;
+    for user in on_green {
+        assert_eq!(colour(&gate.ask(ask(user)).await), "blue", "user {user}");
+    }
+}
+
+#[tokio::test]
+async fn requests_that_wait_go_on_to_the_old_version() {
+    let shop = Shop::start().await;
+    let hold = json!({"hold": {"id": "h", "requests": "writes", "budget_ms": 30_000, "max_requests": 9, "max_bytes": 1_000_000}});
+    let gate = Gate::with(shop.settings(), &shop.resources(50, Some(guard("g")))).await;
+    gate.apply(&extended(&shop, hold)).await;
+    let mut client = gate.client().await;
+    client.0.send("POST / HTTP/1.1\r\nHost: h\r\nX-Request-Id: 1\r\nContent-Length: 3\r\n\r\nabc").await;
+    let waits = async || gate.gateway.holds().reports().iter().any(|hold| hold.waiting == 1);
+    eventually("a request that waits", waits).await;
+    shop.green.behave(failing(500));
+    until_tripped(&gate, "g").await;
+    let answer = client.answer(false).await;
+    assert_eq!((answer.status, colour(&answer)), (200, "blue".to_owned()));
+}
+
 #[tokio::test]
 async fn a_guard_in_the_split_of_a_route_is_refused() {
     let shop = Shop::start().await;

@@ -3,7 +3,7 @@
 use crate::machine::{ActionRequest, ActionResult, Outcome, State};
 use crate::notify::Mark;
 use crate::plan::{Plan, Refusal};
-use crate::report::{Account, HoldSummary, Point};
+use crate::report::{Account, GuardSummary, HoldSummary, Point};
 use crate::target::EnvironmentSpec;
 use model::policy::{Receiver, Step};
 use model::target::Target;
@@ -76,6 +76,11 @@ pub enum Event {
         tries: u32,
         /// Why it was given up; `None`: the receiver has it.
         failure: Option<String>,
+    },
+    /// A guard has fired in a gateway.
+    Guarded {
+        /// Where, why and how fast.
+        guard: Box<GuardSummary>,
     },
     /// What was seen of the new version when the release went back.
     Seen {

@@ -5,7 +5,7 @@ use super::{Chain, Command, Entry, Event, Request};
 use crate::machine::{Input, Outcome, Phase, State};
 use crate::notify::{Notices, notices};
 use crate::plan::{Plan, Refusal};
-use crate::report::{Account, Course, HoldSummary};
+use crate::report::{Account, Course, GuardSummary, HoldSummary};
 use crate::target::EnvironmentSpec;
 use std::collections::BTreeSet;
 
@@ -40,6 +40,8 @@ pub struct Folded {
     pub moves: Vec<Move>,
     /// The holds that are over.
     pub holds: Vec<HoldSummary>,
+    /// The trips of its guard.
+    pub guards: Vec<GuardSummary>,
     /// The last counters.
     pub account: Option<Account>,
     /// What both colours did over time.
@@ -76,6 +78,7 @@ fn begin(release: &str, first: &Entry) -> Option<Folded> {
         spans: Vec::new(),
         moves: Vec::new(),
         holds: Vec::new(),
+        guards: Vec::new(),
         account: None,
         course: Course::default(),
         notices: Notices::new(request.receivers.clone()),
@@ -125,6 +128,10 @@ impl Folded {
             }
             Event::Notified { receiver, mark, failure, .. } => {
                 self.notices.told(&self.release, receiver, *mark, failure.as_deref());
+            }
+            Event::Guarded { guard } => {
+                self.guards.retain(|known| !known.is_the_same(guard));
+                self.guards.push((**guard).clone());
             }
             Event::Gateway { instance, alive: true } => {
                 self.gaps.remove(instance);

@@ -62,6 +62,18 @@ pub enum Cause {
         /// Which, and the counts.
         evidence: Vec<String>,
     },
+    /// A gateway has taken it back by itself.
+    #[error("the guard has fired: {}", evidence.join("; "))]
+    Guard {
+        /// In which, and on which evidence.
+        evidence: Vec<String>,
+    },
+    /// A gateway could not arm the guard, and no share is given without one.
+    #[error("the guard cannot be armed: {why}")]
+    Unguarded {
+        /// In which, and why.
+        why: String,
+    },
     /// It could not be found out whether the new version is good.
     #[error("could not be judged: {what}")]
     Inconclusive {

@@ -1,6 +1,6 @@
 //! The way forward: provision, test, shift, soak. Everything here can still be undone.
 
-use super::{Action, Cause, Flow, Phase, RoundKind, Run, Spread, Stage, Traffic, WaitingFor};
+use super::{Action, Cause, Flow, Guarded, Phase, RoundKind, Run, Spread, Stage, Traffic, WaitingFor};
 use crate::plan::PlannedStep;
 use model::policy::OnInconclusive;
 
@@ -14,7 +14,9 @@ impl Run<'_> {
         if !self.state.phase.can_turn_back() || self.state.phase == Phase::Provision {
             return;
         }
-        if let Traffic::Bad { evidence } = &self.seen.traffic
+        if let Some(cause) = self.guard_has_spoken() {
+            self.turn_back(cause);
+        } else if let Traffic::Bad { evidence } = &self.seen.traffic
             && self.plan.limits.is_some()
             && self.state.share() > 0
         {
@@ -22,6 +24,15 @@ impl Run<'_> {
         } else if self.state.unready_ms.is_some_and(|ms| ms >= UNREADY_LIMIT_MS) {
             let detail = self.readiness_detail();
             self.turn_back(Cause::NotReady { detail });
+        }
+    }
+
+    /// What a gateway has done by itself already, the release does for all of them.
+    fn guard_has_spoken(&self) -> Option<Cause> {
+        match &self.seen.guard {
+            Guarded::Quiet => None,
+            Guarded::Refused { why } => Some(Cause::Unguarded { why: why.clone() }),
+            Guarded::Tripped { evidence } => Some(Cause::Guard { evidence: evidence.clone() }),
         }
     }
 

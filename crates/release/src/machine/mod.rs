@@ -23,7 +23,7 @@ mod waiting;
 pub use action::{Action, ActionRequest, ActionResult};
 pub use cause::{Cause, Outcome};
 pub use inputs::question;
-pub use observation::{Input, Observation, Readiness, Spread, Traffic};
+pub use observation::{Guarded, Input, Observation, Readiness, Spread, Traffic};
 pub use state::{GateResult, Hold, Pending, Phase, Round, RoundKind, Stage, State, Verdict, Written};
 pub use time::MAX_TICK_MS;
 pub use waiting::{Waiting, WaitingFor};

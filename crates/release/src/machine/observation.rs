@@ -15,6 +15,8 @@ pub struct Observation {
     pub spread: Spread,
     /// The new version's user traffic against the plan's limits, since the last change of its share.
     pub traffic: Traffic,
+    /// The guard of the release in the gateways.
+    pub guard: Guarded,
     /// Requests still open on the old colour; `None`: not known.
     pub old_open: Option<u64>,
     /// Requests still open on the new colour; `None`: not known.
@@ -69,6 +71,25 @@ pub enum Traffic {
     Unknown {
         /// Why.
         reason: String,
+    },
+}
+
+/// What the gateways say of the release's guard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "guard", rename_all = "snake_case")]
+pub enum Guarded {
+    /// Nothing that the release must know.
+    #[default]
+    Quiet,
+    /// A gateway could not arm it, and keeps the traffic on the old version.
+    Refused {
+        /// Which, and why.
+        why: String,
+    },
+    /// It has fired in a gateway, whose traffic is on the old version.
+    Tripped {
+        /// In which, and why.
+        evidence: Vec<String>,
     },
 }
 

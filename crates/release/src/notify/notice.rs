@@ -175,6 +175,7 @@ fn is_judgement(cause: &Cause) -> bool {
         Cause::Aborted { .. } | Cause::Superseded { .. } | Cause::Gate { .. } => false,
         Cause::Provision { .. } | Cause::NotReady { .. } => false,
         Cause::NotApplied { .. } | Cause::Switch { .. } | Cause::Hold { .. } => false,
-        Cause::Limits { .. } | Cause::Inconclusive { .. } => true,
+        Cause::Unguarded { .. } => false,
+        Cause::Limits { .. } | Cause::Guard { .. } | Cause::Inconclusive { .. } => true,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::standing::{Standing, standing};
 use super::{Component, FORMAT, Plan, PlanInput, PlannedPreview, PlannedStep, Refusal, Wave};
-use super::{parity, routes, rules, users};
+use super::{guard, parity, routes, rules, users};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::{Colour, upstream_id};
@@ -102,6 +102,7 @@ fn assemble(
     if protected && !has_limits(&policy.limits) {
         notes.push("no limits are set: only gates and people can take this release back".to_owned());
     }
+    let new = upstream_id(&component.app, component.new.colour);
     Plan {
         format: FORMAT,
         release: input.release.to_owned(),
@@ -114,6 +115,8 @@ fn assemble(
         // Nobody waits on the way back, nor where there is no old version to finish anything.
         hold: Some(policy.hold.clone())
             .filter(|hold| hold.requests != HeldRequests::None && protected && !input.takes_back),
+        guard: guard::planned(policy, input.release, input.now_ms, new, input.takes_back)
+            .filter(|_| protected),
         gates,
         soak: if protected { policy.soak.clone() } else { Soak { duration_ms: 0, ..policy.soak.clone() } },
         limits: (protected && has_limits(&policy.limits)).then(|| policy.limits.clone()),

@@ -4,6 +4,7 @@
 //! never changes. What could go wrong by construction is refused here by name, all reasons at once; the machine that
 //! follows the plan makes no meaningful choice of its own. No I/O and no clock in this module.
 
+mod guard;
 mod input;
 mod make;
 mod parity;
@@ -16,6 +17,7 @@ mod standing;
 mod tests;
 mod users;
 
+pub use guard::PlannedGuard;
 pub use input::PlanInput;
 pub use make::plan;
 pub use parity::Difference;
@@ -63,6 +65,9 @@ pub struct Plan {
     /// Which requests wait while the share moves; `None`: none.
     #[serde(default)]
     pub hold: Option<Hold>,
+    /// What the gateways take the release back for by themselves; `None`: nothing.
+    #[serde(default)]
+    pub guard: Option<PlannedGuard>,
     /// Checks, in the order of the policy. That every instance is ready is checked always and not listed.
     pub gates: Vec<Gate>,
     /// Full traffic on the new version while the old one stays warm.

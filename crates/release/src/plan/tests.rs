@@ -300,7 +300,7 @@ fn assigning_by_consumer_needs_someone_who_knows_consumers() {
 }
 
 #[test]
-fn only_while_both_colours_have_a_share_the_rule_says_who_has_which() {
+fn the_rule_says_who_has_which_while_both_have_a_share_and_is_guarded_as_long_as_the_new_one_has() {
     let service = resource(Kind::Service, "shop", json!({"upstream_id": "shop-blue"}));
     let mut app = app(processes());
     app.release.preview = None;
@@ -312,12 +312,20 @@ fn only_while_both_colours_have_a_share_the_rule_says_who_has_which() {
         owned.traffic_split.unwrap()["rules"][0].clone()
     };
     let sticky = json!({"by": "cookie", "name": "tealgate_shop", "salt": "shop-2", "max_age_s": 86_400});
-    assert_eq!(rule(10)["tealgate"], json!({ "sticky": sticky }));
+    assert_eq!(rule(10)["tealgate"]["sticky"], sticky);
+    assert_eq!(rule(10)["tealgate"]["guard"]["controller_missing"], "revert");
     assert_eq!(
         rule(10)["weighted_upstreams"][0]["upstream_id"],
         "shop-green",
         "the new one first: it only grows"
     );
     assert_eq!(rule(99)["tealgate"], rule(10)["tealgate"], "the salt stays");
-    assert!(rule(100).get("tealgate").is_none());
+    let of_all: Vec<_> = rule(100)["tealgate"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(of_all, ["guard"]);
+    assert_eq!(rule(100)["tealgate"]["guard"]["controller_missing"], "stay");
+    assert_eq!(
+        rule(100)["tealgate"]["guard"]["id"],
+        rule(10)["tealgate"]["guard"]["id"],
+        "one guard for a release"
+    );
 }

@@ -6,6 +6,7 @@ use crate::plan::Plan;
 use jiff::Timestamp;
 use std::fmt::Write;
 use telemetry::counts::Counts;
+use telemetry::report::Judged;
 
 /// Writing into a `String` cannot fail, so the results of `writeln!` are dropped.
 pub(super) fn markdown(report: &Report) -> String {
@@ -24,6 +25,7 @@ pub(super) fn markdown(report: &Report) -> String {
     }
     write_moves(&mut out, report);
     write_holds(&mut out, report);
+    write_guards(&mut out, report);
     write_gates(&mut out, report);
     write_counts(&mut out, report);
     write_ledger(&mut out, report);
@@ -86,6 +88,37 @@ fn write_holds(out: &mut String, report: &Report) {
         let id = &hold.id;
         let _ =
             writeln!(out, "| {id} | {waited} | {left} | {passed} | {p50} | {p99} | {longest} | {in_time} |");
+    }
+}
+
+fn write_guards(out: &mut String, report: &Report) {
+    if report.guards.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n## Guard\n");
+    let _ = writeln!(
+        out,
+        "| fired at | in | bound | old version | new version | e-value | found in ms | swapped in ms | latched |"
+    );
+    let _ = writeln!(out, "|---|---|---|---|---|---|---|---|---|");
+    for one in &report.guards {
+        let trip = &one.trip;
+        let (at, bound) = (time(trip.at_ms), cell(&trip.bound));
+        let judged = |counted: Judged| format!("{} of {} failed", counted.failed, counted.requests);
+        let (old, new) = (judged(trip.old), judged(trip.new));
+        let e_value = trip.e_value.map_or("-".to_owned(), |e_value| format!("{e_value:.0}"));
+        let found = trip.found_in_ms.map_or("-".to_owned(), |ms| ms.to_string());
+        let swapped =
+            trip.swapped_in_us.map_or("not seen".to_owned(), |us| format!("{:.1}", us as f64 / 1_000.0));
+        let latched = if trip.latched { "yes" } else { "**no**" };
+        let _ = writeln!(
+            out,
+            "| {at} | {} | {bound} | {old} | {new} | {e_value} | {found} | {swapped} | {latched} |",
+            one.gateway
+        );
+    }
+    for line in report.guards.iter().flat_map(|one| &one.trip.evidence) {
+        let _ = writeln!(out, "\n* {}", cell(line));
     }
 }
 

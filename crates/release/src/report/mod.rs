@@ -2,6 +2,7 @@
 
 mod account;
 mod course;
+mod guard;
 mod hold;
 mod html;
 mod ledger;
@@ -11,6 +12,7 @@ mod timeline;
 pub use account::{Account, OpenNow, Row};
 pub(crate) use course::in_groups;
 pub use course::{Course, MAX_POINTS, Point, Slice};
+pub use guard::GuardSummary;
 pub use hold::HoldSummary;
 pub use ledger::{Ledger, Lost};
 pub use timeline::Line;
@@ -51,6 +53,9 @@ pub struct Report {
     /// The holds under which it moved.
     #[serde(default)]
     pub holds: Vec<HoldSummary>,
+    /// The trips of its guard.
+    #[serde(default)]
+    pub guards: Vec<GuardSummary>,
     /// What happened, in the order of the journal.
     pub timeline: Vec<Line>,
     /// The gates, each with the evidence of its last run on that occasion.
@@ -111,6 +116,7 @@ impl Report {
             phases: folded.spans.clone(),
             moves: folded.moves.clone(),
             holds: folded.holds.clone(),
+            guards: folded.guards.clone(),
             timeline: timeline::timeline(chain),
             gates: gates(folded, chain),
             ledger: Ledger::of(folded.account.as_ref(), !folded.gaps.is_empty()),

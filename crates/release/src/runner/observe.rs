@@ -36,6 +36,7 @@ impl AppRunner {
             }
             _ => crate::machine::Traffic::default(),
         };
+        let guard = plan.guard.as_ref().map(|guard| guard.rule.id.as_str());
         let seen = self.context.switch.observe(plan, component).await.ok();
         Observation {
             inputs,
@@ -44,10 +45,15 @@ impl AppRunner {
                 .status(&component.new)
                 .map(|status| Readiness { ready: status.ready, detail: status.detail.clone() }),
             spread: match state.stage {
+                // A share counts only with its guard.
+                Stage::Spread { revision } if state.phase.has_traffic() => {
+                    gateways.spread_guarded(revision, guard.filter(|_| state.share() > 0))
+                }
                 Stage::Spread { revision } => counters::spread(gateways, revision),
                 _ => Spread::NotAsked,
             },
             traffic,
+            guard: guard.map(|id| gateways.guarded(id)).unwrap_or_default(),
             old_open: component.old.as_ref().and_then(|old| open(old.colour)),
             new_open: open(new),
             foreign: seen.as_ref().and_then(|seen| foreign_edit(plan, component, state, seen.owned.as_ref())),

@@ -8,7 +8,7 @@ use crate::counters::Gateways;
 use crate::journal::Event;
 use crate::machine::{Action, Phase, Stage, State};
 use crate::plan::Plan;
-use crate::report::HoldSummary;
+use crate::report::{GuardSummary, HoldSummary};
 use crate::switch::hold_id;
 use model::resource::Revision;
 
@@ -37,6 +37,7 @@ impl AppRunner {
             events.extend(self.comings_and_goings(release, gateways));
         }
         events.extend(finished_holds(release, after, gateways));
+        events.extend(trips(release, gateways));
         if before.cause.is_none() && after.cause.is_some() {
             events.extend(self.look_at_failed(release, after, gateways).await);
         }
@@ -119,6 +120,18 @@ fn finished_holds(release: &Release, state: &State, gateways: &Gateways) -> Vec<
         Some(Event::Held { hold: HoldSummary { in_time: hold.in_time && has_moved(number), ..hold } })
     };
     numbers.filter_map(finished).collect()
+}
+
+/// The trips of the release's guard that are not written down yet, or of which more is known now.
+fn trips(release: &Release, gateways: &Gateways) -> Vec<Event> {
+    let folded = &release.folded;
+    let guard = folded.plan.as_ref().and_then(|plan| plan.guard.as_ref());
+    let trips = guard.map(|guard| gateways.trips(&guard.rule.id)).unwrap_or_default();
+    let is_news = |trip: &GuardSummary| {
+        let known = folded.guards.iter().find(|known| known.is_the_same(trip));
+        known.is_none_or(|known| known.trip != trip.trip)
+    };
+    trips.into_iter().filter(is_news).map(|trip| Event::Guarded { guard: Box::new(trip) }).collect()
 }
 
 /// A change has spread, or a colour has drained: what was counted up to now is worth keeping.

@@ -82,9 +82,10 @@ pub fn preview_rules(plan: &Plan) -> Vec<Value> {
     plan.components.iter().filter_map(of_component).collect()
 }
 
-/// Who has which colour is a question only while both have a share.
+/// Who has which colour is a question only while both have a share; the guard is armed as soon as the new one has.
 fn extension_at(plan: &Plan, share: u8) -> Extension {
-    if (1..100).contains(&share) { plan.assignment.clone() } else { Extension::default() }
+    let of_users = if (1..100).contains(&share) { plan.assignment.clone() } else { Extension::default() };
+    Extension { guard: plan.guard.as_ref().and_then(|guard| guard.at(share)), ..of_users }
 }
 
 fn share_rule(share: u8, component: &Component, extension: &Extension) -> Value {

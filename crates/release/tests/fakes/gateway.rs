@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::{Report, Store};
 use telemetry::counts::Counts;
-use telemetry::report::{GatewayReport, HoldReport};
+use telemetry::report::{GatewayReport, GuardReport, GuardState, GuardTrip, HoldReport, Judged};
 use telemetry::samples::FailureSample;
 use telemetry::series::{SeriesCounts, SeriesKey};
 use tokio::task::JoinHandle;
@@ -34,6 +34,9 @@ struct Inner {
     /// Writes that are under way on blue; a hold waits for them.
     writes: Mutex<u64>,
     holds: Mutex<Vec<(HoldReport, i64)>>,
+    /// Whether guards fire when a version is bad.
+    guarding: Mutex<bool>,
+    guards: Mutex<Vec<GuardReport>>,
     /// User requests that came to a version, in the order of its first.
     versions: Mutex<Vec<String>>,
 }
@@ -49,6 +52,8 @@ impl FakeGateway {
             busy: Mutex::new(true),
             writes: Mutex::new(0),
             holds: Mutex::default(),
+            guarding: Mutex::default(),
+            guards: Mutex::default(),
             versions: Mutex::default(),
         });
         let task = tokio::spawn(Arc::clone(&inner).run());
@@ -66,6 +71,11 @@ impl FakeGateway {
     /// So many writes are under way on blue.
     pub(crate) fn set_writes(&self, writes: u64) {
         *self.inner.writes.lock().unwrap() = writes;
+    }
+
+    /// From now on guards fire at the first failure.
+    pub(crate) fn guard(&self) {
+        *self.inner.guarding.lock().unwrap() = true;
     }
 
     /// The versions that user requests came to, in the order of their first.
@@ -137,6 +147,35 @@ impl Inner {
         }
     }
 
+    /// Arms the guard that the service has, and forgets it with the rule. Whether it has fired.
+    async fn keep_guard(&self, fails: bool) -> bool {
+        let service = self.service().await.map(|(service, _)| service).unwrap_or_default();
+        let rules = service.pointer("/plugins/traffic-split/rules").and_then(Value::as_array);
+        let id = rules.into_iter().flatten().find_map(|rule| rule.pointer("/tealgate/guard/id")?.as_str());
+        let mut guards = self.guards.lock().unwrap();
+        guards.retain(|guard| Some(guard.id.as_str()) == id || guard.state != GuardState::Armed);
+        let Some(id) = id else { return false };
+        if guards.iter().all(|guard| guard.id != id) {
+            let (id, service) = (id.to_owned(), "shop".to_owned());
+            guards.push(GuardReport { id, service, state: GuardState::Armed });
+        }
+        let Some(guard) = guards.iter_mut().find(|guard| guard.id == id) else { return false };
+        if fails && guard.state == GuardState::Armed {
+            let trip = GuardTrip {
+                bound: "break".to_owned(),
+                evidence: vec!["5 of 5 requests failed".to_owned()],
+                at_ms: release::clock::now_ms(),
+                new: Judged { requests: 5, failed: 5 },
+                found_in_ms: Some(20),
+                swapped_in_us: Some(900),
+                latched: true,
+                ..GuardTrip::default()
+            };
+            guard.state = GuardState::Tripped { trip: Box::new(trip) };
+        }
+        guard.state != GuardState::Armed
+    }
+
     /// Splits requests by the weights of the first rule without a match, else by the default.
     async fn serve(&self, requests: u64) {
         let Some((service, epoch)) = self.service().await else { return };
@@ -147,6 +186,9 @@ impl Inner {
             Some(rule) => rule["weighted_upstreams"].as_array().unwrap().iter().filter_map(choice).collect(),
             None => default.map(|id| (id.to_owned(), 100)).into_iter().collect(),
         };
+        if self.keep_guard(false).await {
+            return self.count(default.unwrap_or_default(), epoch, requests).await;
+        }
         for (upstream, weight) in choices {
             self.count(&upstream, epoch, requests * weight / 100).await;
         }
@@ -205,6 +247,8 @@ impl Inner {
 
     async fn report(&self, applied: u64) {
         self.keep_holds().await;
+        let failed = *self.guarding.lock().unwrap() && !self.failures.lock().unwrap().is_empty();
+        self.keep_guard(failed).await;
         let series: Vec<SeriesCounts> = {
             let series = self.series.lock().unwrap();
             series
@@ -221,6 +265,7 @@ impl Inner {
                 listen: vec!["0.0.0.0:9080".parse().unwrap()],
                 series,
                 holds: self.holds.lock().unwrap().iter().map(|(hold, _)| hold.clone()).collect(),
+                guards: self.guards.lock().unwrap().clone(),
                 failures: self.failures.lock().unwrap().iter().cloned().collect(),
                 ..GatewayReport::default()
             })

@@ -10,6 +10,7 @@
 //! ready | unready WHY | unseen      the new environment
 //! spread | lag WHO | no-gateway     whether the gateways run what was written
 //! traffic good | bad WHY | unknown WHY
+//! guarded | trip WHY | unguarded WHY     what the gateways say of the guard
 //! open OLD NEW                 open requests on the colours; `-` is not known
 //! serving COLOUR...            who gets user traffic; `-` is not known
 //! edit DIFF | unedit | taken
@@ -26,7 +27,7 @@ use model::colour::Colour;
 use model::policy::ReleasePolicy;
 use release::gate::{GateOutcome, Verdict};
 use release::journal::Command;
-use release::machine::{ActionRequest, ActionResult, Decision, Readiness, Spread, Traffic};
+use release::machine::{ActionRequest, ActionResult, Decision, Guarded, Readiness, Spread, Traffic};
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
@@ -117,6 +118,9 @@ impl Stage {
             "lag" => world.seen.spread = Spread::No { detail: text },
             "no-gateway" => world.seen.spread = Spread::CannotTell,
             "traffic" => world.seen.traffic = traffic(rest),
+            "guarded" => world.seen.guard = Guarded::Quiet,
+            "trip" => world.seen.guard = Guarded::Tripped { evidence: vec![text] },
+            "unguarded" => world.seen.guard = Guarded::Refused { why: text },
             "open" => {
                 let (old, new) = rest.split_once(' ').expect("open OLD NEW");
                 (world.seen.old_open, world.seen.new_open) = (old.parse().ok(), new.parse().ok());

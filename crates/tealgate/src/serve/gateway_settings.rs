@@ -1,5 +1,6 @@
 //! The configuration file's settings as the gateway takes them.
 
+use super::prepare::Prepared;
 use crate::config::settings::{Settings, UpstreamTlsVerify};
 use gateway::{Listener, Trust};
 use model::cidr::Cidr;
@@ -9,7 +10,8 @@ use std::sync::Arc;
 use store::secret::Keyring;
 
 /// What the gateway is started with. Its keys are derived, each by a label of its own.
-pub(super) fn of(settings: &Settings, keyring: &Arc<Keyring>) -> gateway::Settings {
+pub(super) fn of(prepared: &Prepared, keyring: &Arc<Keyring>) -> gateway::Settings {
+    let settings = &prepared.settings;
     let limits = &settings.limits;
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     gateway::Settings {
@@ -51,7 +53,7 @@ pub(super) fn of(settings: &Settings, keyring: &Arc<Keyring>) -> gateway::Settin
         max_handshakes: limits.handshakes,
         fallback_sni: settings.tls_fallback_sni.as_ref().map(|name| name.to_ascii_lowercase()),
         secrets: Arc::clone(keyring) as Arc<dyn Opener>,
-        guard_dir: None,
+        guard_dir: Some(prepared.data_dir.join("guards")),
         assignment_key: SecretKey(keyring.derive("assignment")),
     }
 }

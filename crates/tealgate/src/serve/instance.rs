@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Report, Store};
 use telemetry::health::HealthReport;
-use telemetry::report::{GatewayReport, HoldReport};
+use telemetry::report::{GatewayReport, GuardReport, HoldReport};
 use telemetry::series::SeriesCounts;
 use tokio::sync::watch;
 
@@ -108,13 +108,15 @@ impl Instance {
                 () = clock::pause(COUNTERS_EVERY) => {}
                 // Someone waits for this one: a release whose requests are held.
                 () = self.hold_changed() => {}
+                // A guard has fired.
+                () = self.guard_changed() => {}
             }
             rounds = rounds.wrapping_add(1);
             let changed =
                 self.look_at_health(&mut health_changes, rounds.is_multiple_of(HEARTBEAT_INTERVALS));
             // The revision first: what is counted may be newer than it says, never older.
             let applied = *self.applied.borrow();
-            let now = (self.counters(), self.holds());
+            let now = (self.counters(), self.holds(), self.guards());
             quiet += 1;
             looked += 1;
             if self.is_heir && self.in_charge.load(Relaxed) && looked >= HEARTBEAT_INTERVALS {
@@ -205,6 +207,19 @@ impl Instance {
         }
     }
 
+    /// The guards that releases rely on.
+    fn guards(&self) -> Vec<GuardReport> {
+        self.gateway.as_ref().map(|gateway| gateway.guards().reports()).unwrap_or_default()
+    }
+
+    /// Returns when a guard of the gateway has fired.
+    async fn guard_changed(&self) {
+        match &self.gateway {
+            Some(gateway) => gateway.guards().changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
     async fn report(&self, applied: Option<Revision>, counters: Vec<SeriesCounts>) {
         self.send(applied, &self.detail(counters)).await;
     }
@@ -235,7 +250,7 @@ impl Instance {
             inherited: Vec::new(),
             health: self.health().clone(),
             holds: self.holds(),
-            guards: gateway.map(|gateway| gateway.guards().reports()).unwrap_or_default(),
+            guards: self.guards(),
         };
         self.inheritance().add_to(&mut detail);
         detail

@@ -6,6 +6,7 @@
 
 mod admin_listeners;
 mod certificates;
+mod controller_watch;
 mod descriptors;
 mod error;
 mod follow;

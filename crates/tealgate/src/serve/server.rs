@@ -7,7 +7,7 @@ use super::instance::Instance;
 use super::options::{KeySource, Options};
 use super::reload::{self, FileWatch};
 use super::takeover::{Giver, Holdings, Program, Taker, Use};
-use super::{admin_listeners, notify};
+use super::{admin_listeners, controller_watch, notify};
 use crate::cli::serve::Role;
 use crate::config::apply::check_file;
 use crate::config::settings::AccessLog;
@@ -190,6 +190,7 @@ impl Server {
                 Arc::clone(gateway),
                 Arc::clone(&self.instance),
             ));
+            self.tasks.spawn(controller_watch::watch(Arc::clone(&self.store), Arc::clone(gateway)));
             let mut applied = self.instance.watch_applied();
             // Ends only when the gateway has ended; `obey` will then say so.
             let _ = applied.wait_for(Option::is_some).await;
@@ -466,7 +467,7 @@ fn start_gateway(
     if options.role == Role::Controller {
         return Ok((None, None));
     }
-    let settings = gateway_settings::of(&options.prepared.settings, keyring);
+    let settings = gateway_settings::of(&options.prepared, keyring);
     let totals = Arc::new(Totals::new(settings.threads));
     let log = match &options.prepared.settings.access_log {
         AccessLog::Off => None,

@@ -140,7 +140,10 @@ fn phase(name: &str, occasions: &[&str], view: &ReleaseView, now_ms: i64) -> Pha
         let held = view.holds.last().map(HoldSummary::words);
         let holding =
             view.hold.map(|hold| format!("{} requests wait for {} to end", hold.waiting, hold.open));
-        row.detail = holding.unwrap_or_else(|| took.into_iter().chain(held).collect::<Vec<_>>().join(", "));
+        let guarded = view.guards.last().map(|guard| format!("the guard: {}", guard.words()));
+        row.detail = guarded
+            .or(holding)
+            .unwrap_or_else(|| took.into_iter().chain(held).collect::<Vec<_>>().join(", "));
     }
     row
 }

@@ -13,6 +13,7 @@ mod crashes;
 mod cutover;
 mod evidence;
 mod grpc;
+mod guard;
 mod harness;
 mod mixed;
 mod node_health;

@@ -7,8 +7,8 @@ use crate::check::is_id;
 use crate::cidr::Cidr;
 use crate::field::push_segment;
 use crate::policy::{
-    Check, Decommission, Gate, Hold, Limits, MAX_HOLD_MS, OnFail, Permissions, Preview, ReleasePolicy, Role,
-    SmokeRequest, Step, Sticky, StickyBy,
+    Check, Decommission, Gate, Guard, Hold, Limits, MAX_HOLD_MS, OnFail, Permissions, Preview, ReleasePolicy,
+    Role, SmokeRequest, Step, Sticky, StickyBy,
 };
 use crate::target::Target;
 
@@ -30,6 +30,9 @@ pub(super) fn check(errors: &mut Errors, at: &str, policy: &ReleasePolicy, targe
     errors.duration(&format!("{at}/soak/duration_ms"), policy.soak.duration_ms);
     errors.positive_duration(&format!("{at}/soak/interval_ms"), policy.soak.interval_ms);
     limits(errors, &format!("{at}/limits"), &policy.limits);
+    if let Some(policy) = &policy.guard {
+        guard(errors, &format!("{at}/guard"), policy);
+    }
     decommission(errors, &format!("{at}/decommission"), &policy.decommission, target);
     for (name, ms) in [
         ("step_pause_ms", policy.step_pause_ms),
@@ -168,6 +171,19 @@ fn limits(errors: &mut Errors, at: &str, limits: &Limits) {
     if let Some(ms) = limits.max_p99_ms {
         errors.positive_duration(&format!("{at}/max_p99_ms"), ms);
     }
+}
+
+fn guard(errors: &mut Errors, at: &str, guard: &Guard) {
+    // Whole numbers of releases, of percent and of millionths are what a gateway is armed with.
+    let alpha = (1e-9..=0.5).contains(&guard.alpha);
+    errors.expect(alpha, &format!("{at}/alpha"), "must be 0.000000001 to 0.5");
+    let tolerance = (1.0..=1_000.0).contains(&guard.tolerance);
+    errors.expect(tolerance, &format!("{at}/tolerance"), "must be 1 to 1000");
+    let rate = (1e-6..=1.0).contains(&guard.break_rate);
+    errors.expect(rate, &format!("{at}/break_rate"), "must be 0.000001 to 1");
+    let missing = &guard.controller_missing;
+    errors.duration(&format!("{at}/controller_missing/after_ms"), missing.after_ms);
+    errors.duration(&format!("{at}/controller_missing/planned_restart_ms"), missing.planned_restart_ms);
 }
 
 fn decommission(errors: &mut Errors, at: &str, decommission: &Decommission, target: &Target) {

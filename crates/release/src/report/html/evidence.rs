@@ -52,6 +52,20 @@ pub(super) fn write_holds(out: &mut String, report: &Report) {
     out.push_str(END);
 }
 
+pub(super) fn write_guards(out: &mut String, report: &Report) {
+    if report.guards.is_empty() {
+        return;
+    }
+    section(out, "The guard: what a gateway took back by itself");
+    out.push_str(r#"<ul class="plain">"#);
+    for guard in &report.guards {
+        let (at, gateway) = (time_of_day(guard.trip.at_ms), Text(&guard.gateway));
+        let _ = write!(out, "<li>{at} <b>{gateway}</b> {}</li>", Text(&guard.words()));
+    }
+    out.push_str("</ul>");
+    out.push_str(END);
+}
+
 pub(super) fn write_failures(out: &mut String, report: &Report) {
     if report.failures.is_empty() {
         return;

@@ -50,6 +50,7 @@ pub(super) fn page(report: &Report) -> String {
     write_moves(&mut out, report);
     counts::write_ledger(&mut out, report);
     out.push_str("</div>");
+    evidence::write_guards(&mut out, report);
     evidence::write_holds(&mut out, report);
     evidence::write_failures(&mut out, report);
     evidence::write_log_lines(&mut out, report);

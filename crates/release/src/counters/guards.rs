@@ -1,0 +1,58 @@
+//! What the gateways say of guards. Pure.
+
+use super::Gateways;
+use crate::machine::{Guarded, Spread};
+use crate::report::GuardSummary;
+use model::resource::Revision;
+use telemetry::report::{GuardReport, GuardState};
+
+impl Gateways {
+    /// How the guard with an id stands over all of them.
+    #[must_use]
+    pub(crate) fn guarded(&self, id: &str) -> Guarded {
+        let tripped = self.trips(id);
+        if !tripped.is_empty() {
+            let evidence = tripped.iter().map(|one| format!("{}: {}", one.gateway, one.words()));
+            return Guarded::Tripped { evidence: evidence.collect() };
+        }
+        let refused = self.gateways.iter().find_map(|gateway| match &gateway.guard(id)?.state {
+            GuardState::Refused { why } => Some(format!("{}: {why}", gateway.instance)),
+            _ => None,
+        });
+        refused.map_or(Guarded::Quiet, |why| Guarded::Refused { why })
+    }
+
+    /// Where and why the guard with an id has fired. A trip that a gateway has read from disk is told once.
+    #[must_use]
+    pub(crate) fn trips(&self, id: &str) -> Vec<GuardSummary> {
+        let mut trips: Vec<GuardSummary> = Vec::new();
+        for gateway in &self.gateways {
+            if let Some(GuardReport { state: GuardState::Tripped { trip }, .. }) = gateway.guard(id) {
+                let (id, gateway) = (id.to_owned(), gateway.instance.clone());
+                let summary = GuardSummary { id, gateway, trip: (**trip).clone() };
+                if !trips.iter().any(|known| known.is_the_same(&summary)) {
+                    trips.push(summary);
+                }
+            }
+        }
+        trips
+    }
+
+    /// Whether every living gateway runs a revision, and has armed the guard that came with it.
+    #[must_use]
+    pub(crate) fn spread_guarded(&self, revision: Revision, id: Option<&str>) -> Spread {
+        let spread = super::spread(self, revision);
+        let without =
+            |id| self.gateways.iter().find(|one| one.applied < Revision::MAX && one.guard(id).is_none());
+        match id.filter(|_| spread == Spread::Yes).and_then(without) {
+            Some(gateway) => Spread::No { detail: format!("{} has not armed the guard", gateway.instance) },
+            None => spread,
+        }
+    }
+}
+
+impl super::Gateway {
+    fn guard(&self, id: &str) -> Option<&GuardReport> {
+        self.report.as_ref()?.guards.iter().rev().find(|guard| guard.id == id)
+    }
+}

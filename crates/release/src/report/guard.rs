@@ -1,0 +1,38 @@
+//! What came of a guard: in which gateway it fired, why, and how fast.
+
+use serde::{Deserialize, Serialize};
+use telemetry::report::GuardTrip;
+
+/// One trip of a guard in one gateway.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GuardSummary {
+    /// The guard's id.
+    pub id: String,
+    /// The gateway that said so; after a restart it is another instance than the one that fired.
+    pub gateway: String,
+    /// Why and when.
+    pub trip: GuardTrip,
+}
+
+impl GuardSummary {
+    /// In words: `5 of 9 requests failed within 180 ms; found 180 ms after the first failure; all threads had swapped 1.2 ms
+    /// later`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let trip = &self.trip;
+        let mut words = trip.evidence.join("; ");
+        if let Some(ms) = trip.found_in_ms {
+            words.push_str(&format!("; found {ms} ms after the first failure"));
+        }
+        if let Some(us) = trip.swapped_in_us {
+            words.push_str(&format!("; all threads had swapped {:.1} ms later", us as f64 / 1_000.0));
+        }
+        words
+    }
+
+    /// Whether both tell of the same trip, perhaps at other moments.
+    #[must_use]
+    pub fn is_the_same(&self, other: &GuardSummary) -> bool {
+        (&self.id, self.trip.at_ms, &self.trip.bound) == (&other.id, other.trip.at_ms, &other.trip.bound)
+    }
+}

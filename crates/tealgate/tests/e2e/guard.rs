@@ -1,0 +1,329 @@
+//! Half of what Green answers turns bad under load, and the gateway takes it back by itself: with a controller, without
+//! one, with one that hangs, with a store that is locked, with a disk that is full. It does not forget it either.
+
+use crate::clock;
+use crate::harness::cli::release;
+use crate::harness::client::Connection;
+use crate::harness::gate::{Gate, Start, TEALGATE};
+use crate::harness::shop::{self, policy};
+use crate::harness::world::World;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use testkit::upstream::{Behaviour, Upstream};
+use tokio::task::JoinHandle;
+
+/// So many answers in a row that are Blue's and good: Green is gone.
+const SETTLED: usize = 200;
+/// More failed requests of Green than any machine needs to notice.
+const TOO_MANY: usize = 3_000;
+/// Long enough that no phase ends by itself.
+const LONG_MS: u32 = 600_000;
+
+/// Blue, and Green of two nodes, one of which turns bad.
+struct Colours {
+    blue: Upstream,
+    good: Upstream,
+    bad: Upstream,
+}
+
+impl Colours {
+    async fn start() -> Colours {
+        let (blue, good) = (Upstream::start("blue").await, Upstream::start("green").await);
+        Colours { blue, good, bad: Upstream::start("green").await }
+    }
+
+    fn target(&self) -> Value {
+        let nodes = |of: &[&Upstream]| {
+            of.iter().map(|one| (one.address().to_string(), json!(1))).collect::<serde_json::Map<_, _>>()
+        };
+        json!({"upstream": {
+            "blue": {"nodes": nodes(&[&self.blue])},
+            "green": {"nodes": nodes(&[&self.good, &self.bad])},
+            "readiness": {"interval_ms": 50},
+        }})
+    }
+}
+
+fn fails(upstream: &Upstream) {
+    upstream.behave(Behaviour::Status(500.try_into().unwrap()));
+}
+
+/// Users that ask again and again; what they got, in the order of the answers.
+struct Users {
+    seen: Arc<Mutex<Vec<(String, u16)>>>,
+    lost: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Users {
+    fn of(gateway: SocketAddr) -> Users {
+        let (seen, lost, stop) = (Arc::default(), Arc::default(), Arc::default());
+        let mut users = Users { seen, lost, stop, tasks: Vec::new() };
+        for _ in 0..4 {
+            let (seen, lost, stop) =
+                (Arc::clone(&users.seen), Arc::clone(&users.lost), Arc::clone(&users.stop));
+            users.tasks.push(tokio::spawn(async move {
+                let mut connection = Connection::open(gateway).await.unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    match connection.send(http::Method::GET, "/", &[], "").await {
+                        Ok(answer) => {
+                            let colour = answer.header("x-colour").to_owned();
+                            seen.lock().unwrap().push((colour, answer.status));
+                        }
+                        Err(_) => {
+                            lost.fetch_add(1, Ordering::Relaxed);
+                            return;
+                        }
+                    }
+                }
+            }));
+        }
+        users
+    }
+
+    fn seen(&self) -> Vec<(String, u16)> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    async fn more(&self, answers: usize) {
+        let goal = self.seen.lock().unwrap().len() + answers;
+        let enough = async || self.seen.lock().unwrap().len() >= goal;
+        clock::until("answers", enough, || format!("{} lost", self.lost.load(Ordering::Relaxed))).await;
+    }
+
+    /// Waits until everyone has been on Blue for a while, and stays there.
+    async fn on_blue(&self, what: &str) {
+        let settled = async || {
+            let seen = self.seen.lock().unwrap();
+            seen.len() > SETTLED
+                && seen.iter().rev().take(SETTLED).all(|(colour, status)| colour == "blue" && *status == 200)
+        };
+        clock::until(what, settled, || {
+            format!("{:?}", self.seen().into_iter().rev().take(20).collect::<Vec<_>>())
+        })
+        .await;
+        let mark = self.seen().len();
+        self.more(SETTLED).await;
+        assert!(self.seen().iter().skip(mark).all(|(colour, _)| colour == "blue"), "{what}");
+    }
+
+    /// Nobody's request was lost; how many failed.
+    async fn end(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(self.lost.load(Ordering::Relaxed), 0, "no request is lost");
+        let seen = self.seen.lock().unwrap();
+        assert!(seen.iter().all(|(colour, status)| *status == 200 || colour == "green"), "Blue never failed");
+        seen.iter().filter(|(_, status)| *status != 200).count()
+    }
+}
+
+/// A gateway and a controller, each a process of its own, in the middle of a release of version 2.
+struct Site {
+    world: World,
+    gateway: Gate,
+    address: SocketAddr,
+    controller: Gate,
+    colours: Colours,
+}
+
+impl Site {
+    async fn in_shift(changes: Value) -> Site {
+        let steps = json!({"steps": [{"share": 50, "pause_ms": LONG_MS}, 100]});
+        Site::releasing(merged(steps, changes), |view| view["share"] == 50).await
+    }
+
+    async fn in_soak() -> Site {
+        let soak = json!({"soak": {"duration_ms": LONG_MS}});
+        Site::releasing(soak, |view| view["phase"] == "soak" && view["share"] == 100).await
+    }
+
+    async fn releasing(changes: Value, there: impl Fn(&Value) -> bool) -> Site {
+        let (world, colours) = (World::new(), Colours::start().await);
+        // What a full disk does to a process that is not prepared is the shell's business.
+        let patient = world.file("patient", format!("#!/bin/sh\ntrap '' XFSZ\nexec {TEALGATE} \"$@\"\n"));
+        std::fs::set_permissions(&patient, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let start = |role| Start::new(&world).program((&patient).into()).role(role).ready();
+        let gateway = start("gateway").await;
+        let address = gateway.gateway();
+        let controller = start("controller").await;
+        shop::put(&controller, colours.target(), policy(json!({}))).await;
+        release(&controller, &["start", "shop", "--version", "v1"]).await.exits(0);
+        shop::change(&controller, colours.target(), policy(changes)).await;
+        release(&controller, &["start", "shop", "--version", "v2", "--detach"]).await.exits(5);
+        shop::until(&controller, "the share of Green", there).await;
+        // Also the gateway runs it when the move is over.
+        let moved =
+            |view: &Value| view["moves"].as_array().unwrap().iter().all(|one| !one["took_ms"].is_null());
+        shop::until(&controller, "the move", moved).await;
+        Site { world, gateway, address, controller, colours }
+    }
+
+    /// The trip as it is written on disk; `None`: there is none.
+    fn latched(&self) -> Option<Value> {
+        let mut latches = std::fs::read_dir(self.world.data_dir().join("guards")).unwrap();
+        let bytes = std::fs::read(latches.next()?.unwrap().path()).unwrap();
+        assert!(latches.next().is_none(), "one release, one latch");
+        let trip = bytes.get(512..).unwrap();
+        let end = trip.iter().position(|byte| *byte == 0).unwrap();
+        serde_json::from_slice(&trip[..end]).ok()
+    }
+
+    /// Half of Green's answers turn bad under load; Green is gone, and it is written down.
+    async fn breaks(&self, what: &str) {
+        let users = Users::of(self.address);
+        users.more(SETTLED).await;
+        fails(&self.colours.bad);
+        users.on_blue(what).await;
+        let failed = users.end().await;
+        assert!((1..TOO_MANY).contains(&failed), "{failed}");
+        let evidence = || self.gateway.log();
+        clock::until("the latch", async || self.latched().is_some(), evidence).await;
+        let trip = self.latched().unwrap();
+        println!(
+            "{what}: {failed} failed, bound {}, found in {} ms, swapped in {} us",
+            trip["bound"], trip["found_in_ms"], trip["swapped_in_us"]
+        );
+    }
+
+    /// The release is over, as one that was rolled back; the report says by what.
+    async fn is_rolled_back(&self, evidence: &str) {
+        let view = shop::until_over(&self.controller).await;
+        assert_eq!((&view["version"], &view["outcome"]), (&json!("v2"), &json!("rolled_back")), "{view}");
+        assert!(view["why"].as_str().unwrap().contains("the guard has fired"), "{view}");
+        let status = release(&self.controller, &["status", "shop"]).await.exits(1);
+        assert!(status.out.contains(evidence), "{status:?}");
+        let mut trip = Value::Null;
+        let told = async || {
+            trip = shop::report(&self.controller).await["guards"][0]["trip"].take();
+            trip["swapped_in_us"].is_u64() && trip["latched"] == true
+        };
+        clock::until("the whole trip in the report", told, || self.gateway.log()).await;
+        assert!(trip["at_ms"].as_i64().unwrap() > 0, "{trip}");
+        let users = Users::of(self.address);
+        users.on_blue("after the release").await;
+        assert_eq!(users.end().await, 0);
+        assert_eq!(self.latched(), None, "what it was for is over");
+    }
+}
+
+fn merged(mut one: Value, other: Value) -> Value {
+    one.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+    one
+}
+
+#[tokio::test]
+async fn in_the_shift_beside_a_living_controller() {
+    let site = Site::in_shift(json!({})).await;
+    let users = Users::of(site.address);
+    users.more(SETTLED).await;
+    fails(&site.colours.bad);
+    users.on_blue("with a controller").await;
+    assert!((1..TOO_MANY).contains(&users.end().await));
+    site.is_rolled_back("requests failed").await;
+}
+
+#[tokio::test]
+async fn in_the_soak_with_a_dead_controller_and_a_restart_does_not_bring_it_back() {
+    let mut site = Site::in_soak().await;
+    site.controller.crash();
+    site.breaks("controller killed").await;
+    // Healthy again, so that only the latch keeps users from it.
+    site.colours.bad.behave(Behaviour::Echo);
+    site.gateway.crash();
+    site.gateway = Start::new(&site.world).role("gateway").where_it_was(&site.gateway).ready().await;
+    let users = Users::of(site.address);
+    users.on_blue("after the restart of the gateway").await;
+    assert!(users.seen().iter().all(|(colour, _)| colour == "blue"), "from the first request on");
+    users.end().await;
+    site.controller = Start::new(&site.world).role("controller").ready().await;
+    site.is_rolled_back("requests failed").await;
+}
+
+#[tokio::test]
+async fn in_the_shift_while_the_controller_is_stopped() {
+    let site = Site::in_shift(json!({})).await;
+    site.controller.signal(Signal::STOP);
+    site.breaks("controller stopped").await;
+    site.controller.signal(Signal::CONT);
+    site.is_rolled_back("requests failed").await;
+}
+
+#[tokio::test]
+async fn in_the_soak_while_the_store_is_locked_by_someone_else() {
+    let site = Site::in_soak().await;
+    let lock = |name: &str| {
+        let store = rusqlite::Connection::open(site.world.data_dir().join(name)).unwrap();
+        store.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+        store.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        store
+    };
+    let locks = ["state.db", "live.db"].map(lock);
+    site.breaks("store locked").await;
+    drop(locks);
+    site.is_rolled_back("requests failed").await;
+}
+
+/// Files may grow no more, whoever writes to them; nothing is left on the disk.
+fn fill_disk(gate: &Gate, full: bool) {
+    let pid = Pid::from_raw(i32::try_from(gate.pid()).unwrap());
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    let current = if full { Some(4_096) } else { maximum };
+    prlimit(pid, Resource::Fsize, Rlimit { current, maximum }).unwrap();
+}
+
+#[tokio::test]
+async fn in_the_soak_while_the_disk_is_full() {
+    let site = Site::in_soak().await;
+    for gate in [&site.gateway, &site.controller] {
+        fill_disk(gate, true);
+    }
+    let route = r#"{"uri": "/x", "service_id": "shop"}"#;
+    let written = site.controller.admin().call(http::Method::PUT, "/apisix/admin/routes/x", route).await;
+    assert!(written.status >= 500, "nothing can be written any more: {written:?}");
+    site.breaks("disk full").await;
+    for gate in [&site.gateway, &site.controller] {
+        fill_disk(gate, false);
+    }
+    site.is_rolled_back("requests failed").await;
+}
+
+#[tokio::test]
+async fn nothing_is_taken_back_when_blue_fails_alike() {
+    let site = Site::in_shift(json!({})).await;
+    let users = Users::of(site.address);
+    users.more(SETTLED).await;
+    for upstream in [&site.colours.blue, &site.colours.good, &site.colours.bad] {
+        fails(upstream);
+    }
+    users.more(10 * SETTLED).await;
+    assert_eq!(site.latched(), None);
+    assert!(
+        users.seen().iter().rev().take(SETTLED).any(|(colour, _)| colour == "green"),
+        "Green keeps its share"
+    );
+    let view = shop::newest(&site.controller).await;
+    assert_eq!((&view["share"], &view["outcome"]), (&json!(50), &Value::Null), "{view}");
+}
+
+#[tokio::test]
+async fn in_the_shift_a_controller_that_stays_away_is_reason_enough() {
+    let missing = json!({"guard": {"controller_missing": {"after_ms": 0}}});
+    let mut site = Site::in_shift(missing).await;
+    site.controller.crash();
+    let users = Users::of(site.address);
+    users.on_blue("without a controller").await;
+    assert_eq!(users.end().await, 0, "nothing was wrong with it");
+    let evidence = || site.gateway.log();
+    clock::until("the latch", async || site.latched().is_some(), evidence).await;
+    assert_eq!(site.latched().unwrap()["bound"], "controller");
+    site.controller = Start::new(&site.world).role("controller").ready().await;
+    site.is_rolled_back("no controller").await;
+}
