@@ -2,7 +2,7 @@
 
 mod check;
 
-pub use check::MAX_DURATION_MS;
+pub use check::{MAX_DURATION_MS, check_load_mix};
 
 use crate::field::{FieldError, parse};
 use crate::policy::ReleasePolicy;

@@ -2,12 +2,17 @@
 
 mod cutover;
 mod guard;
+mod load;
 mod metric;
 mod notification;
 pub mod template;
 
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
 pub use guard::{ControllerMissing, Guard, OnMissing};
+pub use load::{
+    Load, LoadRequest, MAX_LOAD_ANSWER_BYTES, MAX_LOAD_CONNECTIONS, MAX_LOAD_MS, MAX_LOAD_PRELUDE_MS,
+    MAX_LOAD_RATE, MAX_LOAD_REQUEST_MS, MAX_LOAD_REQUESTS, MAX_LOAD_WEIGHT, SAFE_METHODS,
+};
 pub use metric::{Metric, OnFail, Source};
 pub use notification::{Format, MAX_RECEIVERS, NoticeKind, Place, Receiver};
 
@@ -207,6 +212,8 @@ pub enum Check {
     },
     /// A number that somebody else measures stays within its bounds.
     Metric(Metric),
+    /// Load on the new version, and the same beside it on the live one. Only before the shift.
+    Load(Box<Load>),
     /// A person says yes: `tealgate release promote`.
     Approval {},
 }

@@ -66,6 +66,9 @@ pub struct ReleaseView {
     pub colours: Vec<ColourView>,
     /// The gates that have spoken.
     pub gates: Vec<GateView>,
+    /// What the gate that runs now says of how far it is.
+    #[serde(default)]
+    pub progress: Option<String>,
     /// What it waits for.
     pub waiting_for: Vec<WaitingView>,
     /// The moves of traffic, with their measured times.
@@ -205,6 +208,7 @@ impl ReleaseView {
             steps: folded.plan.as_ref().map(|plan| steps(plan, state)).unwrap_or_default(),
             colours: component.map(|component| colours(component, state, account)).unwrap_or_default(),
             gates: state.map(|state| state.gates.iter().map(gate).collect()).unwrap_or_default(),
+            progress: None,
             waiting_for: waiting.into_iter().map(waiting_view).collect(),
             moves: folded.moves.clone(),
             hold: None,

@@ -208,7 +208,9 @@ fn assert_idle(world: &World, colour: Colour) {
 }
 
 fn verdict(verdict: Verdict) -> ActionResult {
-    ActionResult::Gate { outcome: GateOutcome { verdict, summary: "s".into(), evidence: Vec::new() } }
+    ActionResult::Gate {
+        outcome: GateOutcome { verdict, summary: "s".into(), evidence: Vec::new(), did_harm: false },
+    }
 }
 
 fn happen(world: &mut World, witness: &mut Witness, event: Event) {

@@ -44,6 +44,19 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
+/// A server that takes its time.
+pub(crate) async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// Keeps the thread busy, so that nothing else runs on it: a machine that cannot keep up.
+pub fn hog(duration: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < duration {
+        std::hint::spin_loop();
+    }
+}
+
 /// Waits for a future, at most [`LIMIT`].
 ///
 /// # Panics

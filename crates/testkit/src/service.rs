@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -41,6 +42,8 @@ pub enum Answer {
     Whole(StatusCode, String),
     /// This status with a header.
     With(StatusCode, &'static str, String),
+    /// 200 without a body, after a time.
+    Later(Duration),
     /// Nothing, ever: the connection stays open.
     Never,
 }
@@ -166,6 +169,10 @@ async fn answered(request: Request<Incoming>, shared: &Shared) -> Response<Full<
         Answer::Whole(status, body) => builder.status(status).body(Full::new(body.into())).unwrap(),
         Answer::With(status, name, value) => {
             builder.status(status).header(name, value).body(Full::default()).unwrap()
+        }
+        Answer::Later(pause) => {
+            crate::clock::pause(pause).await;
+            builder.body(Full::default()).unwrap()
         }
         Answer::Never => std::future::pending().await,
     }

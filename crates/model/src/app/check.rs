@@ -1,5 +1,6 @@
 //! What an app must satisfy beyond its types: all errors at once, each with its field.
 
+mod load;
 mod metric;
 mod notifications;
 mod policy;
@@ -7,6 +8,8 @@ mod target;
 
 #[cfg(test)]
 mod tests;
+
+pub use load::check_load_mix;
 
 use super::App;
 use crate::check::is_id;

@@ -24,6 +24,8 @@ pub(crate) struct Context {
     sights: Mutex<BTreeMap<String, Sight>>,
     /// What is wrong with deliveries that are tried now, by release and receiver.
     troubles: Mutex<BTreeMap<(String, String), String>>,
+    /// What the gates that run now say of how far they are, by release.
+    progress: Mutex<BTreeMap<String, String>>,
     pub(crate) tenure: watch::Sender<Tenure>,
     pub(crate) ready: watch::Sender<bool>,
 }
@@ -52,6 +54,7 @@ impl Context {
             settings,
             sights: Mutex::default(),
             troubles: Mutex::default(),
+            progress: Mutex::default(),
             tenure: watch::Sender::new(Tenure::Elsewhere),
             ready: watch::Sender::new(false),
         }
@@ -92,6 +95,18 @@ impl Context {
         match trouble {
             Some(trouble) => troubles.insert(key, trouble),
             None => troubles.remove(&key),
+        };
+    }
+
+    pub(crate) fn progress(&self, release: &str) -> Option<String> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).get(release).cloned()
+    }
+
+    pub(crate) fn put_progress(&self, release: &str, text: Option<String>) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        match text {
+            Some(text) => progress.insert(release.to_owned(), text),
+            None => progress.remove(release),
         };
     }
 

@@ -142,7 +142,13 @@ impl Controller {
         }
         let trouble = |receiver: &str| self.context.trouble(&folded.release, receiver);
         let notifications = folded.notices.view(trouble);
-        Ok(ReleaseView { hold, notifications, ..ReleaseView::of(folded, account.as_ref(), waiting) })
+        let progress = self.context.progress(&folded.release);
+        Ok(ReleaseView {
+            hold,
+            progress,
+            notifications,
+            ..ReleaseView::of(folded, account.as_ref(), waiting)
+        })
     }
 }
 

@@ -4,9 +4,13 @@
 mod command;
 mod evidence;
 mod expectation;
+mod live;
+mod load;
 mod metric;
 mod smoke;
 mod source;
+
+pub use live::{LiveSide, LiveUsers, Progress};
 
 use async_trait::async_trait;
 use model::colour::Colour;
@@ -42,6 +46,10 @@ pub struct GateContext {
     pub base_dir: PathBuf,
     /// Its limit, milliseconds.
     pub timeout_ms: u64,
+    /// The version that users have; `None`: none is live.
+    pub live: Option<LiveSide>,
+    /// Who is told how far the gate is.
+    pub progress: Progress,
 }
 
 /// Unknown is not pass: what could not be found out is inconclusive.
@@ -65,6 +73,9 @@ pub struct GateOutcome {
     pub summary: String,
     /// What was asked and what came back, line by line, secrets masked; bounded to 100 lines of 500 characters.
     pub evidence: Vec<String>,
+    /// An inconclusive gate is run again by itself; this one did harm, and is not until a person or the time decides.
+    #[serde(default)]
+    pub did_harm: bool,
 }
 
 /// One kind of check.
@@ -86,6 +97,7 @@ pub fn runner(check: &Check) -> Option<Box<dyn GateRunner>> {
             env: env.clone(),
             working_dir: working_dir.clone(),
         })),
+        Check::Load(load) => Some(Box::new(load::Load { load: load.clone() })),
         Check::Metric(policy) => Some(Box::new(metric::Metric { policy: policy.clone() })),
         Check::Approval {} => None,
     }

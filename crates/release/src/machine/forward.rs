@@ -174,7 +174,7 @@ impl Run<'_> {
     /// Waits for a clear verdict until the hold is over.
     pub(super) fn hold(&mut self, what: String) -> Flow {
         let limit_ms = self.plan.inconclusive_hold_ms;
-        let held = self.state.hold.get_or_insert(super::Hold { what: String::new(), ms: 0 });
+        let held = self.state.hold.get_or_insert_with(super::Hold::default);
         held.what.clone_from(&what);
         let remaining_ms = limit_ms.saturating_sub(held.ms);
         if remaining_ms == 0 {

@@ -88,7 +88,7 @@ impl Run<'_> {
                 self.gate_spoke(id.to_owned(), outcome)
             }
             (Action::RunGate { .. }, ActionResult::Failed { why }) => {
-                self.inconclusive(why, id.to_owned());
+                self.inconclusive(why, id.to_owned(), false);
             }
             (Action::StopOld | Action::ReduceOld { .. } | Action::StopNew, ActionResult::Done) => {
                 self.enter(Phase::Ended, Stage::Keep);

@@ -51,10 +51,10 @@ impl Run<'_> {
                 return self.wait_for_action(&doing, Some(limit_ms - self.state.stage_ms));
             }
             self.state.pending = None;
-            return self.inconclusive("did not end within its limit", String::new());
+            return self.inconclusive("did not end within its limit", String::new(), false);
         }
         if let Some(hold) = &self.state.hold
-            && (self.state.stage_ms < RETRY_MS || hold.ms >= self.plan.inconclusive_hold_ms)
+            && (hold.did_harm || self.state.stage_ms < RETRY_MS || hold.ms >= self.plan.inconclusive_hold_ms)
         {
             return self.hold(hold.what.clone());
         }
@@ -94,7 +94,7 @@ impl Run<'_> {
             }
             gate::Verdict::Fail => self.failed(gate, kind, summary, action),
             gate::Verdict::Inconclusive => {
-                self.inconclusive(&summary, action);
+                self.inconclusive(&summary, action, outcome.did_harm);
             }
         }
     }
@@ -112,7 +112,7 @@ impl Run<'_> {
             OnFail::Pause => {
                 let what = format!("gate {gate} failed: {summary}");
                 self.state.stage_ms = 0;
-                self.state.hold.get_or_insert(Hold { what: String::new(), ms: 0 }).what = what;
+                self.state.hold.get_or_insert_with(Hold::default).what = what;
             }
         }
     }
@@ -134,7 +134,7 @@ impl Run<'_> {
         }
     }
 
-    pub(super) fn inconclusive(&mut self, summary: &str, action: String) -> Flow {
+    pub(super) fn inconclusive(&mut self, summary: &str, action: String, did_harm: bool) -> Flow {
         let Some((gate, kind)) = self.current_gate() else { return Flow::Again };
         self.record(&gate, kind, Verdict::Inconclusive, summary.to_owned(), action);
         let what = format!("gate {gate}: {summary}");
@@ -147,7 +147,8 @@ impl Run<'_> {
             OnInconclusive::Rollback => self.turn_back(Cause::Inconclusive { what }),
             OnInconclusive::Hold => {
                 self.state.stage_ms = 0;
-                self.state.hold.get_or_insert(Hold { what: String::new(), ms: 0 }).what = what;
+                let hold = self.state.hold.get_or_insert_with(Hold::default);
+                (hold.what, hold.did_harm) = (what, did_harm);
                 Flow::Again
             }
         }

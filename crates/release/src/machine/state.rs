@@ -271,12 +271,15 @@ pub enum RoundKind {
 }
 
 /// An inconclusive verdict that is waited on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// What is not known.
     pub what: String,
     /// For how long, milliseconds.
     pub ms: u64,
+    /// The gate did harm and is not run again.
+    #[serde(default)]
+    pub did_harm: bool,
 }
 
 /// A gate's verdict in the record.

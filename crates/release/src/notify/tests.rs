@@ -177,7 +177,7 @@ fn a_question_is_told_once() {
     let mut story = Story::new(vec![ci.clone()]);
     story.decides(|state| {
         state.phase = Phase::Soak;
-        state.hold = Some(crate::machine::Hold { what: "too few requests".to_owned(), ms: 0 });
+        state.hold = Some(crate::machine::Hold { what: "too few requests".to_owned(), ..Default::default() });
     });
     story.decides(|state| state.hold.as_mut().unwrap().ms = 900);
     story.events.push(Event::Commanded(Command::Abort { reason: "x".to_owned() }));

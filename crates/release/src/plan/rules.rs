@@ -101,7 +101,12 @@ fn gates(gates: &[Gate], policy: &ReleasePolicy) -> Vec<Refusal> {
             Check::Command { command, .. } if command.is_empty() => {
                 refuse("command.command: empty, but a program is needed".to_owned());
             }
-            Check::Command { .. } | Check::Metric(_) | Check::Approval {} => {}
+            Check::Load(load) if gate.when != [When::BeforeShift] || gate.timeout_ms <= load.longest_ms() => {
+                refuse(
+                    "load: runs before_shift only, and timeout_ms must be longer than all of it".to_owned(),
+                );
+            }
+            Check::Command { .. } | Check::Load(_) | Check::Metric(_) | Check::Approval {} => {}
         }
     }
     refusals

@@ -3,9 +3,10 @@
 
 use super::app::{AppRunner, Finished};
 use super::observe::expected;
+use super::telling::{Telling, UsersOf};
 use crate::book::Release;
 use crate::controller::Context;
-use crate::gate::GateContext;
+use crate::gate::{GateContext, LiveSide};
 use crate::machine::{Action, ActionRequest, ActionResult, State};
 use crate::plan::{Component, Plan, PlannedPreview};
 use crate::switch::{Position, Switch, SwitchError, Write, owned_at, upstream_value};
@@ -159,16 +160,15 @@ impl Work {
             return failed(format!("gate {} cannot be run by a program", gate.name));
         };
         let settings = &self.context.settings;
+        let progress = Telling::begin(&self.context, &self.plan.release);
         let folder = id.rsplit('/').next().unwrap_or("0");
-        let status = self.statuses.get(&self.component.new.colour);
-        let instances = status.iter().flat_map(|status| &status.instances).filter(|one| one.port != 0);
         let context = GateContext {
             app: self.component.app.clone(),
             release: self.plan.release.clone(),
             version: self.component.new.version.clone(),
             colour: self.component.new.colour,
             scheme: scheme(&self.component.new),
-            instances: instances.map(|instance| (instance.host.clone(), instance.port)).collect(),
+            instances: self.instances(self.component.new.colour),
             gateway: self.context.gateways().await.ok().and_then(|gateways| gateways.listener()),
             preview: self.plan.preview.as_ref().and_then(PlannedPreview::request_header),
             host: self.component.host.clone(),
@@ -179,8 +179,29 @@ impl Work {
                 .join(format!("{folder}-{}", file_name(&gate.name))),
             base_dir: self.component.new.base_dir.clone().into(),
             timeout_ms: gate.timeout_ms,
+            live: self.live_side(),
+            progress: progress.of_gate(&gate.name),
         };
         ActionResult::Gate { outcome: runner.run(&context).await }
+    }
+
+    /// The version that users have, for gates that compare.
+    fn live_side(&self) -> Option<LiveSide> {
+        let old = self.component.old.as_ref()?;
+        let (context, app, colour) = (Arc::clone(&self.context), self.component.app.clone(), old.colour);
+        Some(LiveSide {
+            colour,
+            version: old.version.clone(),
+            scheme: old.environment.as_ref().map_or_else(|| "http".to_owned(), scheme),
+            instances: self.instances(colour),
+            users: Arc::new(UsersOf { context, app, colour }),
+        })
+    }
+
+    fn instances(&self, colour: Colour) -> Vec<(String, u16)> {
+        let instances = self.statuses.get(&colour).into_iter().flat_map(|status| &status.instances);
+        let known = instances.filter(|instance| instance.port != 0);
+        known.map(|instance| (instance.host.clone(), instance.port)).collect()
     }
 
     async fn stop(&self, spec: Option<&EnvironmentSpec>) -> ActionResult {

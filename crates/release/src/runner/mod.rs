@@ -15,6 +15,7 @@ mod observe;
 mod observer;
 mod record;
 mod sampler;
+mod telling;
 mod wanted;
 mod window;
 

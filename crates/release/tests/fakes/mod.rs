@@ -41,7 +41,12 @@ impl GateRunner for FakeGate {
     async fn run(&self, context: &GateContext) -> GateOutcome {
         self.0.asked.lock().unwrap().push(context.clone());
         let verdict = self.0.verdicts.lock().unwrap().pop_front().unwrap_or(Verdict::Pass);
-        GateOutcome { verdict, summary: format!("said {verdict:?}"), evidence: vec!["GET / 200".to_owned()] }
+        GateOutcome {
+            verdict,
+            summary: format!("said {verdict:?}"),
+            evidence: vec!["GET / 200".to_owned()],
+            did_harm: false,
+        }
     }
 }
 

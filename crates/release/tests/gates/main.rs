@@ -7,12 +7,13 @@
 )]
 
 mod command;
+mod load;
 mod metric;
 mod smoke;
 
 use model::colour::Colour;
 use model::policy::Check;
-use release::gate::{GateContext, GateOutcome, runner};
+use release::gate::{GateContext, GateOutcome, Progress, runner};
 use serde_json::Value;
 use std::net::SocketAddr;
 use tempfile::TempDir;
@@ -32,6 +33,8 @@ fn context(directory: &TempDir) -> GateContext {
         output_dir: directory.path().join("output"),
         base_dir: directory.path().to_owned(),
         timeout_ms: 30_000,
+        live: None,
+        progress: Progress::default(),
     }
 }
 

@@ -7,6 +7,7 @@
 //! done | fail WHY | foreign DIFF    ends the action under way
 //! over WHY                     what was under way did not end while requests waited
 //! pass | no WHY | unclear WHY       ends the gate under way
+//! harm WHY                          ends it unclear; it did harm
 //! ready | unready WHY | unseen      the new environment
 //! spread | lag WHO | no-gateway     whether the gateways run what was written
 //! traffic good | bad WHY | unknown WHY
@@ -110,6 +111,7 @@ impl Stage {
             "over" => world.end_action(ActionResult::HoldOver { why: text }),
             "pass" => world.end_action(gate(Verdict::Pass, "as it should be")),
             "no" => world.end_action(gate(Verdict::Fail, rest)),
+            "harm" => world.end_action(harm(rest)),
             "unclear" => world.end_action(gate(Verdict::Inconclusive, rest)),
             "ready" => world.seen.new = Some(Readiness { ready: true, detail: String::new() }),
             "unready" => world.seen.new = Some(Readiness { ready: false, detail: text }),
@@ -191,7 +193,16 @@ impl Stage {
 }
 
 fn gate(verdict: Verdict, summary: &str) -> ActionResult {
-    ActionResult::Gate { outcome: GateOutcome { verdict, summary: summary.to_owned(), evidence: Vec::new() } }
+    ActionResult::Gate {
+        outcome: GateOutcome { verdict, summary: summary.to_owned(), evidence: Vec::new(), did_harm: false },
+    }
+}
+
+fn harm(summary: &str) -> ActionResult {
+    let (verdict, evidence) = (Verdict::Inconclusive, Vec::new());
+    ActionResult::Gate {
+        outcome: GateOutcome { verdict, summary: summary.to_owned(), evidence, did_harm: true },
+    }
 }
 
 fn traffic(text: &str) -> Traffic {

@@ -187,6 +187,7 @@ impl World {
                     verdict: release::gate::Verdict::Pass,
                     summary: "as it should be".to_owned(),
                     evidence: Vec::new(),
+                    did_harm: false,
                 },
             },
             Action::Provision | Action::StopOld | Action::ReduceOld { .. } | Action::StopNew => {

@@ -128,12 +128,15 @@ fn phase(name: &str, occasions: &[&str], view: &ReleaseView, now_ms: i64) -> Pha
         None => (Standing::Ahead, None),
     };
     let mut row = PhaseRow { duration_ms, children, ..PhaseRow::new(name, standing) };
+    if standing == Standing::Running {
+        row.detail = view.progress.clone().unwrap_or_default();
+    }
     if name == "shift" && view.steps.len() > 1 {
         let begun = view.steps.iter().filter(|step| step.state != Progress::Pending).count();
         let begun = if begun == 0 { moved(view) } else { begun };
         row.steps = Some(Steps { shares: view.steps.iter().map(|step| step.share).collect(), begun });
     }
-    if name == "shift" {
+    if name == "shift" && row.detail.is_empty() {
         let last = view.moves.iter().rev().find(|step| step.kind == "share" && step.share > 0);
         let took = last.and_then(|step| Some((step.share, step.took_ms?)));
         let took = took.map(|(share, took)| format!("switched to {share} % in {took} ms"));

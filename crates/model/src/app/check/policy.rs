@@ -8,7 +8,7 @@ use crate::cidr::Cidr;
 use crate::field::push_segment;
 use crate::policy::{
     Check, Decommission, Gate, Guard, Hold, Limits, MAX_HOLD_MS, OnFail, Permissions, Preview, ReleasePolicy,
-    Role, SmokeRequest, Step, Sticky, StickyBy,
+    Role, SmokeRequest, Step, Sticky, StickyBy, When,
 };
 use crate::target::Target;
 
@@ -108,6 +108,13 @@ fn gates(errors: &mut Errors, at: &str, gates: &[Gate]) {
         errors.expect(first == Some(index), &name, "another gate has the same name");
         errors.expect(!gate.when.is_empty(), &format!("{at}/when"), "must say when the gate runs");
         errors.positive_duration(&format!("{at}/timeout_ms"), gate.timeout_ms);
+        if let Check::Load(load) = &gate.check {
+            let before = gate.when == [When::BeforeShift];
+            errors.expect(before, &format!("{at}/when"), "a load gate runs before_shift only");
+            let text =
+                "must be more than users_before_ms, warm_up_ms, duration_ms and request_timeout_ms together";
+            errors.expect(gate.timeout_ms > load.longest_ms(), &format!("{at}/timeout_ms"), text);
+        }
         gate_check(errors, &format!("{at}/check"), gate);
     }
 }
@@ -135,6 +142,7 @@ fn gate_check(errors: &mut Errors, at: &str, gate: &Gate) {
                 errors.expect(right, &format!("{at}/working_dir"), "must name a directory");
             }
         }
+        Check::Load(load) => super::load::check(errors, &format!("{at}/load"), load),
         Check::Metric(one) => metric::check(errors, &format!("{at}/metric"), one, gate.timeout_ms),
         Check::Approval {} => {
             let at = at.trim_end_matches("/check");

@@ -230,6 +230,55 @@ fn gates_are_named_once_and_complete() {
 }
 
 #[test]
+fn a_load_gate_is_bounded_and_sends_nothing_that_may_do_harm_unasked() {
+    let gate = |change: Value| {
+        let mut load = json!({"rate_per_second": 100, "requests": [{"path": "/"}]});
+        load.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        json!({"name": "load", "check": {"load": load}})
+    };
+    let all = |change: Value| errors(process(json!({})), json!({"gates": [gate(change)]}));
+    assert_eq!(all(json!({})), []);
+    let post = json!([{"path": "/", "method": "POST", "headers": {"Authorization": {"from_env": "KEY"}}}]);
+    assert_eq!(all(json!({"requests": post, "unsafe_methods": ["POST"]})), []);
+    assert_eq!(all(json!({"requests": [], "requests_file": "mix.json"})), []);
+    for (change, field) in [
+        (json!({"live_rate_per_second": 101}), "live_rate_per_second"),
+        (json!({"live_rate_per_second": 0}), "live_rate_per_second"),
+        (json!({"duration_ms": 3_600_001}), "timeout_ms"),
+        (json!({"warm_up_ms": 0}), "warm_up_ms"),
+        (json!({"connections": 2_001}), "connections"),
+        (json!({"request_timeout_ms": 0}), "request_timeout_ms"),
+        (json!({"max_answer_bytes": 0}), "max_answer_bytes"),
+        (json!({"min_answers": 3_001}), "min_answers"),
+        (json!({"max_error_rate": 1.5}), "max_error_rate"),
+        (json!({"max_slowdown": 0.9}), "max_slowdown"),
+        (json!({"max_p99_ms": 0}), "max_p99_ms"),
+        (json!({"max_lag_ms": 0}), "max_lag_ms"),
+        (json!({"alpha": 0.0}), "alpha"),
+        (json!({"requests": []}), "requests"),
+        (json!({"requests": post}), "requests/0/method"),
+        (json!({"unsafe_methods": ["CONNECT"]}), "unsafe_methods/0"),
+        (json!({"requests": [{"path": "x"}]}), "requests/0/path"),
+        (json!({"requests": [{"path": "/", "weight": 0}]}), "requests/0/weight"),
+        (json!({"requests": [{"path": "/", "headers": {"Host": "a"}}]}), "requests/0/headers/Host"),
+        (json!({"requests": [{"path": "/", "headers": {"A": "x\ny"}}]}), "requests/0/headers/A"),
+    ] {
+        let found = all(change.clone());
+        let of_gate = "/release/gates/0/";
+        let of_load = format!("{of_gate}check/load/{field}");
+        let named = |at: &str| at == of_load || at == format!("{of_gate}{field}");
+        assert!(found.iter().any(|(at, _)| named(at)), "{change}: {found:?}");
+    }
+    assert!(!all(json!({"rate_per_second": 10_001})).is_empty());
+    let mut late = gate(json!({}));
+    late["when"] = json!(["before_shift", "soak"]);
+    assert_eq!(policy_error(json!({"gates": [late]})), "/release/gates/0/when");
+    let mut short = gate(json!({}));
+    short["timeout_ms"] = json!(43_000);
+    assert_eq!(policy_error(json!({"gates": [short]})), "/release/gates/0/timeout_ms");
+}
+
+#[test]
 fn the_rest_of_the_policy_is_bounded() {
     for (release, pointer) in [
         (json!({"preview": {"header": ""}}), "preview/header"),
