@@ -172,7 +172,8 @@ fn chash_needs_a_key_that_fits_where_it_hashes() {
 fn a_scheme_that_is_not_spoken_is_refused_and_not_taken_for_http() {
     for scheme in ["tcp", "tls", "udp", "kafka"] {
         let upstream = json!({"nodes": {"a:80": 1}, "scheme": scheme});
-        let text = format!("scheme \"{scheme}\" is not spoken by this gateway: use http, https, grpc or grpcs");
+        let text =
+            format!("scheme \"{scheme}\" is not spoken by this gateway: use http, https, grpc or grpcs");
         assert_eq!(upstream_text(upstream.clone()), text);
         let error = check(Kind::Route, &json!({"uri": "/", "upstream": upstream}), &[]).unwrap_err();
         assert_eq!((error.pointer.as_deref(), error.text), (Some("/upstream/scheme"), text));

@@ -67,7 +67,8 @@ fn an_amount_out_of_its_range_is_refused_by_name() {
     for right in [json!(9_007_199_254_740_991_u64), json!("9007199254740991"), json!("$http_x"), json!(1.0)] {
         assert_eq!(conf(&right, &json!(4_294_967_295_u64)), Ok(()), "{right}");
     }
-    for wrong in [json!(1e300), json!(9_007_199_254_740_992_u64), json!(u64::MAX), json!("0"), json!("many")] {
+    for wrong in [json!(1e300), json!(9_007_199_254_740_992_u64), json!(u64::MAX), json!("0"), json!("many")]
+    {
         assert_eq!(conf(&wrong, &json!(60)), Err(count.to_owned()), "{wrong}");
     }
     for wrong in [json!(1e300), json!(4_294_967_296_u64), json!("1.5"), json!("-1"), json!("")] {

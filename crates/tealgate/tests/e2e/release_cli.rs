@@ -95,11 +95,7 @@ async fn a_version_that_fails_for_users_is_taken_back_by_itself() {
     );
 
     let report = release(&gate, &["report", "shop"]).await.exits(0).json();
-    assert!(
-        report["why"].as_str().is_some_and(|why| why.contains("requests failed")),
-        "{}",
-        report["why"]
-    );
+    assert!(report["why"].as_str().is_some_and(|why| why.contains("requests failed")), "{}", report["why"]);
     assert!(!report["failures"].as_array().unwrap().is_empty(), "samples of failures");
     assert!(!report["log_lines"].as_array().unwrap().is_empty(), "Green's last log lines");
     assert_eq!(report["ledger"]["lost"], 0, "{}", report["ledger"]);
