@@ -4,6 +4,7 @@ use crate::harness::cli::{release, run};
 use crate::harness::gate::Gate;
 use crate::harness::shop::{self, policy};
 use crate::harness::world::World;
+use load::kind::{Check, RequestKind};
 use load::run::Load;
 use serde_json::{Value, json};
 
@@ -26,7 +27,8 @@ async fn a_version_that_fails_under_load_is_refused_before_any_user_saw_it() {
     let mut target = shop::target(&world);
     target["process"]["command"].as_array_mut().unwrap().extend([json!("--fail-rate"), json!("0.2")]);
     shop::change(&gate, target, with_load_gate()).await;
-    let users = Load::open_loop(gate.gateway(), "shop.example", 2, 20.0).start().unwrap();
+    let mix = vec![RequestKind::get("/cart").checked(Check::Status)];
+    let users = Load { mix, ..Load::open_loop(gate.gateway(), "shop.example", 2, 20.0) }.start().unwrap();
     let told = |view: &Value| view["progress"].as_str().is_some_and(|text| text.starts_with("load: "));
     let (started, _) = tokio::join!(
         run(&gate, &["release", "start", "shop", "--version", "v2"], None),

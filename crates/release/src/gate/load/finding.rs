@@ -164,13 +164,7 @@ impl Finding<'_> {
         }
         let lag = self.lag();
         let late = |q: f64| lag.quantile(q).map(milliseconds).unwrap_or_default();
-        let share = "of its requests";
-        lines.push(format!(
-            "generator: p50 {}, p99 {}, at most {} late {share}",
-            late(0.5),
-            late(0.99),
-            late(1.0)
-        ));
+        lines.push(format!("generator: p50 {}, p99 {}, at most {} late", late(0.5), late(0.99), late(1.0)));
         match &self.end {
             End::Complete | End::Alarm => {}
             End::LiveSuffers(why) => lines.push(format!("stopped at once: {why}")),
