@@ -3,11 +3,12 @@
 //! Failures and answers of class 4xx are compared request by request, times slice by slice ([`super::slices`]).
 
 use super::side::Side;
-use super::slices::{PERCENTILES, Thresholds};
+use super::slices::{Frozen, PERCENTILES, Thresholds};
 use judge::budget::{Budget, Charge, Unit};
 use judge::metric::Metric;
 use judge::tally::Tally;
 use judge::watch::Watch;
+use std::time::Duration;
 
 /// By how much the odds of a slow slice may differ before it counts as evidence: no two runs of the same version are
 /// equally fast.
@@ -19,7 +20,7 @@ pub(super) struct Comparison {
     failures: Watch,
     client_errors: Watch,
     slow: [Watch; PERCENTILES.len()],
-    thresholds: Option<Thresholds>,
+    frozen: Frozen,
 }
 
 impl Comparison {
@@ -42,17 +43,17 @@ impl Comparison {
             failures: Watch::armed(failures.bound),
             client_errors: Watch::armed(client_errors.bound),
             slow: slow.try_into().map_err(|_| "a percentile has no comparison".to_owned())?,
-            thresholds: None,
+            frozen: Frozen::default(),
         })
     }
 
-    /// From now on times are compared, by these thresholds.
-    pub(super) fn freeze(&mut self, thresholds: Thresholds) {
-        self.thresholds = Some(thresholds);
+    /// Times of slices that begin from now on are compared by these thresholds.
+    pub(super) fn freeze(&mut self, at: Duration, thresholds: Thresholds) {
+        self.frozen.freeze(at, thresholds);
     }
 
-    pub(super) fn thresholds(&self) -> Option<&Thresholds> {
-        self.thresholds.as_ref()
+    pub(super) fn frozen(&self) -> &Frozen {
+        &self.frozen
     }
 
     /// Looks at both sides.
@@ -88,7 +89,7 @@ impl Comparison {
     pub(super) fn lines(&self) -> Vec<String> {
         let slow = PERCENTILES.iter().zip(&self.slow);
         let slow = slow.map(|(percentile, watch)| {
-            let threshold = self.thresholds.as_ref().and_then(|all| {
+            let threshold = self.frozen.latest().and_then(|(_, all)| {
                 let place = PERCENTILES.iter().position(|known| known == percentile)?;
                 all.get(place)
             });
@@ -150,20 +151,20 @@ fn short(value: f64) -> String {
 mod tests {
     use super::*;
     use load::drive::{Ending, Sample};
-    use std::time::Duration;
 
     const MS: Duration = Duration::from_millis(1);
 
     /// Ten seconds at 100/s, looked at every 100 ms; `new` says what becomes of a request.
     fn compared(live: impl Fn(u32) -> (u32, Ending), new: impl Fn(u32) -> (u32, Ending)) -> Comparison {
         let mut comparison = Comparison::armed(1e-3).unwrap();
-        comparison.freeze([MS * 12, MS * 12, MS * 15]);
+        comparison.freeze(Duration::ZERO, [MS * 12, MS * 12, MS * 15]);
+        let frozen = comparison.frozen().clone();
         let mut sides = [Side::new(Duration::ZERO, 100, 100), Side::new(Duration::ZERO, 100, 100)];
         for number in 0..1_000 {
             for (side, (took, ending)) in sides.iter_mut().zip([live(number), new(number)]) {
                 side.add(&Sample { due: MS * 10 * number, lag: Duration::ZERO, took: MS * took, ending });
                 if number % 10 == 9 {
-                    side.slices.close(MS * 10 * number, &[], &[MS * 12, MS * 12, MS * 15]);
+                    side.slices.close(MS * 10 * number, &[], &frozen);
                 }
             }
             if number % 10 == 9 {

@@ -2,11 +2,13 @@
 
 use super::comparison::Comparison;
 use super::side::{Side, milliseconds};
+use super::slices::{PERCENTILES, thresholds};
 use super::users::Users;
 use crate::gate::Verdict;
 use judge::limits::{self, Limits};
 use judge::tally::Tally;
 use model::policy::Load;
+use std::time::Duration;
 use telemetry::sketch::Sketch;
 
 /// Why the load ended.
@@ -72,7 +74,26 @@ impl Finding<'_> {
         if let Some(why) = self.too_few() {
             return (Verdict::Inconclusive, why);
         }
+        if let Some(why) = self.slower_unproven() {
+            return (Verdict::Inconclusive, why);
+        }
         (Verdict::Pass, self.summary())
+    }
+
+    /// Whether the new version's median is above what is allowed although its slowness was not proven: not a pass.
+    fn slower_unproven(&self) -> Option<String> {
+        let live = self.live.as_ref()?;
+        let (new_us, live_us) = (self.new.quantile_us(0.5)?, live.side.quantile_us(0.5)?);
+        let [allowed, ..] = thresholds([live_us; PERCENTILES.len()], self.load.max_slowdown);
+        (Duration::from_micros(new_us) > allowed).then(|| {
+            format!(
+                "{} has a median of {}, {} one of {}: more than is allowed, and not proven",
+                self.name,
+                milliseconds(new_us),
+                live.name,
+                milliseconds(live_us)
+            )
+        })
     }
 
     /// Whether the load hurt the live version, so that it must not be sent again by itself.

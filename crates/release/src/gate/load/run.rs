@@ -25,6 +25,8 @@ const TELL: Duration = Duration::from_millis(500);
 const LIVE_MIN: u64 = 20;
 /// Answers of the live version that a warm-up needs for its quantiles.
 const WARM_UP_MIN: u64 = 20;
+/// How often the live version's quantiles are frozen anew.
+const REFREEZE: Duration = Duration::from_secs(1);
 /// The live version hangs when a request has been open for so many times its p99, and at least for a second.
 const HANGS_AFTER: u32 = 20;
 const HANGS_SHORTEST: Duration = Duration::from_secs(1);
@@ -171,10 +173,9 @@ impl<'a> Run<'a> {
         driving.take().iter().for_each(|sample| new.add(sample));
         let Some((live_driving, baseline, _)) = &mut self.live else { return };
         live_driving.take().iter().for_each(|sample| baseline.side.add(sample));
-        if let Some(thresholds) = baseline.comparison.thresholds() {
-            new.slices.close(elapsed, &driving.open(), thresholds);
-            baseline.side.slices.close(elapsed, &live_driving.open(), thresholds);
-        }
+        let frozen = baseline.comparison.frozen();
+        new.slices.close(elapsed, &driving.open(), frozen);
+        baseline.side.slices.close(elapsed, &live_driving.open(), frozen);
         baseline.comparison.observe(clock::now_ms(), &baseline.side, new);
     }
 
@@ -195,16 +196,27 @@ impl<'a> Run<'a> {
         if baseline.comparison.fails_more().is_some() || baseline.comparison.is_slower().is_some() {
             return Some(End::Alarm);
         }
-        // What was due in the warm-up has had the time to end.
-        let warm = Duration::from_millis(self.load.warm_up_ms);
-        if elapsed >= warm && baseline.comparison.thresholds().is_none() {
-            let Some(quantiles) = baseline.side.frozen_us(WARM_UP_MIN) else {
-                let least = format!("{WARM_UP_MIN} are needed to compare times");
-                let why = format!("{} gave too few answers in the warm-up: {least}", baseline.name);
-                return Some(End::Stuck(why));
-            };
-            baseline.comparison.freeze(thresholds(quantiles, self.load.max_slowdown));
-        }
+        self.freeze(elapsed)
+    }
+
+    /// Freezes the live version's quantiles: at the end of the warm-up those of the warm-up, and then every second those
+    /// of all that came before.
+    fn freeze(&mut self, elapsed: Duration) -> Option<End> {
+        let (_, baseline, _) = self.live.as_mut()?;
+        let quantiles = match baseline.comparison.frozen().latest() {
+            None if elapsed < Duration::from_millis(self.load.warm_up_ms) => return None,
+            None => baseline.side.warm_up_us(WARM_UP_MIN),
+            Some((at, _)) if elapsed < *at + REFREEZE => return None,
+            Some(_) => baseline.side.so_far_us(),
+        };
+        let Some(quantiles) = quantiles else {
+            let least = format!("{WARM_UP_MIN} are needed to compare times");
+            return Some(End::Stuck(format!(
+                "{} gave too few answers in the warm-up: {least}",
+                baseline.name
+            )));
+        };
+        baseline.comparison.freeze(elapsed, thresholds(quantiles, self.load.max_slowdown));
         None
     }
 
@@ -219,7 +231,7 @@ impl<'a> Run<'a> {
         if let Verdict::Fail { evidence } = evaluate(&baseline.side.recent(elapsed), &limits) {
             return Some(format!("of its own answers to the load {}", evidence.join("; ")));
         }
-        if let Some(slowest) = baseline.comparison.thresholds().and_then(|all| all.iter().max()) {
+        if let Some(slowest) = baseline.comparison.frozen().latest().and_then(|(_, all)| all.iter().max()) {
             let patience = (*slowest * HANGS_AFTER).max(HANGS_SHORTEST);
             let waits = driving.open().first().map(|due| elapsed.saturating_sub(*due));
             if let Some(waits) = waits.filter(|waits| *waits > patience) {

@@ -91,16 +91,17 @@ impl Side {
     }
 
     /// The quantiles of the warm-up, microseconds; `None`: it had too few answers.
-    pub(super) fn frozen_us(&self, least: u64) -> Option<[u64; PERCENTILES.len()]> {
+    pub(super) fn warm_up_us(&self, least: u64) -> Option<[u64; PERCENTILES.len()]> {
         let [warm_up, _] = &self.times;
-        if warm_up.count() < least {
-            return None;
-        }
-        let mut found = [0; PERCENTILES.len()];
-        for (found, percentile) in found.iter_mut().zip(PERCENTILES) {
-            *found = warm_up.quantile(f64::from(percentile) / 100.0)?;
-        }
-        Some(found)
+        if warm_up.count() < least { None } else { quantiles_us(warm_up) }
+    }
+
+    /// The quantiles of everything so far, microseconds.
+    pub(super) fn so_far_us(&self) -> Option<[u64; PERCENTILES.len()]> {
+        let [warm_up, after] = &self.times;
+        let mut all = warm_up.clone();
+        all.merge(after);
+        quantiles_us(&all)
     }
 
     /// A quantile of the times after the warm-up, microseconds.
@@ -140,6 +141,14 @@ impl Side {
         let quantiles: String = PERCENTILES.into_iter().filter_map(quantile).collect();
         format!("{units} requests, {failed} failed{quantiles}")
     }
+}
+
+fn quantiles_us(times: &Sketch) -> Option<[u64; PERCENTILES.len()]> {
+    let mut found = [0; PERCENTILES.len()];
+    for (found, percentile) in found.iter_mut().zip(PERCENTILES) {
+        *found = times.quantile(f64::from(percentile) / 100.0)?;
+    }
+    Some(found)
 }
 
 /// `4.1 ms` of microseconds.
@@ -190,8 +199,8 @@ mod tests {
         let mut side = Side::new(Duration::from_secs(1), 100, 100);
         (0..20).for_each(|n| side.add(&sample(n * 10, Ending::Whole(200))));
         assert_eq!(side.measured(), 0);
-        assert_eq!(side.frozen_us(21), None);
-        let [p50, _, p99] = side.frozen_us(20).unwrap();
+        assert_eq!(side.warm_up_us(21), None);
+        let [p50, _, p99] = side.warm_up_us(20).unwrap();
         assert!((9_600..=10_400).contains(&p50) && p50 == p99, "{p50} {p99}");
     }
 

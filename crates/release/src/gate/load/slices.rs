@@ -3,7 +3,8 @@
 //! Requests that follow each other wait for the same pause of the same process, so a hundred slow ones can be one event.
 //! The unit that is compared is therefore not the request but the slice. It is slow by a quantile of the live version if
 //! more of its answers than that quantile allows took longer: more than half of them than the median, more than one in
-//! a hundred than the p99. The quantiles are frozen at the end of the warm-up, raised by the slowdown that is allowed.
+//! a hundred than the p99. The quantiles are those that the live version had before the slice began, raised by the
+//! slowdown that is allowed: never what is being judged, and a warm-up that was disturbed is outgrown.
 
 use judge::tally::Tally;
 use load::drive::{Ending, Sample};
@@ -27,6 +28,27 @@ pub(super) type Thresholds = [Duration; PERCENTILES.len()];
 /// The live version's quantiles, in microseconds, with what is allowed above them.
 pub(super) fn thresholds(quantiles_us: [u64; PERCENTILES.len()], max_slowdown: f64) -> Thresholds {
     quantiles_us.map(|us| Duration::from_micros(us).mul_f64(max_slowdown.clamp(1.0, 100.0)) + TIMER)
+}
+
+/// Thresholds in the order in which they were frozen, each for the slices that begin after it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Frozen(Vec<(Duration, Thresholds)>);
+
+impl Frozen {
+    pub(super) fn freeze(&mut self, at: Duration, thresholds: Thresholds) {
+        self.0.push((at, thresholds));
+    }
+
+    /// The last ones, and since when.
+    pub(super) fn latest(&self) -> Option<&(Duration, Thresholds)> {
+        self.0.last()
+    }
+
+    /// What holds for a slice that begins at a moment: the first ones until there are others.
+    fn at(&self, begin: Duration) -> Option<&Thresholds> {
+        let known = self.0.iter().rev().find(|(at, _)| *at <= begin);
+        known.or(self.0.first()).map(|(_, thresholds)| thresholds)
+    }
 }
 
 /// One side's slices since the warm-up.
@@ -59,9 +81,12 @@ impl Slices {
     }
 
     /// Closes the slices that can be judged by now. What is still open of them has been slow already.
-    pub(super) fn close(&mut self, elapsed: Duration, open: &[Duration], thresholds: &Thresholds) {
-        let patience = thresholds.iter().max().copied().unwrap_or_default() + GRACE;
-        while self.end_of(self.next) + patience <= elapsed {
+    pub(super) fn close(&mut self, elapsed: Duration, open: &[Duration], frozen: &Frozen) {
+        while let Some(thresholds) = frozen.at(self.begin_of(self.next)) {
+            let patience = thresholds.iter().max().copied().unwrap_or_default() + GRACE;
+            if self.begin_of(self.next + 1) + patience > elapsed {
+                return;
+            }
             let times = self.times.remove(&self.next).unwrap_or_default();
             let open = open.iter().filter(|due| self.slice_of(**due) == Some(self.next)).count();
             let answers = times.len() + open;
@@ -87,8 +112,8 @@ impl Slices {
         Some((after.as_nanos() / self.length.as_nanos().max(1)).try_into().unwrap_or(u32::MAX))
     }
 
-    fn end_of(&self, slice: u32) -> Duration {
-        self.from + self.length * (slice + 1)
+    fn begin_of(&self, slice: u32) -> Duration {
+        self.from + self.length * slice
     }
 }
 
@@ -102,13 +127,17 @@ mod tests {
         Sample { due: MS * due_ms, lag: Duration::ZERO, took: MS * took_ms, ending }
     }
 
+    fn frozen(thresholds: [Duration; 3]) -> Frozen {
+        Frozen(vec![(Duration::ZERO, thresholds)])
+    }
+
     fn slow(slices: &Slices) -> [(u64, u64); 3] {
         slices.slow().map(|tally| (tally.units, tally.failed))
     }
 
     #[test]
     fn a_slice_is_slow_by_a_quantile_that_too_many_of_its_answers_exceed() {
-        let thresholds = [MS * 10, MS * 20, MS * 30];
+        let thresholds = frozen([MS * 10, MS * 20, MS * 30]);
         let mut slices = Slices::new(MS * 1_000, 100);
         let whole = Ending::Whole(200);
         // First slice: 6 of 10 above the median. Second: 1 of 10 above the p99, and so above all. Third: quick.
@@ -121,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_burst_within_one_slice_counts_once() {
-        let thresholds = [MS * 10, MS * 20, MS * 30];
+        let thresholds = frozen([MS * 10, MS * 20, MS * 30]);
         let mut slices = Slices::new(Duration::ZERO, 1_000);
         (0..1_000).for_each(|n| slices.add(&sample(n, if n < 100 { 500 } else { 1 }, Ending::Whole(200))));
         slices.close(MS * 10_000, &[], &thresholds);
@@ -130,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_is_open_when_its_slice_closes_is_slow_and_what_failed_at_once_is_neither() {
-        let thresholds = [MS * 10; 3];
+        let thresholds = frozen([MS * 10; 3]);
         let mut slices = Slices::new(Duration::ZERO, 100);
         slices.add(&sample(5, 1, Ending::Whole(503)));
         slices.close(MS * 129, &[MS * 50, MS * 150], &thresholds);
@@ -146,8 +175,18 @@ mod tests {
     fn the_warm_up_does_not_count() {
         let mut slices = Slices::new(MS * 1_000, 100);
         slices.add(&sample(999, 500, Ending::Whole(200)));
-        slices.close(MS * 5_000, &[MS * 999], &[MS; 3]);
+        slices.close(MS * 5_000, &[MS * 999], &frozen([MS; 3]));
         assert_eq!(slow(&slices), [(0, 0); 3]);
+    }
+
+    #[test]
+    fn each_slice_is_held_against_what_was_frozen_before_it_began() {
+        let mut frozen = frozen([MS * 500; 3]);
+        frozen.freeze(MS * 150, [MS * 10; 3]);
+        let mut slices = Slices::new(Duration::ZERO, 100);
+        (0..30).for_each(|n| slices.add(&sample(10 * n, 50, Ending::Whole(200))));
+        slices.close(MS * 5_000, &[], &frozen);
+        assert_eq!(slow(&slices).map(|(_, slow)| slow), [1; 3], "the third, which begins after 150 ms");
     }
 
     #[test]
