@@ -105,10 +105,12 @@ impl Budget {
             return Err(InvalidBudget::Gateways);
         }
         let total = metrics.iter().map(Metric::weight).sum::<f64>() + RATIO_WEIGHT;
-        let alpha = Bound::new(self.alpha)?.alpha() / f64::from(self.gateways);
+        let alpha = Bound::new(self.alpha)?.tolerating(self.tolerance)?.alpha() / f64::from(self.gateways);
         let charge = |metric: &Metric| {
             let bound = Bound::new(alpha * metric.weight() / total)?;
-            let bound = bound.tolerating(self.tolerance)?.sensing(metric.sensitivity())?;
+            let bound = bound
+                .tolerating(self.tolerance.max(metric.least_tolerance()))?
+                .sensing(metric.sensitivity())?;
             Ok(Charge { metric: metric.clone(), bound, unit })
         };
         let charges = metrics.iter().map(charge).collect::<Result<_, InvalidBound>>()?;

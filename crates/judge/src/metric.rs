@@ -3,6 +3,14 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// Over a quantile of Blue's by so much an answer is not slow yet. With enough traffic any difference can be proven, and
+/// one of some microseconds is none to a user.
+const SLACK_RATIO: f64 = 1.1;
+/// And at least by so much, microseconds.
+const SLACK_US: f64 = 2_000.0;
+/// Odds of being slow that are right at least, Green to Blue: no two machines are alike.
+const TOLERANCE_OF_TIMES: f64 = 1.5;
+
 /// One question about every unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -26,12 +34,26 @@ pub enum Metric {
     Slower {
         /// Which quantile, percent: 50, 90, 99.
         percentile: u8,
-        /// Its value when it was frozen, microseconds. Any value is right, it only may not change any more.
+        /// The limit, microseconds: its value when it was frozen, and some slack. Any value is right, it only may not
+        /// change any more.
         threshold_us: u64,
     },
 }
 
 impl Metric {
+    /// Slower than a quantile of Blue's (percent) that is now `frozen_us`, and noticeably so: by a tenth and 2 ms.
+    #[must_use]
+    pub fn slower_than(percentile: u8, frozen_us: u64) -> Metric {
+        let threshold_us = (frozen_us as f64).mul_add(SLACK_RATIO, SLACK_US) as u64;
+        Metric::Slower { percentile, threshold_us }
+    }
+
+    /// The ratio of odds that is right whatever a policy says, at least 1.
+    #[must_use]
+    pub fn least_tolerance(&self) -> f64 {
+        if matches!(self, Metric::Slower { .. }) { TOLERANCE_OF_TIMES } else { 1.0 }
+    }
+
     /// Which part of the budget it gets, relative to the others: most where users are hurt most.
     #[must_use]
     pub fn weight(&self) -> f64 {

@@ -2,6 +2,7 @@
 
 mod cutover;
 mod guard;
+mod judge;
 mod load;
 mod metric;
 mod notification;
@@ -9,6 +10,7 @@ pub mod template;
 
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
 pub use guard::{ControllerMissing, Guard, OnMissing};
+pub use judge::{Judge, Reaction};
 pub use load::{
     Load, LoadRequest, MAX_LOAD_ANSWER_BYTES, MAX_LOAD_CONNECTIONS, MAX_LOAD_MS, MAX_LOAD_PRELUDE_MS,
     MAX_LOAD_RATE, MAX_LOAD_REQUEST_MS, MAX_LOAD_REQUESTS, MAX_LOAD_WEIGHT, SAFE_METHODS,
@@ -44,6 +46,8 @@ pub struct ReleasePolicy {
     pub limits: Limits,
     /// When the gateways take the release back by themselves; `null` switches it off.
     pub guard: Option<Guard>,
+    /// How the versions are compared while both have a share; `null` switches it off.
+    pub judge: Option<Judge>,
     /// What happens when a verdict is inconclusive at the end of a step or of the soak.
     pub on_inconclusive: OnInconclusive,
     /// How long an inconclusive release is held before it is rolled back, milliseconds.
@@ -76,6 +80,7 @@ impl Default for ReleasePolicy {
             soak: Soak::default(),
             limits: Limits::default(),
             guard: Some(Guard::default()),
+            judge: None,
             on_inconclusive: OnInconclusive::Hold,
             inconclusive_hold_ms: 600_000,
             decommission: Decommission::default(),

@@ -92,6 +92,12 @@ impl Gateways {
         Some(format!("the counters of gateway {} cannot be read", mute.instance))
     }
 
+    /// Whether the counters of every gateway that is alive can be read.
+    #[must_use]
+    pub fn count_all(&self) -> bool {
+        self.uncounted().is_none()
+    }
+
     /// The newest failed requests of a colour since an epoch, at most `most`, oldest first.
     #[must_use]
     pub fn failures(&self, colour: Colour, since: Revision, most: usize) -> Vec<FailureSample> {

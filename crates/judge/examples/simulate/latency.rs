@@ -4,6 +4,7 @@ use super::chance::Chance;
 use super::detection::quantile;
 use super::traffic::{LOOK_MS, Split, terms};
 use judge::budget::{DEFAULT_ALPHA, Unit};
+use judge::metric::Metric;
 use judge::panel::Panel;
 use judge::tally::Tally;
 
@@ -30,7 +31,13 @@ fn answer_ms(chance: &mut Chance) -> f64 {
 pub fn play(slower: Slower, rps: f64, percent: usize, seed: u64, most_ms: u64) -> Option<u64> {
     let mut chance = Chance::new(seed);
     let before: Vec<f64> = (0..FROZEN_FROM).map(|_| answer_ms(&mut chance)).collect();
-    let frozen = [0.5, 0.9, 0.99].map(|share| quantile(before.clone(), share));
+    let frozen = [50_u8, 90, 99].map(|percentile| {
+        let frozen_ms = quantile(before.clone(), f64::from(percentile) / 100.0);
+        match Metric::slower_than(percentile, (frozen_ms * 1_000.0) as u64) {
+            Metric::Slower { threshold_us, .. } => threshold_us as f64 / 1_000.0,
+            _ => frozen_ms,
+        }
+    });
     let slowest_tenth = 40.0 * (SPREAD * 1.2816).exp();
     let mut split = Split::new(percent);
     let mut panel = Panel::armed(&terms(DEFAULT_ALPHA, Unit::Request));

@@ -74,6 +74,12 @@ pub enum Cause {
         /// In which, and why.
         why: String,
     },
+    /// The judge has found it worse than the old version beside it.
+    #[error("worse than the old version: {}", evidence.join("; "))]
+    Worse {
+        /// What is, on which evidence.
+        evidence: Vec<String>,
+    },
     /// It could not be found out whether the new version is good.
     #[error("could not be judged: {what}")]
     Inconclusive {

@@ -21,6 +21,8 @@ impl Run<'_> {
             && self.state.share() > 0
         {
             self.turn_back(Cause::Limits { evidence: evidence.clone() });
+        } else if let Some(evidence) = self.worse() {
+            self.turn_back(Cause::Worse { evidence });
         } else if self.state.unready_ms.is_some_and(|ms| ms >= UNREADY_LIMIT_MS) {
             let detail = self.readiness_detail();
             self.turn_back(Cause::NotReady { detail });
@@ -152,12 +154,18 @@ impl Run<'_> {
         planned.pause_ms == 0 && step + 1 == self.plan.steps.len()
     }
 
-    /// The counters must say that all is well. `None`: they do, or nobody asks.
+    /// The counters must say that all is well, and the judge. `None`: they do, or nobody asks.
     fn settle(&mut self, excused: bool) -> Option<Flow> {
-        let Traffic::Unknown { reason } = &self.seen.traffic else {
+        let flow = self.settle_limits(excused).or_else(|| self.settle_judgement());
+        if flow.is_none() {
             self.state.hold = None;
-            return None;
-        };
+            self.note_judgement();
+        }
+        flow
+    }
+
+    fn settle_limits(&mut self, excused: bool) -> Option<Flow> {
+        let Traffic::Unknown { reason } = &self.seen.traffic else { return None };
         if excused || self.plan.limits.is_none() {
             return None;
         }

@@ -14,6 +14,7 @@ mod cause;
 mod finish;
 mod forward;
 mod inputs;
+mod judged;
 mod observation;
 mod rounds;
 mod state;

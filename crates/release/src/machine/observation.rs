@@ -1,6 +1,7 @@
 //! What the machine is told: the world as it is seen now, and what was journaled since the last step.
 
 use super::action::ActionResult;
+use judge::verdict::Judgement;
 use model::colour::Colour;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ pub struct Observation {
     pub traffic: Traffic,
     /// The guard of the release in the gateways.
     pub guard: Guarded,
+    /// How the new version compares with the old one beside it; `None`: not known.
+    pub judged: Option<Judgement>,
     /// Requests still open on the old colour; `None`: not known.
     pub old_open: Option<u64>,
     /// Requests still open on the new colour; `None`: not known.

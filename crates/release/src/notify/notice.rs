@@ -176,6 +176,6 @@ fn is_judgement(cause: &Cause) -> bool {
         Cause::Provision { .. } | Cause::NotReady { .. } => false,
         Cause::NotApplied { .. } | Cause::Switch { .. } | Cause::Hold { .. } => false,
         Cause::Unguarded { .. } => false,
-        Cause::Limits { .. } | Cause::Guard { .. } | Cause::Inconclusive { .. } => true,
+        Cause::Limits { .. } | Cause::Guard { .. } | Cause::Worse { .. } | Cause::Inconclusive { .. } => true,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::standing::{Standing, standing};
 use super::{Component, FORMAT, Plan, PlanInput, PlannedPreview, PlannedStep, Refusal, Wave};
-use super::{guard, parity, routes, rules, users};
+use super::{beside, guard, parity, routes, rules, users};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::{Colour, upstream_id};
@@ -103,6 +103,9 @@ fn assemble(
         notes.push("no limits are set: only gates and people can take this release back".to_owned());
     }
     let new = upstream_id(&component.app, component.new.colour);
+    let compared = protected && !input.takes_back;
+    let (judge, note) = if compared { beside::planned(policy, &steps) } else { (None, None) };
+    notes.extend(note);
     Plan {
         format: FORMAT,
         release: input.release.to_owned(),
@@ -120,6 +123,7 @@ fn assemble(
         gates,
         soak: if protected { policy.soak.clone() } else { Soak { duration_ms: 0, ..policy.soak.clone() } },
         limits: (protected && has_limits(&policy.limits)).then(|| policy.limits.clone()),
+        judge,
         on_inconclusive: if input.takes_back { OnInconclusive::Proceed } else { policy.on_inconclusive },
         inconclusive_hold_ms: policy.inconclusive_hold_ms,
         decommission: policy.decommission.clone(),

@@ -4,6 +4,7 @@
 //! never changes. What could go wrong by construction is refused here by name, all reasons at once; the machine that
 //! follows the plan makes no meaningful choice of its own. No I/O and no clock in this module.
 
+mod beside;
 mod guard;
 mod input;
 mod make;
@@ -29,7 +30,7 @@ use crate::target::EnvironmentSpec;
 use model::colour::Colour;
 use model::overlay::{Overlay, Owned};
 use model::policy::{
-    Decommission, Gate, Hold, Limits, OnConflict, OnInconclusive, Permissions, Preview, Soak,
+    Decommission, Gate, Hold, Judge, Limits, OnConflict, OnInconclusive, Permissions, Preview, Soak,
 };
 use model::resource::Origin;
 use model::target::Target;
@@ -74,6 +75,9 @@ pub struct Plan {
     pub soak: Soak,
     /// What the gateway's counters must not exceed; `None`: nobody asks.
     pub limits: Option<Limits>,
+    /// How the versions are compared while both have a share; `None`: they are not.
+    #[serde(default)]
+    pub judge: Option<Judge>,
     /// What happens when it cannot be said whether the new version is good.
     pub on_inconclusive: OnInconclusive,
     /// How long that is waited for, milliseconds.

@@ -1,5 +1,6 @@
 //! The reconciler of one app: its releases, its queue, its environments.
 
+use super::comparison::Comparison;
 use super::couriers::Couriers;
 use super::environments::Environments;
 use super::sampler::Sampler;
@@ -42,6 +43,7 @@ pub(crate) struct AppRunner {
     pub(super) waiting: BTreeMap<String, Vec<Waiting>>,
     pub(super) tasks: BTreeMap<String, Task>,
     pub(super) windows: BTreeMap<String, Window>,
+    pub(super) comparisons: BTreeMap<String, Comparison>,
     pub(super) samplers: BTreeMap<String, Sampler>,
     /// When it was last told how much is open on a colour that drains, and what.
     pub(super) told: BTreeMap<String, (i64, OpenNow)>,
@@ -76,6 +78,7 @@ impl AppRunner {
             waiting: BTreeMap::new(),
             tasks: BTreeMap::new(),
             windows: BTreeMap::new(),
+            comparisons: BTreeMap::new(),
             samplers: BTreeMap::new(),
             told: BTreeMap::new(),
             couriers: Couriers::default(),
@@ -182,6 +185,7 @@ impl AppRunner {
         self.memory.retain(|release, _| goes_on(release));
         self.waiting.retain(|release, _| goes_on(release));
         self.windows.retain(|release, _| goes_on(release));
+        self.comparisons.retain(|release, _| goes_on(release));
         self.samplers.retain(|release, _| goes_on(release));
         self.told.retain(|release, _| goes_on(release));
         self.tasks.retain(|release, task| goes_on(release) || !task.handle.is_finished());

@@ -31,6 +31,7 @@ impl AppRunner {
         if let (Some(recent), false) = (recent, matches!(seen.traffic, Traffic::Bad { .. })) {
             seen.traffic = recent;
         }
+        seen.judged = self.compare(release, &before, gateways, now_ms);
         let decision = step(plan, &before, &seen, now_ms);
         let changed = !seen.inputs.is_empty() || !decision.state.same_but_for_time(journaled);
         if changed || checkpoint_is_due(journaled, &decision.state) {

@@ -7,6 +7,7 @@
 mod act;
 mod app;
 mod begin;
+mod comparison;
 mod couriers;
 mod drive;
 mod environments;

@@ -54,6 +54,7 @@ impl AppRunner {
             },
             traffic,
             guard: guard.map(|id| gateways.guarded(id)).unwrap_or_default(),
+            judged: None,
             old_open: component.old.as_ref().and_then(|old| open(old.colour)),
             new_open: open(new),
             foreign: seen.as_ref().and_then(|seen| foreign_edit(plan, component, state, seen.owned.as_ref())),

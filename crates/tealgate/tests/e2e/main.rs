@@ -15,6 +15,7 @@ mod evidence;
 mod grpc;
 mod guard;
 mod harness;
+mod judged;
 mod load_gate;
 mod mixed;
 mod node_health;

@@ -7,8 +7,8 @@ use crate::check::is_id;
 use crate::cidr::Cidr;
 use crate::field::push_segment;
 use crate::policy::{
-    Check, Decommission, Gate, Guard, Hold, Limits, MAX_HOLD_MS, OnFail, Permissions, Preview, ReleasePolicy,
-    Role, SmokeRequest, Step, Sticky, StickyBy, When,
+    Check, Decommission, Gate, Guard, Hold, Judge, Limits, MAX_HOLD_MS, OnFail, Permissions, Preview,
+    ReleasePolicy, Role, SmokeRequest, Step, Sticky, StickyBy, When,
 };
 use crate::target::Target;
 
@@ -32,6 +32,9 @@ pub(super) fn check(errors: &mut Errors, at: &str, policy: &ReleasePolicy, targe
     limits(errors, &format!("{at}/limits"), &policy.limits);
     if let Some(policy) = &policy.guard {
         guard(errors, &format!("{at}/guard"), policy);
+    }
+    if let Some(policy) = &policy.judge {
+        judge(errors, &format!("{at}/judge"), policy);
     }
     decommission(errors, &format!("{at}/decommission"), &policy.decommission, target);
     for (name, ms) in [
@@ -192,6 +195,13 @@ fn guard(errors: &mut Errors, at: &str, guard: &Guard) {
     let missing = &guard.controller_missing;
     errors.duration(&format!("{at}/controller_missing/after_ms"), missing.after_ms);
     errors.duration(&format!("{at}/controller_missing/planned_restart_ms"), missing.planned_restart_ms);
+}
+
+fn judge(errors: &mut Errors, at: &str, judge: &Judge) {
+    let is_probability = judge.alpha > 0.0 && judge.alpha < 1.0;
+    errors.expect(is_probability, &format!("{at}/alpha"), "must be more than 0 and less than 1");
+    let right = (1.0..=1_000.0).contains(&judge.tolerance);
+    errors.expect(right, &format!("{at}/tolerance"), "must be 1 to 1000");
 }
 
 fn decommission(errors: &mut Errors, at: &str, decommission: &Decommission, target: &Target) {

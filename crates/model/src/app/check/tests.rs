@@ -285,6 +285,8 @@ fn the_rest_of_the_policy_is_bounded() {
         (json!({"preview": {"cookie": "a;b"}}), "preview/cookie"),
         (json!({"preview": {"addresses": ["::1", "x"]}}), "preview/addresses/1"),
         (json!({"limits": {"max_error_rate": 1.5}}), "limits/max_error_rate"),
+        (json!({"judge": {"alpha": 0}}), "judge/alpha"),
+        (json!({"judge": {"tolerance": 0.5}}), "judge/tolerance"),
         (json!({"limits": {"max_p99_ms": 0}}), "limits/max_p99_ms"),
         (json!({"soak": {"interval_ms": 0}}), "soak/interval_ms"),
         (json!({"soak": {"duration_ms": 2_592_000_001_u64}}), "soak/duration_ms"),

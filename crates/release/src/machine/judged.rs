@@ -1,0 +1,68 @@
+//! What the judge's comparison leads to: back at once, or a wait at the end of a step, or a line in the report.
+//!
+//! Only what was compared side by side acts. A comparison with the time before is told, and no more: it promises no
+//! rate of false alarms.
+
+use super::{Cause, Flow, Run};
+use judge::historical::Basis;
+use judge::verdict::{Judgement, Verdict};
+use model::policy::Reaction;
+
+impl Run<'_> {
+    /// The evidence that the new version is worse, where the policy goes back for it.
+    pub(super) fn worse(&self) -> Option<Vec<String>> {
+        let judge = self.plan.judge.as_ref()?;
+        let (verdict, reasons) = self.side_by_side();
+        (verdict == Verdict::Fail && judge.on_fail == Reaction::Rollback && self.state.share() > 0)
+            .then_some(reasons)
+    }
+
+    /// At the end of a step with a share for both versions: `None`: it may go on.
+    pub(super) fn settle_judgement(&mut self) -> Option<Flow> {
+        let judge = self.plan.judge.as_ref().filter(|_| self.state.share() < 100)?;
+        let (verdict, reasons) = self.side_by_side();
+        let reaction = match verdict {
+            Verdict::Pass => Reaction::Advise,
+            Verdict::Inconclusive => judge.on_inconclusive,
+            Verdict::Fail => judge.on_fail,
+        };
+        let what = reasons.join("; ");
+        match reaction {
+            Reaction::Advise => None,
+            Reaction::Pause => Some(self.hold(what)),
+            Reaction::Rollback if verdict == Verdict::Fail => {
+                Some(self.turn_back(Cause::Worse { evidence: reasons }))
+            }
+            Reaction::Rollback => Some(self.turn_back(Cause::Inconclusive { what })),
+        }
+    }
+
+    /// Writes down what the judge found.
+    pub(super) fn note_judgement(&mut self) {
+        if self.plan.judge.is_none() {
+            return;
+        }
+        let Some(Judgement { findings, .. }) = &self.seen.judged else {
+            return self.note("judge: inconclusive: no counters were read");
+        };
+        let word = |verdict| match verdict {
+            Verdict::Pass => "pass",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::Fail => "fail",
+        };
+        let lines: Vec<String> =
+            findings.iter().map(|one| format!("judge: {}: {}", word(one.verdict), one.words)).collect();
+        self.notes.extend(lines);
+    }
+
+    /// The worst verdict of what was compared side by side, and why. Not to know is inconclusive.
+    fn side_by_side(&self) -> (Verdict, Vec<String>) {
+        let Some(judged) = &self.seen.judged else {
+            return (Verdict::Inconclusive, vec!["the judge has read no counters".to_owned()]);
+        };
+        let acting = judged.findings.iter().filter(|finding| finding.basis != Basis::Historical);
+        let judgement = Judgement::of(acting.cloned().collect());
+        let reasons = judgement.reasons().map(str::to_owned).collect();
+        (judgement.verdict, reasons)
+    }
+}

@@ -1,0 +1,227 @@
+//! The judge of a release: what both versions counted, compared as long as both have a share.
+//!
+//! Its state is not journaled. A successor begins with what was counted since the share was last changed; that is less
+//! evidence, and the same promise.
+
+use super::app::AppRunner;
+use crate::book::Release;
+use crate::counters::Gateways;
+use crate::machine::State;
+use crate::plan::Plan;
+use judge::budget::{Budget, InvalidBudget, Terms, Unit};
+use judge::historical::{DEFAULT_TOLERANCE, Historical};
+use judge::metric::Metric;
+use judge::panel::Panel;
+use judge::sample_ratio::SampleRatio;
+use judge::tally::Tally;
+use judge::verdict::Judgement;
+use model::policy::Judge;
+use model::record::Lane;
+use model::resource::Revision;
+use telemetry::counts::Counts;
+
+/// Quantiles of the old version's times that are frozen, percent.
+const PERCENTILES: [u8; 3] = [50, 90, 99];
+/// Whole answers of the old version from which they may be frozen.
+const MIN_ANSWERS: u64 = 200;
+
+/// One comparison under way.
+#[derive(Debug)]
+pub(super) struct Comparison {
+    terms: Terms,
+    panel: Panel,
+    ratio: SampleRatio,
+    since: Revision,
+    /// Requests that were claimed under this share at the last look: old, new.
+    claimed: [u64; 2],
+    /// Since all of the traffic is on the new version: the same questions, about the time before.
+    after: Vec<Historical>,
+}
+
+/// What is looked at.
+#[derive(Clone, Debug)]
+struct Look {
+    at_ms: i64,
+    /// The new version's share, percent.
+    share: u8,
+    /// Since when.
+    revision: Revision,
+    /// What the old version has counted since then.
+    old: Counts,
+    /// What the new version has.
+    new: Counts,
+    /// What the old version had counted in this release before.
+    before: Counts,
+}
+
+impl Comparison {
+    /// Freezes what is judged; `before` is what the old version counted until now.
+    fn begin(policy: &Judge, before: &Counts) -> Result<Comparison, InvalidBudget> {
+        let mut metrics = vec![Metric::Failures];
+        if before.latency.count() >= MIN_ANSWERS {
+            metrics.extend(PERCENTILES.into_iter().filter_map(|percentile| {
+                let frozen_us = before.latency.quantile(f64::from(percentile) / 100.0)?;
+                Some(Metric::slower_than(percentile, frozen_us))
+            }));
+        }
+        let budget = Budget { alpha: policy.alpha, tolerance: policy.tolerance, gateways: 1 };
+        let terms = budget.terms(&metrics, Unit::Request)?;
+        let (panel, ratio) = (Panel::armed(&terms), SampleRatio::armed(terms.ratio_alpha));
+        Ok(Comparison { terms, panel, ratio, since: 0, claimed: [0; 2], after: Vec::new() })
+    }
+
+    fn look(&mut self, look: &Look) -> Judgement {
+        if self.since != look.revision {
+            (self.since, self.claimed) = (look.revision, [0; 2]);
+            self.after.clear();
+        }
+        let claimed = [look.old.received, look.new.received];
+        let came: Vec<u64> =
+            claimed.iter().zip(self.claimed).map(|(now, before)| now.saturating_sub(before)).collect();
+        if let [old, new] = came.as_slice() {
+            self.ratio.add(look.at_ms, f64::from(look.share) / 100.0, *old, *new);
+        }
+        self.claimed = claimed;
+        let (old, new) = (self.tallies(&look.old), self.tallies(&look.new));
+        self.panel.observe(look.at_ms, look.revision, &old, &new);
+        let mut findings = self.panel.findings();
+        findings.push(self.ratio.finding());
+        if look.share == 100 {
+            findings.extend(self.compare_with_before(look, &new));
+        }
+        Judgement::of(findings)
+    }
+
+    fn compare_with_before(&mut self, look: &Look, new: &[Tally]) -> Vec<judge::verdict::Finding> {
+        if self.after.is_empty() {
+            let before = self.tallies(&look.before);
+            let charges = self.terms.charges.iter().zip(before);
+            self.after = charges
+                .filter_map(|(charge, before)| {
+                    Historical::since(before, charge.bound, DEFAULT_TOLERANCE).ok()
+                })
+                .collect();
+        }
+        let compared = self.after.iter_mut().zip(new).zip(&self.terms.charges);
+        compared
+            .map(|((after, now), charge)| {
+                after.observe(look.at_ms, *now);
+                after.finding(&charge.metric, charge.unit)
+            })
+            .collect()
+    }
+
+    /// The tally of each charge.
+    fn tallies(&self, counts: &Counts) -> Vec<Tally> {
+        let tally = |metric: &Metric| match metric {
+            Metric::Slower { threshold_us, .. } => {
+                let answers = counts.latency.count();
+                let slower = answers.saturating_sub(counts.latency.count_up_to(*threshold_us));
+                Tally::new(answers, slower)
+            }
+            _ => Tally::new(counts.requests(), counts.failed()),
+        };
+        self.terms.charges.iter().map(|charge| tally(&charge.metric)).collect()
+    }
+}
+
+impl AppRunner {
+    /// Compares both versions' user traffic; `None`: nothing can be compared, or nobody asks.
+    pub(super) fn compare(
+        &mut self,
+        release: &Release,
+        state: &State,
+        gateways: &Gateways,
+        at_ms: i64,
+    ) -> Option<Judgement> {
+        let plan = release.folded.plan.as_ref()?;
+        let (policy, lead) = (plan.judge.as_ref()?, Plan::lead(plan)?);
+        let old = lead.old.as_ref()?.colour;
+        let written = state.written.filter(|written| state.phase.has_traffic() && written.share > 0)?;
+        if !gateways.count_all() {
+            return None;
+        }
+        let of = |colour, since| gateways.of_colour(&lead.app, colour, since, Some(Lane::Share));
+        let now = of(old, written.revision);
+        let known = self.comparisons.contains_key(&release.folded.release);
+        if !known {
+            let before = of(old, 0).minus(&of(old, state.first_revision.unwrap_or(written.revision)));
+            let comparison = Comparison::begin(policy, &before).ok()?;
+            self.comparisons.insert(release.folded.release.clone(), comparison);
+        }
+        let before = of(old, state.first_revision.unwrap_or(written.revision)).minus(&now);
+        let comparison = self.comparisons.get_mut(&release.folded.release)?;
+        Some(comparison.look(&Look {
+            at_ms,
+            share: written.share,
+            revision: written.revision,
+            new: of(lead.new.colour, written.revision),
+            old: now,
+            before,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use judge::historical::Basis;
+    use judge::verdict::Verdict;
+
+    fn counts(good: u64, bad: u64, ms: u64) -> Counts {
+        let mut counts = Counts { received: good + bad, ..Counts::default() };
+        counts.whole = [0, good, 0, 0, bad];
+        (0..good).for_each(|_| counts.latency.record(ms * 1_000));
+        counts
+    }
+
+    fn comparison() -> Comparison {
+        Comparison::begin(&Judge::default(), &counts(1_000, 0, 20)).unwrap()
+    }
+
+    fn look(share: u8, old: Counts, new: Counts) -> Look {
+        Look { at_ms: 1_000, share, revision: 7, old, new, before: counts(5_000, 5, 20) }
+    }
+
+    fn verdict_of(judgement: &Judgement, check: &str) -> Verdict {
+        let of = judgement.findings.iter().filter(|finding| finding.check.starts_with(check));
+        of.map(|finding| finding.verdict).max().unwrap()
+    }
+
+    #[test]
+    fn five_percent_of_failures_are_found_in_the_first_hundred_requests() {
+        let judgement = comparison().look(&look(10, counts(1_260, 0, 20), counts(133, 7, 20)));
+        assert_eq!((judgement.verdict, verdict_of(&judgement, "failures")), (Verdict::Fail, Verdict::Fail));
+        assert_eq!(verdict_of(&judgement, "shares"), Verdict::Pass);
+    }
+
+    #[test]
+    fn slower_answers_are_found_against_what_was_frozen() {
+        let judgement = comparison().look(&look(10, counts(900, 0, 20), counts(100, 0, 40)));
+        assert_eq!(verdict_of(&judgement, "slower"), Verdict::Fail);
+        assert_eq!(verdict_of(&judgement, "failures"), Verdict::Pass);
+    }
+
+    #[test]
+    fn without_answers_before_times_are_not_judged() {
+        let comparison = Comparison::begin(&Judge::default(), &counts(20, 0, 20)).unwrap();
+        assert_eq!(comparison.terms.charges.len(), 1);
+    }
+
+    #[test]
+    fn after_the_cutover_the_time_before_is_compared_and_said_to_be_so() {
+        let mut comparison = comparison();
+        comparison.look(&look(10, counts(900, 1, 20), counts(100, 0, 20)));
+        let after = Look { revision: 8, ..look(100, Counts::default(), counts(1_000, 60, 20)) };
+        let judgement = comparison.look(&after);
+        let failed = judgement.findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
+        let failed: Vec<Basis> = failed.map(|finding| finding.basis).collect();
+        assert_eq!(failed, [Basis::Historical]);
+    }
+
+    #[test]
+    fn a_share_that_is_not_as_written_is_found() {
+        let judgement = comparison().look(&look(10, counts(1_000, 0, 20), counts(20, 0, 20)));
+        assert_eq!(verdict_of(&judgement, "shares"), Verdict::Fail);
+    }
+}

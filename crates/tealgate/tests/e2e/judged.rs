@@ -1,0 +1,76 @@
+//! A version that is a little worse than the one beside it: the judge finds it where no limit would.
+
+use crate::harness::cli::{release, run};
+use crate::harness::gate::Gate;
+use crate::harness::shop::{self, policy};
+use crate::harness::world::World;
+use load::kind::RequestKind;
+use load::run::Load;
+use serde_json::{Value, json};
+
+/// No limit speaks before half of all requests fail.
+fn lax_limits() -> Value {
+    json!({"max_error_rate": 0.5, "min_requests": 20})
+}
+
+/// The shop with version 1 live, and a policy for the next release.
+async fn with_version_1(world: &World, next: Value) -> Gate {
+    let gate = Gate::start(world).await;
+    let first = json!({"steps": [100], "on_inconclusive": "proceed"});
+    shop::put(&gate, shop::target(world), policy(first)).await;
+    release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
+    shop::change(&gate, shop::target(world), policy(next)).await;
+    gate
+}
+
+#[tokio::test]
+async fn a_version_that_fails_one_request_in_twenty_is_taken_back_although_no_limit_is_reached() {
+    let world = World::new();
+    let steps = json!([{"share": 20, "pause_ms": 60_000}, 100]);
+    let next = json!({"limits": lax_limits(), "steps": steps, "guard": null, "judge": {"alpha": 0.001}});
+    let gate = with_version_1(&world, next).await;
+
+    let mut target = shop::target(&world);
+    target["process"]["command"].as_array_mut().unwrap().extend([json!("--fail-rate"), json!("0.05")]);
+    let spec = world.file("worse.yaml", target.to_string());
+    let mix = vec![RequestKind::get("/echo")];
+    let load = Load { mix, ..Load::closed_loop(gate.gateway(), "shop.example", 4) }.start().unwrap();
+    let ended = release(&gate, &["start", "shop", "--version", "v2", "--spec", &spec]).await.exits(1);
+    let ledger = load.stop().await;
+
+    assert_eq!(ended.json()["outcome"], "rolled_back");
+    assert_eq!((shop::live(&gate).await.as_str(), ledger.tally.lost), ("v1", 0));
+    let report = release(&gate, &["report", "shop"]).await.exits(0).json();
+    let why = report["why"].as_str().unwrap();
+    assert!(why.starts_with("worse than the old version: failures: new version "), "{why}");
+    assert!(
+        why.contains("the old one 0 of ") && why.contains("better explained by a worse version"),
+        "{why}"
+    );
+    let notes = report["plan"]["notes"].to_string();
+    assert!(notes.contains("at most once in 1000 releases"), "{notes}");
+}
+
+#[tokio::test]
+async fn a_good_version_passes_and_the_report_says_what_would_have_been_found() {
+    let world = World::new();
+    let steps = json!([{"share": 50, "pause_ms": 3_000}, 100]);
+    // Both versions run on one busy machine: their times are told, and lead to nothing.
+    let judge = json!({"on_fail": "advise", "on_inconclusive": "advise"});
+    let next = json!({"limits": lax_limits(), "steps": steps, "guard": null, "judge": judge});
+    let gate = with_version_1(&world, next).await;
+    let load =
+        Load { mix: vec![RequestKind::get("/echo")], ..Load::closed_loop(gate.gateway(), "shop.example", 2) };
+    let load = load.start().unwrap();
+    release(&gate, &["start", "shop", "--version", "v2"]).await.exits(0);
+    load.stop().await;
+    let markdown = run(&gate, &["release", "report", "shop"], None).await.exits(0).out;
+    let line = markdown.lines().find(|line| line.contains("judge: pass: failures: new version 0 of "));
+    let line = line.unwrap_or_else(|| panic!("the judge is not heard in:\n{markdown}"));
+    assert!(line.contains("points more would have been found"), "{line}");
+    assert!(
+        markdown.contains("judge: pass: the new version got 50 % of the traffic, 50 % was ordered"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("before (historical)"), "after the cutover: {markdown}");
+}
