@@ -5,11 +5,11 @@ use std::fmt;
 
 /// Over a quantile of Blue's by so much an answer is not slow yet. With enough traffic any difference can be proven, and
 /// one of some microseconds is none to a user.
-const SLACK_RATIO: f64 = 1.1;
+const SLACK_RATIO: f64 = 1.05;
 /// And at least by so much, microseconds.
 const SLACK_US: f64 = 2_000.0;
 /// Odds of being slow that are right at least, Green to Blue: no two machines are alike.
-const TOLERANCE_OF_TIMES: f64 = 1.5;
+const TOLERANCE_OF_TIMES: f64 = 1.2;
 
 /// One question about every unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Slower than a quantile of Blue's (percent) that is now `frozen_us`, and noticeably so: by a tenth and 2 ms.
+    /// Slower than a quantile of Blue's (percent) that is now `frozen_us`, and noticeably so: by a twentieth and 2 ms.
     #[must_use]
     pub fn slower_than(percentile: u8, frozen_us: u64) -> Metric {
         let threshold_us = (frozen_us as f64).mul_add(SLACK_RATIO, SLACK_US) as u64;

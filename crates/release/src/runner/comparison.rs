@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn slower_answers_are_found_against_what_was_frozen() {
-        let judgement = comparison().look(&look(10, counts(900, 0, 20), counts(100, 0, 40)));
+        let judgement = comparison().look(&look(10, counts(2_700, 0, 20), counts(300, 0, 40)));
         assert_eq!(verdict_of(&judgement, "slower"), Verdict::Fail);
         assert_eq!(verdict_of(&judgement, "failures"), Verdict::Pass);
     }
