@@ -43,6 +43,9 @@ fn end_step(world: &mut World) -> Vec<String> {
     for _ in 0..8 {
         world.now_ms += 5_000;
         notes.extend(world.step().notes);
+        if world.state.phase != (Phase::Shift { step: 0 }) {
+            break;
+        }
     }
     notes
 }
