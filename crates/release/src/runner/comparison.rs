@@ -1,7 +1,7 @@
 //! The judge of a release: what both versions counted, compared as long as both have a share.
 //!
-//! Its state is not journaled. A successor begins with what was counted since the share was last changed; that is less
-//! evidence, and the same promise.
+//! Its state is not journaled. A successor begins with what was counted since the share was last changed: less evidence,
+//! and a chance of its own to be wrong, so the promise is for each controller that judges a release.
 
 use super::app::AppRunner;
 use crate::book::Release;
