@@ -27,7 +27,9 @@ async fn prometheus_takes_a_bad_version_back_and_lets_a_good_one_pass() {
     shop::put(&gate, shop::target(&world), policy(json!({}))).await;
     release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
     let steps = json!([{"share": 30, "pause_ms": 3_000}, 100]);
-    let changes = json!({"steps": steps, "gates": gates(&prometheus), "on_inconclusive": "rollback"});
+    // The guard would have found it long before the second scrape.
+    let changes =
+        json!({"steps": steps, "gates": gates(&prometheus), "on_inconclusive": "rollback", "guard": null});
     shop::change(&gate, shop::target(&world), policy(changes)).await;
     let mix = vec![RequestKind::get("/echo")];
     let load = Load { mix, ..Load::closed_loop(gate.gateway(), "shop.example", 2) }.start().unwrap();

@@ -50,6 +50,8 @@ impl Shop {
             "gates": [{"name": "go", "check": {"approval": {}}}],
             "soak": {"duration_ms": 20, "interval_ms": 10},
             "limits": {"max_error_rate": null},
+            // What stands in for a gateway arms none.
+            "guard": null,
             "drain_timeout_ms": 50,
             "permissions": {"self_approval": false},
         });
