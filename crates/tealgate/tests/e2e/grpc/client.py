@@ -65,12 +65,14 @@ def errors():
 
     error = fails(lambda: unary("Stuck", b"", timeout=0.4))
     assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED, error
-    assert unary("WasCancelled", b"") == b"yes"
+    assert unary("HasBegun", b"") == unary("WasCancelled", b"") == b"yes"
 
     for method in ("Stuck", "Silent"):
         call = CHANNEL.unary_stream("/t.Test/" + method)(b"", timeout=LIMIT_S)
         if method == "Silent":
             assert next(call) == b"blue"
+        # A call that is given up before it was sent never reaches anybody.
+        assert unary("HasBegun", b"") == b"yes"
         call.cancel()
         assert fails(lambda: next(call)).code() == grpc.StatusCode.CANCELLED
         assert unary("WasCancelled", b"") == b"yes"

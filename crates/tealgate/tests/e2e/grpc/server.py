@@ -8,7 +8,7 @@ from concurrent import futures
 import grpc
 
 NAME = sys.argv[1].encode()
-cancelled = threading.Semaphore(0)
+begun, cancelled = threading.Semaphore(0), threading.Semaphore(0)
 
 
 def unary(request, context):
@@ -41,6 +41,7 @@ def stuck(request, context):
     """Answers nothing until the client gives the call up."""
     ended = threading.Event()
     context.add_callback(ended.set)
+    begun.release()
     ended.wait(30)
     cancelled.release()
     return b""
@@ -50,6 +51,11 @@ def silent(request, context):
     """One message, and then nothing until the client gives the call up."""
     yield NAME
     stuck(request, context)
+
+
+def has_begun(request, context):
+    """Waits until a call that gets no answer is there."""
+    return b"yes" if begun.acquire(timeout=10) else b"no"
 
 
 def was_cancelled(request, context):
@@ -74,6 +80,7 @@ handlers = {
     "Chat": grpc.stream_stream_rpc_method_handler(chat),
     "Stuck": grpc.unary_unary_rpc_method_handler(stuck),
     "Silent": grpc.unary_stream_rpc_method_handler(silent),
+    "HasBegun": grpc.unary_unary_rpc_method_handler(has_begun),
     "WasCancelled": grpc.unary_unary_rpc_method_handler(was_cancelled),
     "Missing": grpc.unary_unary_rpc_method_handler(missing),
     "Half": grpc.unary_stream_rpc_method_handler(half),
