@@ -11,6 +11,8 @@
 
 mod body;
 mod controls;
+#[cfg(test)]
+mod damaged;
 mod diagnose;
 mod field_error;
 mod fields;

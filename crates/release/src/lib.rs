@@ -9,6 +9,8 @@ pub mod clock;
 pub mod controller;
 pub mod counters;
 pub mod events;
+#[cfg(test)]
+mod example;
 pub mod gate;
 pub mod journal;
 pub mod lease;

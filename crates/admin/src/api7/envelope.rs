@@ -30,10 +30,11 @@ pub(crate) fn list(page: &[Value], total: usize) -> Response {
     reply::json(StatusCode::OK, &json!({"list": page, "total": total}))
 }
 
-/// Of a write.
-pub(crate) fn written(written: &Written, warnings: &[String]) -> Response {
+/// Of a write; `inherited` says what the caller filled in, and joins what the write itself warns of.
+pub(crate) fn written(written: &Written, inherited: &[String]) -> Response {
     let status = if written.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut body = json!({"value": flat(&written.shown)});
+    let warnings = [inherited, &written.warnings].concat();
     if !warnings.is_empty() {
         body["warning_msg"] = warnings.join("; ").into();
     }

@@ -1,9 +1,12 @@
 //! Which resources a flat list shows: `service_id`, `name`, `labels[k]=v`, `direction`, then one page.
 
 use crate::api7::envelope;
-use crate::resources::view::Shown;
+use crate::resources::view::{self, Shown};
+use crate::state::AdminState;
+use crate::wire::problem::Problem;
 use crate::wire::query::Query;
 use axum::response::Response;
+use model::resource::Kind;
 use model::route::optional_id;
 use model::upstream::labels;
 
@@ -12,7 +15,20 @@ const DEFAULT_PAGE_SIZE: usize = 10;
 /// Most entries of a page.
 const LARGEST_PAGE_SIZE: usize = 500;
 
-/// The answer to a GET of all.
+/// The answer to a GET of one, or of all.
+pub(crate) async fn show(
+    state: &AdminState,
+    kind: Kind,
+    id: Option<&str>,
+    query: &Query,
+) -> Result<Response, Problem> {
+    match id {
+        Some(id) => Ok(envelope::one(&view::one(state, kind, id).await?.ok_or(Problem::KeyNotFound)?)),
+        None => Ok(answer(&view::all(state, kind).await?, query)),
+    }
+}
+
+/// The answer to a GET of all of these.
 pub(crate) fn answer(all: &[Shown], query: &Query) -> Response {
     let mut selected: Vec<&Shown> = all.iter().filter(|shown| holds(shown, query)).collect();
     if query.get("direction") == Some("desc") {

@@ -20,10 +20,7 @@ const KIND: Kind = Kind::Route;
 /// Answers `/apisix/admin/routes[/{id}[/{sub/path}]]`.
 pub(crate) async fn answer(state: &AdminState, mut call: Call) -> Result<Response, Problem> {
     match (&call.method, call.id()?) {
-        (&Method::GET, None) => Ok(list::answer(&view::all(state, KIND).await?, &call.query)),
-        (&Method::GET, Some(id)) => {
-            Ok(envelope::one(&view::one(state, KIND, &id).await?.ok_or(Problem::KeyNotFound)?))
-        }
+        (&Method::GET, id) => list::show(state, KIND, id.as_deref(), &call.query).await,
         (&Method::DELETE, id) => {
             let id = id.ok_or_else(|| missing_id(KIND))?;
             Ok(envelope::removed(remove(state, KIND, &id, false).await?))

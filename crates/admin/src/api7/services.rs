@@ -3,7 +3,6 @@
 use crate::api7::{cascade, envelope, inherit, list, service_form};
 use crate::apisix::Call;
 use crate::apisix::collection::{missing_id, order};
-use crate::resources::view;
 use crate::resources::write::{Change, write};
 use crate::state::AdminState;
 use crate::wire::problem::Problem;
@@ -17,10 +16,7 @@ const KIND: Kind = Kind::Service;
 /// Answers `/apisix/admin/services[/{id}[/{sub/path}]]`.
 pub(crate) async fn answer(state: &AdminState, call: Call) -> Result<Response, Problem> {
     match (&call.method, call.id()?) {
-        (&Method::GET, None) => Ok(list::answer(&view::all(state, KIND).await?, &call.query)),
-        (&Method::GET, Some(id)) => {
-            Ok(envelope::one(&view::one(state, KIND, &id).await?.ok_or(Problem::KeyNotFound)?))
-        }
+        (&Method::GET, id) => list::show(state, KIND, id.as_deref(), &call.query).await,
         (&Method::DELETE, id) => {
             let id = id.ok_or_else(|| missing_id(KIND))?;
             Ok(envelope::removed(cascade::remove(state, &id).await?))

@@ -4,7 +4,6 @@ use crate::api7::{envelope, list};
 use crate::apisix::Call;
 use crate::apisix::collection::{missing_id, order};
 use crate::resources::remove::remove;
-use crate::resources::view;
 use crate::resources::write::write;
 use crate::state::AdminState;
 use crate::wire::problem::Problem;
@@ -17,17 +16,11 @@ const KIND: Kind = Kind::Ssl;
 /// Answers `/apisix/admin/ssls[/{id}[/{sub/path}]]`.
 pub(crate) async fn answer(state: &AdminState, call: Call) -> Result<Response, Problem> {
     match (&call.method, call.id()?) {
-        (&Method::GET, None) => Ok(list::answer(&view::all(state, KIND).await?, &call.query)),
-        (&Method::GET, Some(id)) => {
-            Ok(envelope::one(&view::one(state, KIND, &id).await?.ok_or(Problem::KeyNotFound)?))
-        }
+        (&Method::GET, id) => list::show(state, KIND, id.as_deref(), &call.query).await,
         (&Method::DELETE, id) => {
             let id = id.ok_or_else(|| missing_id(KIND))?;
             Ok(envelope::removed(remove(state, KIND, &id, false).await?))
         }
-        _ => {
-            let written = write(state, &order(KIND, call)?).await?;
-            Ok(envelope::written(&written, &written.warnings))
-        }
+        _ => Ok(envelope::written(&write(state, &order(KIND, call)?).await?, &[])),
     }
 }

@@ -3,6 +3,7 @@
 mod load;
 mod metric;
 mod notifications;
+mod outward;
 mod policy;
 mod target;
 

@@ -1,19 +1,11 @@
 use super::*;
-use crate::journal::{Event, Head, Request, seal};
+use crate::journal::{Event, Head, seal};
 use crate::lease::{LEASE, Tenure, hold};
 use std::sync::Arc;
 use store::{JournalEntry, MemoryStore, Store};
 
 fn request() -> Event {
-    Event::Requested(Box::new(Request {
-        app: "shop".to_owned(),
-        version: "2".to_owned(),
-        target: None,
-        environment: None,
-        steps: None,
-        takes_back: None,
-        receivers: Vec::new(),
-    }))
+    Event::Requested(Box::new(crate::example::request("2")))
 }
 
 fn gateway(instance: &str) -> Event {

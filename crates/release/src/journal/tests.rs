@@ -1,29 +1,10 @@
 use super::*;
+use crate::example::journal_of;
 use crate::machine::Outcome;
 use crate::plan::FORMAT;
-use store::JournalEntry;
 
 fn request() -> Event {
-    Event::Requested(Box::new(Request {
-        app: "shop".to_owned(),
-        version: "2".to_owned(),
-        target: None,
-        environment: None,
-        steps: None,
-        takes_back: None,
-        receivers: Vec::new(),
-    }))
-}
-
-fn journal_of(events: &[Event]) -> Vec<JournalEntry> {
-    let mut head = Head::default();
-    let mut entries = Vec::new();
-    for (at_ms, event) in (1_000..).zip(events) {
-        let (entry, next) = seal(&head, at_ms, "ann", event).unwrap();
-        entries.push(entry);
-        head = next;
-    }
-    entries
+    Event::Requested(Box::new(crate::example::request("2")))
 }
 
 fn noticed(instance: &str) -> Event {

@@ -1,13 +1,12 @@
-use crate::journal::{Chain, Command, Event, Folded, Request, fold, read, seal};
+use crate::example::{app, input, journal_of, request, resource};
+use crate::journal::{Chain, Command, Event, Folded, fold, read};
 use crate::machine::{GateResult, Outcome, Phase, RoundKind, Stage, State, Verdict, Written};
-use crate::plan::{Plan, PlanInput, PlannedStep, PreviewToken, plan};
-use model::app::App;
+use crate::plan::{Plan, PlannedStep, plan};
 use model::colour::LABEL_VERSION;
 use model::policy::{NoticeKind, Receiver};
-use model::resource::{Kind, Origin, Resource};
+use model::resource::Kind;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 fn receiver(changes: Value) -> Receiver {
     let mut receiver = json!({"name": "ci", "url": "http://ci.example/hook"});
@@ -17,34 +16,11 @@ fn receiver(changes: Value) -> Receiver {
 
 /// The plan to go from version 1, on blue, to version 2.
 pub(crate) fn planned() -> Plan {
-    let target = json!({"process": {"command": ["shop"]}});
-    let app: App =
-        serde_json::from_value(json!({"id": "shop", "service_id": "shop", "target": target})).unwrap();
-    let resource = |kind, id: &str, value| {
-        let value = Arc::new(value);
-        Arc::new(Resource { kind, id: id.to_owned(), value, origin: Origin::Api, created: 1, modified: 1 })
-    };
     let resources = [
         resource(Kind::Service, "shop", json!({"upstream_id": "shop-blue"})),
         resource(Kind::Upstream, "shop-blue", json!({"labels": {LABEL_VERSION: "1"}})),
     ];
-    let input = PlanInput {
-        release: "shop-2",
-        app: &app,
-        version: "2",
-        actor: "ann",
-        now_ms: 7,
-        base_dir: "/srv",
-        target: None,
-        environment: None,
-        steps: None,
-        takes_back: false,
-        resources: &resources,
-        environments: &BTreeMap::new(),
-        last_live: None,
-        token: PreviewToken::new("s3cret-token".to_owned()),
-    };
-    plan(&input).unwrap()
+    plan(&input(&app(), &resources, &BTreeMap::new())).unwrap()
 }
 
 /// A journal in the making.
@@ -55,15 +31,7 @@ struct Story {
 
 impl Story {
     fn new(receivers: Vec<Receiver>) -> Story {
-        let request = Request {
-            app: "shop".to_owned(),
-            version: "2".to_owned(),
-            target: None,
-            environment: None,
-            steps: None,
-            takes_back: None,
-            receivers,
-        };
+        let request = crate::journal::Request { receivers, ..request("2") };
         let mut plan = planned();
         plan.steps = vec![PlannedStep { share: 10, pause_ms: 0 }, PlannedStep { share: 100, pause_ms: 0 }];
         let events = vec![Event::Requested(Box::new(request)), Event::Planned { plan: Box::new(plan) }];
@@ -90,14 +58,7 @@ impl Story {
     }
 
     fn folded(&self) -> Folded {
-        let mut head = crate::journal::Head::default();
-        let mut entries = Vec::new();
-        for (at_ms, event) in (1_000..).zip(&self.events) {
-            let (entry, next) = seal(&head, at_ms, "ann", event).unwrap();
-            entries.push(entry);
-            head = next;
-        }
-        let chain: Chain = read(&entries).unwrap();
+        let chain: Chain = read(&journal_of(&self.events)).unwrap();
         fold("shop-2", &chain).unwrap()
     }
 

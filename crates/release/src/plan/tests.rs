@@ -1,19 +1,11 @@
 use super::*;
+use crate::example::{app_on as app, input, resource};
 use model::app::App;
 use model::policy::OnInconclusive;
 use model::resource::{Kind, Resource};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-fn resource(kind: Kind, id: &str, value: Value) -> Arc<Resource> {
-    let value = Arc::new(value);
-    Arc::new(Resource { kind, id: id.to_owned(), value, origin: Origin::Api, created: 1, modified: 1 })
-}
-
-fn app(target: Value) -> App {
-    serde_json::from_value(json!({"id": "shop", "service_id": "shop", "target": target})).unwrap()
-}
 
 fn processes() -> Value {
     json!({"process": {"command": ["shop"], "env": {"SECRET": "hunter2", "KEY": {"from_env": "SHOP_KEY"}}}})
@@ -33,29 +25,6 @@ fn planned_over(
     environments: &BTreeMap<Colour, EnvironmentSpec>,
 ) -> Result<Plan, Vec<Refusal>> {
     plan(&input(app, resources, environments))
-}
-
-fn input<'a>(
-    app: &'a App,
-    resources: &'a [Arc<Resource>],
-    environments: &'a BTreeMap<Colour, EnvironmentSpec>,
-) -> PlanInput<'a> {
-    PlanInput {
-        release: "shop-2",
-        app,
-        version: "2",
-        actor: "ann",
-        now_ms: 7,
-        base_dir: "/srv",
-        target: None,
-        environment: None,
-        steps: None,
-        takes_back: false,
-        resources,
-        environments,
-        last_live: None,
-        token: PreviewToken::new("s3cret-token".to_owned()),
-    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::now_ms;
+use crate::example::{environment, input};
 use crate::lease::{LEASE, Tenure, hold};
 use crate::plan::{PlanInput, PreviewToken, plan, standing};
 use crate::target::{EnvironmentSpec, EnvironmentStatus, InstanceState, InstanceStatus};
@@ -40,37 +41,11 @@ async fn place(service: Value, origin: Origin) -> Place {
         "release": {"preview": {"addresses": ["10.0.0.0/8"]}},
     }))
     .unwrap();
-    let environments = [(Colour::Blue, spec(&app, Colour::Blue))].into();
+    let environments = [(Colour::Blue, environment(Colour::Blue, "1"))].into();
     let snapshot = store.snapshot().await.unwrap();
-    let plan = plan(&PlanInput {
-        release: "shop-2",
-        app: &app,
-        version: "2",
-        actor: "ann",
-        now_ms: 0,
-        base_dir: "/",
-        target: None,
-        environment: None,
-        steps: None,
-        takes_back: false,
-        resources: &snapshot.resources,
-        environments: &environments,
-        last_live: None,
-        token: PreviewToken::new(TOKEN.to_owned()),
-    })
-    .unwrap();
+    let token = PreviewToken::new(TOKEN.to_owned());
+    let plan = plan(&PlanInput { token, ..input(&app, &snapshot.resources, &environments) }).unwrap();
     Place { switch: GatewaySwitch::new(Arc::clone(&store), 1_000), store, plan, fence }
-}
-
-fn spec(app: &App, colour: Colour) -> EnvironmentSpec {
-    EnvironmentSpec {
-        app: "shop".to_owned(),
-        colour,
-        version: "1".to_owned(),
-        release: "shop-1".to_owned(),
-        target: app.target.clone(),
-        base_dir: "/".to_owned(),
-    }
 }
 
 fn status(ports: &[(u16, InstanceState)]) -> EnvironmentStatus {
@@ -147,7 +122,7 @@ async fn a_share_is_written_as_a_person_would_write_it() {
          "weighted_upstreams": [{"upstream_id": "shop-green", "weight": 1}]},
         {"weighted_upstreams": [{"upstream_id": "shop-green", "weight": 10}, {"upstream_id": "shop-blue", "weight": 90}],
          "tealgate": {"shuffle": "shop-2", "guard": {
-             "id": "shop-2-0", "new": "shop-green", "max_error_ppm": 50_000, "min_requests": 20, "break_ppm": 250_000,
+             "id": "shop-2-7", "new": "shop-green", "max_error_ppm": 50_000, "min_requests": 20, "break_ppm": 250_000,
              "false_alarm_one_in": 1_000, "tolerance_percent": 120, "controller_missing": "revert",
              "missing_after_ms": 5_000, "planned_restart_ms": 60_000}}},
     ]});
@@ -240,14 +215,8 @@ async fn no_gateway_is_not_a_yes() {
 #[test]
 fn requests_go_to_the_instances_that_are_ready_or_else_to_all() {
     let target = json!({"process": {"command": ["shop"], "upstream": {"scheme": "https", "retries": 2}}});
-    let spec = EnvironmentSpec {
-        app: "shop".to_owned(),
-        colour: Colour::Blue,
-        version: "1".to_owned(),
-        release: "shop-1".to_owned(),
-        target: serde_json::from_value(target).unwrap(),
-        base_dir: "/".to_owned(),
-    };
+    let spec =
+        EnvironmentSpec { target: serde_json::from_value(target).unwrap(), ..environment(Colour::Blue, "1") };
     let ports = |seen: &[(u16, InstanceState)]| -> Option<Vec<u64>> {
         let upstream = upstream_value(&spec, Some(&status(seen)), 1)?;
         assert_eq!((upstream["scheme"].as_str(), upstream["retries"].as_u64()), (Some("https"), Some(2)));

@@ -1,8 +1,7 @@
 //! The load gate of a policy. A mix in a file is checked when the gate runs, by the same rules.
 
-use super::Errors;
 use super::policy::is_token;
-use super::target::secret_reference;
+use super::{Errors, outward};
 use crate::field::{FieldError, push_segment};
 use crate::policy::{
     Load, LoadRequest, MAX_LOAD_ANSWER_BYTES, MAX_LOAD_CONNECTIONS, MAX_LOAD_MS, MAX_LOAD_PRELUDE_MS,
@@ -94,13 +93,7 @@ fn requests(errors: &mut Errors, at: &str, load: &Load, mix: &[LoadRequest]) {
 fn header(errors: &mut Errors, at: &str, name: &str, value: &EnvValue) {
     let mut at = at.to_owned();
     push_segment(&mut at, name);
-    errors.expect(is_token(name), &at, "the name of a header must be a token (RFC 9110 §5.6.2)");
     let own = OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name));
     errors.expect(!own, &at, "is set by the gate itself");
-    match value {
-        EnvValue::Text(text) => {
-            errors.expect(!text.contains(['\r', '\n', '\0']), &at, "must not hold line breaks or NUL");
-        }
-        EnvValue::Reference(reference) => secret_reference(errors, &at, reference),
-    }
+    outward::header(errors, &at, name, value);
 }

@@ -1,8 +1,7 @@
 //! Metrics of gates: their sources and bounds.
 
-use super::Errors;
-use super::policy::{is_json_pointer, is_token};
-use super::target::variable;
+use super::policy::is_json_pointer;
+use super::{Errors, outward};
 use crate::address::WebAddress;
 use crate::field::push_segment;
 use crate::policy::{Metric, Source, template};
@@ -73,17 +72,7 @@ fn source(errors: &mut Errors, at: &str, source: &Source) {
             headers(errors, &format!("{at}/headers"), sent);
         }
         Source::Command { command, env, working_dir } => {
-            let at = format!("{at}/command");
-            errors.command(&format!("{at}/command"), command);
-            for (name, value) in env {
-                let mut at = format!("{at}/env");
-                push_segment(&mut at, name);
-                variable(errors, &at, name, value);
-            }
-            if let Some(directory) = working_dir {
-                let right = !directory.is_empty() && !directory.contains('\0');
-                errors.expect(right, &format!("{at}/working_dir"), "must name a directory");
-            }
+            outward::program(errors, &format!("{at}/command"), command, env, working_dir.as_deref());
         }
     }
 }
@@ -112,12 +101,6 @@ fn headers(errors: &mut Errors, at: &str, headers: &BTreeMap<String, EnvValue>) 
     for (name, value) in headers {
         let mut at = at.to_owned();
         push_segment(&mut at, name);
-        errors.expect(is_token(name), &at, "the name of a header must be a token (RFC 9110 §5.6.2)");
-        match value {
-            EnvValue::Text(text) => {
-                errors.expect(!text.contains(['\r', '\n', '\0']), &at, "must not hold line breaks or NUL");
-            }
-            EnvValue::Reference(reference) => super::target::secret_reference(errors, &at, reference),
-        }
+        outward::header(errors, &at, name, value);
     }
 }

@@ -1,8 +1,6 @@
 //! The release policy: steps, gates, limits, durations, permissions.
 
-use super::Errors;
-use super::target::variable;
-use super::{metric, notifications};
+use super::{Errors, load, metric, notifications, outward};
 use crate::check::is_id;
 use crate::cidr::Cidr;
 use crate::field::push_segment;
@@ -133,19 +131,9 @@ fn gate_check(errors: &mut Errors, at: &str, gate: &Gate) {
             }
         }
         Check::Command { command, env, working_dir } => {
-            let at = format!("{at}/command");
-            errors.command(&format!("{at}/command"), command);
-            for (name, value) in env {
-                let mut at = format!("{at}/env");
-                push_segment(&mut at, name);
-                variable(errors, &at, name, value);
-            }
-            if let Some(directory) = working_dir {
-                let right = !directory.is_empty() && !directory.contains('\0');
-                errors.expect(right, &format!("{at}/working_dir"), "must name a directory");
-            }
+            outward::program(errors, &format!("{at}/command"), command, env, working_dir.as_deref());
         }
-        Check::Load(load) => super::load::check(errors, &format!("{at}/load"), load),
+        Check::Load(load) => load::check(errors, &format!("{at}/load"), load),
         Check::Metric(one) => metric::check(errors, &format!("{at}/metric"), one, gate.timeout_ms),
         Check::Approval {} => {
             let at = at.trim_end_matches("/check");
@@ -163,8 +151,7 @@ fn smoke_request(errors: &mut Errors, at: &str, request: &SmokeRequest) {
         for (name, value) in headers {
             let mut at = format!("{owner}/headers");
             push_segment(&mut at, name);
-            errors.expect(is_token(name), &at, "the name of a header must be a token (RFC 9110 §5.6.2)");
-            errors.expect(!value.contains(['\r', '\n', '\0']), &at, "must not hold line breaks or NUL");
+            outward::plain_header(errors, &at, name, value);
         }
     }
     errors.statuses(&format!("{expect}/statuses"), &request.expect.statuses);

@@ -1,71 +1,22 @@
 use super::*;
-use crate::journal::{Chain, Entry, Event, Request, fold};
+use crate::example::{app, environment, input, request, resource};
+use crate::journal::{Chain, Entry, Event, fold};
 use crate::machine::State;
-use crate::plan::{PlanInput, PreviewToken, plan};
-use model::app::App;
-use model::resource::{Kind, Origin, Resource};
-use serde_json::{Value, json};
-use std::sync::Arc;
-
-fn app() -> App {
-    serde_json::from_value(json!({
-        "id": "shop", "service_id": "shop", "target": {"process": {"command": ["shop"]}},
-    }))
-    .unwrap()
-}
-
-fn spec(colour: Colour, version: &str) -> EnvironmentSpec {
-    EnvironmentSpec {
-        app: "shop".to_owned(),
-        colour,
-        version: version.to_owned(),
-        release: format!("shop-{version}"),
-        target: app().target,
-        base_dir: "/".to_owned(),
-    }
-}
+use crate::plan::{PlanInput, plan};
+use model::resource::Kind;
+use serde_json::json;
 
 /// A release of `version` onto green over blue 1, in this phase.
 fn release(version: &str, phase: Phase, stage: Stage) -> Folded {
-    let value: Value = json!({"id": "shop", "upstream_id": "shop-blue"});
-    let service = Arc::new(Resource {
-        kind: Kind::Service,
-        id: "shop".to_owned(),
-        value: Arc::new(value),
-        origin: Origin::Api,
-        created: 1,
-        modified: 1,
-    });
+    let resources = [resource(Kind::Service, "shop", json!({"id": "shop", "upstream_id": "shop-blue"}))];
+    let environments = BTreeMap::from([(Colour::Blue, environment(Colour::Blue, "1"))]);
     let id = format!("shop-{version}");
-    let plan = plan(&PlanInput {
-        release: &id,
-        app: &app(),
-        version,
-        actor: "ann",
-        now_ms: 0,
-        base_dir: "/",
-        target: None,
-        environment: None,
-        steps: None,
-        takes_back: false,
-        resources: &[service],
-        environments: &BTreeMap::from([(Colour::Blue, spec(Colour::Blue, "1"))]),
-        last_live: None,
-        token: PreviewToken::new("t".to_owned()),
-    })
-    .unwrap();
-    let request = Request {
-        app: "shop".to_owned(),
-        version: version.to_owned(),
-        target: None,
-        environment: None,
-        steps: None,
-        takes_back: None,
-        receivers: Vec::new(),
-    };
+    let app = app();
+    let input = PlanInput { release: &id, version, ..input(&app, &resources, &environments) };
+    let plan = plan(&input).unwrap();
     let state = State { phase, stage, provisioned: phase != Phase::Provision, ..State::new(0) };
     let events = [
-        Event::Requested(Box::new(request)),
+        Event::Requested(Box::new(request(version))),
         Event::Planned { plan: Box::new(plan) },
         Event::Decided { notes: Vec::new(), intents: Vec::new(), state: Box::new(state) },
     ];
@@ -81,9 +32,9 @@ fn runs(releases: &[Folded], live: &[EnvironmentSpec]) -> Vec<(Colour, String, b
 
 #[test]
 fn the_live_environment_always_runs_whatever_a_release_says() {
-    let live = [spec(Colour::Blue, "1")];
+    let live = [environment(Colour::Blue, "1")];
     assert_eq!(runs(&[], &live), [(Colour::Blue, "1".to_owned(), true)]);
-    let green = [spec(Colour::Green, "2")];
+    let green = [environment(Colour::Green, "2")];
     for (phase, stage) in
         [(Phase::KeepFailed, Stage::Act), (Phase::Revert, Stage::Act), (Phase::Decommission, Stage::Act)]
     {
@@ -94,7 +45,7 @@ fn the_live_environment_always_runs_whatever_a_release_says() {
 
 #[test]
 fn a_new_environment_runs_once_it_was_started_and_until_it_failed() {
-    let live = [spec(Colour::Blue, "1")];
+    let live = [environment(Colour::Blue, "1")];
     let green = |phase, stage| runs(&[release("2", phase, stage)], &live)[1].clone();
     assert!(!green(Phase::Provision, Stage::Act).2);
     assert!(green(Phase::Test, Stage::Check).2);
@@ -104,7 +55,7 @@ fn a_new_environment_runs_once_it_was_started_and_until_it_failed() {
 
 #[test]
 fn the_old_environment_runs_until_it_is_to_be_stopped() {
-    let live = [spec(Colour::Green, "2")];
+    let live = [environment(Colour::Green, "2")];
     let blue = |stage| runs(&[release("2", Phase::Decommission, stage)], &live)[0].clone();
     assert!(blue(Stage::Drain).2);
     assert!(blue(Stage::Keep).2);
@@ -114,7 +65,7 @@ fn the_old_environment_runs_until_it_is_to_be_stopped() {
 #[test]
 fn a_later_release_takes_the_environment_over() {
     let releases = [release("2", Phase::KeepFailed, Stage::Keep), release("3", Phase::Test, Stage::Check)];
-    let seen = runs(&releases, &[spec(Colour::Blue, "1")]);
+    let seen = runs(&releases, &[environment(Colour::Blue, "1")]);
     assert_eq!(seen[1], (Colour::Green, "3".to_owned(), true));
     let ended = release("3", Phase::Ended, Stage::Keep);
     assert_eq!(runs(&[ended], &[]), []);
