@@ -48,6 +48,7 @@ pub mod keys;
 pub mod likelihood;
 pub mod limits;
 pub mod metric;
+pub mod noise;
 pub mod panel;
 pub mod sample_ratio;
 pub mod tally;

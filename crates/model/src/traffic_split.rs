@@ -2,9 +2,13 @@
 
 mod extension;
 mod guard;
+mod json_path;
+mod shadow;
 
 pub use extension::{EXTENSION, Extension, HoldRule, StickyRule};
 pub use guard::GuardRule;
+pub use json_path::{JsonPath, JsonStep, write_step};
+pub use shadow::{SAFE_METHODS, ShadowRule};
 
 use crate::expr::{Expr, ExprError};
 use crate::upstream::{Upstream, as_integer, id_text};

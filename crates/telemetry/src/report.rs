@@ -2,6 +2,13 @@
 //!
 //! One type for both sides, so that what is written is what is read, also between two processes.
 
+mod shadow;
+
+pub use shadow::{
+    DifferenceGroup, DifferenceKind, LeftOut, MAX_EXAMPLES, MAX_GROUPS, MAX_PATTERNS, Pattern, ShadowExample,
+    ShadowReport, Skipped, Unanswered,
+};
+
 use crate::health::HealthReport;
 use crate::samples::FailureSample;
 use crate::series::SeriesCounts;
@@ -46,6 +53,9 @@ pub struct GatewayReport {
     /// The guards that are armed, and the newest of those that were.
     #[serde(default)]
     pub guards: Vec<GuardReport>,
+    /// The shadows that are cast, and the newest of those that were.
+    #[serde(default)]
+    pub shadows: Vec<ShadowReport>,
 }
 
 /// One guard in one gateway: the armed rollback of a release.

@@ -1,7 +1,7 @@
 //! What Tealgate adds to a rule of `traffic-split`, under the one key `tealgate`. APISIX's schema leaves a rule open for
 //! further keys, and without this one a rule is exactly APISIX's. Releases write it; a person may.
 
-use super::GuardRule;
+use super::{GuardRule, ShadowRule};
 use crate::policy::{HeldRequests, MAX_HOLD_MS, StickyBy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,6 +30,9 @@ pub struct Extension {
     /// The gateway takes the share back by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guard: Option<GuardRule>,
+    /// Copies of requests go to the new version, and answers are compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowRule>,
 }
 
 /// Each user has a point from 0 to 1, and the choices of the rule, in their order, have intervals as long as their
@@ -114,12 +117,13 @@ impl Extension {
                 return Some(format!("hold.budget_ms: must be 1 to {MAX_HOLD_MS}"));
             }
         }
-        self.guard.as_ref().and_then(GuardRule::mistake)
+        let of_shadow = || self.shadow.as_ref().and_then(ShadowRule::mistake);
+        self.guard.as_ref().and_then(GuardRule::mistake).or_else(of_shadow)
     }
 }
 
 /// RFC 9110, section 5.6.2: what may name a header or a cookie.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)
 }
