@@ -74,11 +74,13 @@ pub struct Budget {
     pub tolerance: f64,
     /// How many gateways look at their own counters only and may raise an alarm alone. One that sees the sum is 1.
     pub gateways: u32,
+    /// Whether the shares are checked, too ([`crate::sample_ratio`]).
+    pub shares: bool,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Budget { alpha: DEFAULT_ALPHA, tolerance: 1.0, gateways: 1 }
+        Budget { alpha: DEFAULT_ALPHA, tolerance: 1.0, gateways: 1, shares: true }
     }
 }
 
@@ -88,7 +90,7 @@ impl Default for Budget {
 pub struct Terms {
     /// The comparisons, in the order of the metrics.
     pub charges: Vec<Charge>,
-    /// False alarms of the check of the shares ([`crate::sample_ratio`]).
+    /// False alarms of the check of the shares ([`crate::sample_ratio`]); 0: they are not checked.
     pub ratio_alpha: f64,
 }
 
@@ -104,7 +106,8 @@ impl Budget {
         if self.gateways == 0 {
             return Err(InvalidBudget::Gateways);
         }
-        let total = metrics.iter().map(Metric::weight).sum::<f64>() + RATIO_WEIGHT;
+        let of_shares = if self.shares { RATIO_WEIGHT } else { 0.0 };
+        let total = metrics.iter().map(Metric::weight).sum::<f64>() + of_shares;
         let alpha = Bound::new(self.alpha)?.tolerating(self.tolerance)?.alpha() / f64::from(self.gateways);
         let charge = |metric: &Metric| {
             let bound = Bound::new(alpha * metric.weight() / total)?;
@@ -114,7 +117,7 @@ impl Budget {
             Ok(Charge { metric: metric.clone(), bound, unit })
         };
         let charges = metrics.iter().map(charge).collect::<Result<_, InvalidBound>>()?;
-        Ok(Terms { charges, ratio_alpha: alpha * RATIO_WEIGHT / total })
+        Ok(Terms { charges, ratio_alpha: alpha * of_shares / total })
     }
 }
 
@@ -144,6 +147,14 @@ mod tests {
         let alone = Budget { gateways: 4, ..Budget::default() }.terms(&metrics(), Unit::Request).unwrap();
         let one = Budget::default().terms(&metrics(), Unit::Request).unwrap();
         assert!((alone.ratio_alpha * 4.0 - one.ratio_alpha).abs() < 1e-15);
+    }
+
+    #[test]
+    fn who_does_not_check_the_shares_keeps_that_part() {
+        let terms = Budget { shares: false, ..Budget::default() }.terms(&[Metric::Failures], Unit::Request);
+        let terms = terms.unwrap();
+        assert!((terms.charges[0].bound.alpha() - DEFAULT_ALPHA).abs() < 1e-15);
+        assert_eq!(terms.ratio_alpha, 0.0);
     }
 
     #[test]

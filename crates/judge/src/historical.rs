@@ -27,14 +27,6 @@ pub enum Basis {
     Absolute,
 }
 
-impl Basis {
-    /// What is possible while Green has this share of the users, percent.
-    #[must_use]
-    pub fn at_share(percent: u8) -> Basis {
-        if percent < 100 { Basis::Concurrent } else { Basis::Historical }
-    }
-}
-
 /// One comparison with Blue's last window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,13 +119,5 @@ mod tests {
         let mut comparison = since(Tally::default());
         assert_eq!(comparison.observe(0, Tally::new(1_000, 900)), None);
         assert_eq!(comparison.evidence().windows(), 0);
-    }
-
-    #[test]
-    fn only_a_share_below_all_leaves_somebody_to_compare_with() {
-        assert_eq!(
-            [1, 99, 100].map(Basis::at_share),
-            [Basis::Concurrent, Basis::Concurrent, Basis::Historical]
-        );
     }
 }

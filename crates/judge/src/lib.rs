@@ -41,7 +41,6 @@ pub mod budget;
 pub mod detectable;
 pub mod evidence;
 mod figures;
-pub mod guardrail;
 pub mod historical;
 pub mod identity;
 pub mod keys;

@@ -15,16 +15,8 @@ const TOLERANCE_OF_TIMES: f64 = 1.2;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Metric {
-    /// It failed in any of the ways below: 5xx, answered by the gate because the colour failed, cut short.
+    /// It failed, in whatever way: 5xx, answered by the gate because the colour failed, cut short.
     Failures,
-    /// The colour answered 5xx.
-    ServerErrors,
-    /// The gate answered for the colour (502, 504, ...).
-    GateErrors,
-    /// The colour did not answer in time.
-    Timeouts,
-    /// The answer began and broke off.
-    Resets,
     /// A check of the business said no: a response header, or a field of a JSON answer.
     Business {
         /// Name of the check.
@@ -81,10 +73,6 @@ impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Metric::Failures => f.write_str("failures"),
-            Metric::ServerErrors => f.write_str("server errors"),
-            Metric::GateErrors => f.write_str("gate errors"),
-            Metric::Timeouts => f.write_str("timeouts"),
-            Metric::Resets => f.write_str("answers cut short"),
             Metric::Business { check } => write!(f, "failed check {check}"),
             Metric::Slower { percentile, threshold_us } => {
                 let threshold = crate::figures::milliseconds(*threshold_us as f64 / 1_000.0);

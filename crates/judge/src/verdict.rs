@@ -8,7 +8,6 @@ use crate::budget::{Charge, Unit};
 use crate::detectable;
 use crate::evidence::Evidence;
 use crate::figures::{percent, points, times};
-use crate::guardrail::Broken;
 use crate::historical::{Basis, Historical};
 use crate::identity::Identity;
 use crate::metric::Metric;
@@ -140,13 +139,6 @@ impl Identity {
     pub fn finding(&self) -> Finding {
         let (verdict, words) = (self.verdict(), self.words());
         Finding { check: "identity".to_owned(), basis: Basis::Absolute, verdict, words, figures: None }
-    }
-}
-
-impl From<Broken> for Finding {
-    fn from(broken: Broken) -> Finding {
-        let (check, words) = ("guardrail".to_owned(), broken.to_string());
-        Finding { check, basis: Basis::Absolute, verdict: Verdict::Fail, words, figures: None }
     }
 }
 

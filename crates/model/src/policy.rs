@@ -44,6 +44,9 @@ pub struct ReleasePolicy {
     pub soak: Soak,
     /// Absolute limits during shift and soak.
     pub limits: Limits,
+    /// How often at most a version that is no worse is blamed for it, over all that compares the versions while both have
+    /// a share: the guard in every gateway and the judge together. 0 to 1.
+    pub alpha: f64,
     /// When the gateways take the release back by themselves; `null` switches it off.
     pub guard: Option<Guard>,
     /// How the versions are compared while both have a share; `null` switches it off.
@@ -79,6 +82,7 @@ impl Default for ReleasePolicy {
             gates: Vec::new(),
             soak: Soak::default(),
             limits: Limits::default(),
+            alpha: 0.001,
             guard: Some(Guard::default()),
             judge: None,
             on_inconclusive: OnInconclusive::Hold,

@@ -64,6 +64,13 @@ impl Gateways {
         Gateways { gateways }
     }
 
+    /// How many of them carry requests.
+    #[must_use]
+    pub(crate) fn carrying(&self) -> u32 {
+        let carrying = self.gateways.iter().filter(|gateway| gateway.applied < Revision::MAX);
+        u32::try_from(carrying.count()).unwrap_or(u32::MAX)
+    }
+
     /// Their instances, sorted, and those whose counts they have inherited.
     #[must_use]
     pub fn instances(&self) -> Vec<String> {

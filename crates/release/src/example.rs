@@ -58,6 +58,7 @@ pub(crate) fn input<'a>(
         environment: None,
         steps: None,
         takes_back: false,
+        gateways: 1,
         resources,
         environments,
         last_live: None,

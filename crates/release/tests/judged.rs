@@ -103,6 +103,7 @@ fn the_plan_says_what_the_judge_can_do() {
     let stepped = policy(Judge::default());
     assert!(notes(&stepped).contains("at most once in 1000 releases"), "{}", notes(&stepped));
     let at_once = ReleasePolicy { steps: vec![Step::Share(100)], ..stepped.clone() };
+    assert!(!notes(&at_once).contains("once in"), "{}", notes(&at_once));
     assert!(notes(&at_once).contains("no step leaves a share on the old version"), "{}", notes(&at_once));
     let sticky = ReleasePolicy {
         sticky: serde_json::from_value(serde_json::json!({"by": "cookie"})).unwrap(),

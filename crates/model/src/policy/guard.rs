@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Guard {
-    /// How often at most a version that is no worse may be taken back by the comparison of both colours, 0 to 1.
-    pub alpha: f64,
     /// How many times more likely a failure may be on the new version, 1 to 1000.
     pub tolerance: f64,
     /// The share of failed requests from which on a second of them is a total break, 0 to 1.
@@ -43,12 +41,7 @@ pub enum OnMissing {
 
 impl Default for Guard {
     fn default() -> Self {
-        Guard {
-            alpha: 0.001,
-            tolerance: 1.2,
-            break_rate: 0.25,
-            controller_missing: ControllerMissing::default(),
-        }
+        Guard { tolerance: 1.2, break_rate: 0.25, controller_missing: ControllerMissing::default() }
     }
 }
 

@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Judge {
-    /// How often at most a version that is no worse may be blamed, over all that is compared, between 0 and 1.
-    pub alpha: f64,
     /// How many times as high the new version's odds of failing may be, 1 to 1000.
     pub tolerance: f64,
     /// What happens when it is worse.
@@ -31,6 +29,6 @@ pub enum Reaction {
 
 impl Default for Judge {
     fn default() -> Self {
-        Judge { alpha: 0.001, tolerance: 1.2, on_fail: Reaction::Rollback, on_inconclusive: Reaction::Advise }
+        Judge { tolerance: 1.2, on_fail: Reaction::Rollback, on_inconclusive: Reaction::Advise }
     }
 }

@@ -1,27 +1,47 @@
 //! Whether the versions are compared side by side, and what a person should know of it.
 
 use super::PlannedStep;
-use model::policy::{Judge, ReleasePolicy};
+use super::budget::Parts;
+use model::policy::{Judge, Reaction, ReleasePolicy};
+use serde::{Deserialize, Serialize};
+
+/// The comparison of a release as it was planned.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedJudge {
+    /// Its part of the release's budget of false alarms, 0 to 1.
+    pub alpha: f64,
+    /// How many times as high the new version's odds of failing may be, 1 to 1000.
+    pub tolerance: f64,
+    /// What happens when it is worse.
+    pub on_fail: Reaction,
+    /// What happens when it cannot be said at the end of a step.
+    pub on_inconclusive: Reaction,
+}
 
 /// The comparison of a release with these steps, and what is to be said of it.
-pub(super) fn planned(policy: &ReleasePolicy, steps: &[PlannedStep]) -> (Option<Judge>, Option<String>) {
-    let Some(judge) = &policy.judge else { return (None, None) };
+pub(super) fn planned(
+    policy: &ReleasePolicy,
+    parts: &Parts,
+    steps: &[PlannedStep],
+) -> (Option<PlannedJudge>, Vec<String>) {
+    let is_shared = steps.iter().any(|step| step.share < 100);
+    let (Some(judge), Some(alpha)) = (&policy.judge, parts.judge) else { return (None, Vec::new()) };
     if policy.sticky.is_some() {
         // One user who always fails would be taken for many.
         let note =
             "users keep their version, and their requests are no evidence by themselves: the judge is off";
-        return (None, Some(note.to_owned()));
+        return (None, vec![note.to_owned()]);
     }
-    let one_in = (1.0 / judge.alpha).round();
-    let shared = steps.iter().filter(|step| step.share < 100).count();
-    let note = match shared {
-        0 => "the judge has nothing to compare side by side: no step leaves a share on the old version, so it is \
-              compared with the time before (historical), which acts on nothing"
-            .to_owned(),
-        _ => format!(
-            "judged side by side while both versions have a share: one that is no worse is blamed at most once in \
-             {one_in} releases; at 100 % nothing is held back, and it is compared with the time before (historical)"
-        ),
-    };
-    (Some(judge.clone()), Some(note))
+    let mut notes: Vec<String> = parts.note(policy.alpha).filter(|_| is_shared).into_iter().collect();
+    notes.push(if is_shared {
+        "judged side by side while both versions have a share; at 100 % nothing is held back, and it is compared with \
+         the time before (historical)"
+            .to_owned()
+    } else {
+        "the judge has nothing to compare side by side: no step leaves a share on the old version, so it is \
+         compared with the time before (historical), which acts on nothing"
+            .to_owned()
+    });
+    let Judge { tolerance, on_fail, on_inconclusive } = *judge;
+    (Some(PlannedJudge { alpha, tolerance, on_fail, on_inconclusive }), notes)
 }

@@ -1,5 +1,8 @@
 //! The guard with which each share of a release is written: what the gateways take it back for by themselves.
 
+use super::budget::{Parts, one_in};
+use judge::budget::Unit;
+use judge::metric::Metric;
 use model::policy::{Limits, OnMissing, ReleasePolicy};
 use model::traffic_split::GuardRule;
 use serde::{Deserialize, Serialize};
@@ -30,6 +33,7 @@ impl PlannedGuard {
 /// one of the same name in a store that was lost.
 pub(super) fn planned(
     policy: &ReleasePolicy,
+    parts: &Parts,
     release: &str,
     now_ms: i64,
     new: String,
@@ -40,6 +44,8 @@ pub(super) fn planned(
     let missing = &guard.controller_missing;
     // A person has fled from the other version: only what is measured leads back to it.
     let without = |policy: OnMissing| if takes_back { OnMissing::Stay } else { policy };
+    let terms = parts.of_gateway(guard.tolerance, &[Metric::Failures], Unit::Request);
+    let compared = terms.and_then(|terms| Some(one_in(terms.charges.first()?.bound.alpha()).max(2)));
     Some(PlannedGuard {
         rule: GuardRule {
             id: format!("{}-{now_ms}", release.trim_start_matches('.')),
@@ -49,7 +55,7 @@ pub(super) fn planned(
             break_ppm: ppm(guard.break_rate).clamp(1, 1_000_000),
             // Where users keep their colour a request is no unit of assignment: one user who always fails would be
             // taken for many.
-            false_alarm_one_in: policy.sticky.is_none().then(|| whole(1.0 / guard.alpha).max(2)),
+            false_alarm_one_in: compared.filter(|_| policy.sticky.is_none()),
             tolerance_percent: u32::try_from(whole(guard.tolerance * 100.0))
                 .unwrap_or(u32::MAX)
                 .clamp(100, 100_000),
@@ -67,7 +73,7 @@ fn ppm(rate: f64) -> u32 {
 
 /// The nearest whole number; what is none or below it is 0.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast from f64 saturates")]
-fn whole(number: f64) -> u64 {
+pub(super) fn whole(number: f64) -> u64 {
     number.round() as u64
 }
 
@@ -77,7 +83,7 @@ mod tests {
     use model::policy::{Guard, Sticky, StickyBy};
 
     fn plan(policy: &ReleasePolicy) -> Option<PlannedGuard> {
-        planned(policy, "shop-7", 1_234, "shop-green".to_owned(), false)
+        planned(policy, &Parts::of(policy, 1), "shop-7", 1_234, "shop-green".to_owned(), false)
     }
 
     #[test]
@@ -89,7 +95,7 @@ mod tests {
             (rule.id.as_str(), rule.max_error_ppm, rule.break_ppm),
             ("shop-7-1234", Some(50_000), 250_000)
         );
-        assert_eq!((rule.false_alarm_one_in, rule.tolerance_percent), (Some(1_000), 120));
+        assert_eq!((rule.false_alarm_one_in, rule.tolerance_percent), (Some(2_000), 120));
         assert_eq!(rule.controller_missing, OnMissing::Revert);
         assert_eq!(guard.at(100).unwrap().controller_missing, OnMissing::Stay);
     }
@@ -107,8 +113,8 @@ mod tests {
         for (alpha, tolerance, break_rate) in
             [(0.0, 0.0, 0.0), (f64::NAN, f64::INFINITY, -1.0), (1.0, 1e9, 2.0)]
         {
-            let guard = Some(Guard { alpha, tolerance, break_rate, ..Guard::default() });
-            let rule = plan(&ReleasePolicy { guard, ..ReleasePolicy::default() }).unwrap().rule;
+            let guard = Some(Guard { tolerance, break_rate, ..Guard::default() });
+            let rule = plan(&ReleasePolicy { alpha, guard, ..ReleasePolicy::default() }).unwrap().rule;
             let extension = model::traffic_split::Extension { guard: Some(rule), ..Default::default() };
             let written = serde_json::json!({"tealgate": extension.to_value()});
             assert_eq!(model::traffic_split::Extension::of(&written), Ok(extension));

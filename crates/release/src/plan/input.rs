@@ -33,6 +33,8 @@ pub struct PlanInput<'a> {
     pub steps: Option<&'a [Step]>,
     /// It takes a committed release back: nobody is asked for approval again.
     pub takes_back: bool,
+    /// How many gateways live: each compares the versions by itself, too.
+    pub gateways: u32,
     /// Every resource of the store, at one revision.
     pub resources: &'a [Arc<Resource>],
     /// What releases last put into each of the app's environments.

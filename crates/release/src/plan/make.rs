@@ -1,5 +1,6 @@
 //! Making a plan.
 
+use super::budget::Parts;
 use super::standing::{Standing, standing};
 use super::{Component, FORMAT, Plan, PlanInput, PlannedPreview, PlannedStep, Refusal, Wave};
 use super::{beside, guard, parity, routes, rules, users};
@@ -103,9 +104,10 @@ fn assemble(
         notes.push("no limits are set: only gates and people can take this release back".to_owned());
     }
     let new = upstream_id(&component.app, component.new.colour);
+    let parts = Parts::of(policy, input.gateways);
     let compared = protected && !input.takes_back;
-    let (judge, note) = if compared { beside::planned(policy, &steps) } else { (None, None) };
-    notes.extend(note);
+    let (judge, said) = if compared { beside::planned(policy, &parts, &steps) } else { (None, Vec::new()) };
+    notes.extend(said);
     Plan {
         format: FORMAT,
         release: input.release.to_owned(),
@@ -118,7 +120,7 @@ fn assemble(
         // Nobody waits on the way back, nor where there is no old version to finish anything.
         hold: Some(policy.hold.clone())
             .filter(|hold| hold.requests != HeldRequests::None && protected && !input.takes_back),
-        guard: guard::planned(policy, input.release, input.now_ms, new, input.takes_back)
+        guard: guard::planned(policy, &parts, input.release, input.now_ms, new, input.takes_back)
             .filter(|_| protected),
         gates,
         soak: if protected { policy.soak.clone() } else { Soak { duration_ms: 0, ..policy.soak.clone() } },

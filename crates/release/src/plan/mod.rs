@@ -5,6 +5,7 @@
 //! follows the plan makes no meaningful choice of its own. No I/O and no clock in this module.
 
 mod beside;
+mod budget;
 mod guard;
 mod input;
 mod make;
@@ -18,6 +19,7 @@ mod standing;
 mod tests;
 mod users;
 
+pub use beside::PlannedJudge;
 pub use guard::PlannedGuard;
 pub use input::PlanInput;
 pub use make::plan;
@@ -30,7 +32,7 @@ use crate::target::EnvironmentSpec;
 use model::colour::Colour;
 use model::overlay::{Overlay, Owned};
 use model::policy::{
-    Decommission, Gate, Hold, Judge, Limits, OnConflict, OnInconclusive, Permissions, Preview, Soak,
+    Decommission, Gate, Hold, Limits, OnConflict, OnInconclusive, Permissions, Preview, Soak,
 };
 use model::resource::Origin;
 use model::target::Target;
@@ -77,7 +79,7 @@ pub struct Plan {
     pub limits: Option<Limits>,
     /// How the versions are compared while both have a share; `None`: they are not.
     #[serde(default)]
-    pub judge: Option<Judge>,
+    pub judge: Option<PlannedJudge>,
     /// What happens when it cannot be said whether the new version is good.
     pub on_inconclusive: OnInconclusive,
     /// How long that is waited for, milliseconds.

@@ -102,6 +102,7 @@ pub(crate) async fn make_plan(
         environment: request.environment.as_ref(),
         steps: request.steps.as_deref(),
         takes_back: request.takes_back.is_some(),
+        gateways: context.gateways().await?.carrying(),
         resources: &snapshot.resources,
         environments: &environments_of(releases.iter().map(|release| &release.folded)),
         last_live: last_live.map(|environment| environment.colour),

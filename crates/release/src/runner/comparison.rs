@@ -7,7 +7,7 @@ use super::app::AppRunner;
 use crate::book::Release;
 use crate::counters::Gateways;
 use crate::machine::State;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedJudge};
 use judge::budget::{Budget, InvalidBudget, Terms, Unit};
 use judge::historical::{DEFAULT_TOLERANCE, Historical};
 use judge::metric::Metric;
@@ -15,7 +15,6 @@ use judge::panel::Panel;
 use judge::sample_ratio::SampleRatio;
 use judge::tally::Tally;
 use judge::verdict::Judgement;
-use model::policy::Judge;
 use model::record::Lane;
 use model::resource::Revision;
 use telemetry::counts::Counts;
@@ -56,7 +55,7 @@ struct Look {
 
 impl Comparison {
     /// Freezes what is judged; `before` is what the old version counted until now.
-    fn begin(policy: &Judge, before: &Counts) -> Result<Comparison, InvalidBudget> {
+    fn begin(policy: &PlannedJudge, before: &Counts) -> Result<Comparison, InvalidBudget> {
         let mut metrics = vec![Metric::Failures];
         if before.latency.count() >= MIN_ANSWERS {
             metrics.extend(PERCENTILES.into_iter().filter_map(|percentile| {
@@ -64,7 +63,7 @@ impl Comparison {
                 Some(Metric::slower_than(percentile, frozen_us))
             }));
         }
-        let budget = Budget { alpha: policy.alpha, tolerance: policy.tolerance, gateways: 1 };
+        let budget = Budget { alpha: policy.alpha, tolerance: policy.tolerance, ..Budget::default() };
         let terms = budget.terms(&metrics, Unit::Request)?;
         let (panel, ratio) = (Panel::armed(&terms), SampleRatio::armed(terms.ratio_alpha));
         Ok(Comparison { terms, panel, ratio, since: 0, claimed: [0; 2], after: Vec::new() })
@@ -167,6 +166,7 @@ mod tests {
     use super::*;
     use judge::historical::Basis;
     use judge::verdict::Verdict;
+    use model::policy::Judge;
 
     fn counts(good: u64, bad: u64, ms: u64) -> Counts {
         let mut counts = Counts { received: good + bad, ..Counts::default() };
@@ -175,8 +175,18 @@ mod tests {
         counts
     }
 
+    fn policy() -> PlannedJudge {
+        let judge = Judge::default();
+        PlannedJudge {
+            alpha: 0.001,
+            tolerance: judge.tolerance,
+            on_fail: judge.on_fail,
+            on_inconclusive: judge.on_inconclusive,
+        }
+    }
+
     fn comparison() -> Comparison {
-        Comparison::begin(&Judge::default(), &counts(1_000, 0, 20)).unwrap()
+        Comparison::begin(&policy(), &counts(1_000, 0, 20)).unwrap()
     }
 
     fn look(share: u8, old: Counts, new: Counts) -> Look {
@@ -204,7 +214,7 @@ mod tests {
 
     #[test]
     fn without_answers_before_times_are_not_judged() {
-        let comparison = Comparison::begin(&Judge::default(), &counts(20, 0, 20)).unwrap();
+        let comparison = Comparison::begin(&policy(), &counts(20, 0, 20)).unwrap();
         assert_eq!(comparison.terms.charges.len(), 1);
     }
 

@@ -73,6 +73,7 @@ pub(crate) fn plan_over(
         environment: None,
         steps: None,
         takes_back: false,
+        gateways: 1,
         resources: &resources(live.map(|_| Colour::Blue)),
         environments: &environments,
         last_live: live.map(|_| Colour::Blue),

@@ -27,7 +27,7 @@ async fn with_version_1(world: &World, next: Value) -> Gate {
 async fn a_version_that_fails_one_request_in_twenty_is_taken_back_although_no_limit_is_reached() {
     let world = World::new();
     let steps = json!([{"share": 20, "pause_ms": 60_000}, 100]);
-    let next = json!({"limits": lax_limits(), "steps": steps, "guard": null, "judge": {"alpha": 0.001}});
+    let next = json!({"limits": lax_limits(), "steps": steps, "guard": null, "alpha": 0.001, "judge": {}});
     let gate = with_version_1(&world, next).await;
 
     let mut target = shop::target(&world);

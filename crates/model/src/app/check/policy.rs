@@ -28,6 +28,9 @@ pub(super) fn check(errors: &mut Errors, at: &str, policy: &ReleasePolicy, targe
     errors.duration(&format!("{at}/soak/duration_ms"), policy.soak.duration_ms);
     errors.positive_duration(&format!("{at}/soak/interval_ms"), policy.soak.interval_ms);
     limits(errors, &format!("{at}/limits"), &policy.limits);
+    // Whole numbers of releases are what a gateway is armed with.
+    let alpha = (1e-9..=0.5).contains(&policy.alpha);
+    errors.expect(alpha, &format!("{at}/alpha"), "must be 0.000000001 to 0.5");
     if let Some(policy) = &policy.guard {
         guard(errors, &format!("{at}/guard"), policy);
     }
@@ -172,9 +175,7 @@ fn limits(errors: &mut Errors, at: &str, limits: &Limits) {
 }
 
 fn guard(errors: &mut Errors, at: &str, guard: &Guard) {
-    // Whole numbers of releases, of percent and of millionths are what a gateway is armed with.
-    let alpha = (1e-9..=0.5).contains(&guard.alpha);
-    errors.expect(alpha, &format!("{at}/alpha"), "must be 0.000000001 to 0.5");
+    // Whole numbers of percent and of millionths are what a gateway is armed with.
     let tolerance = (1.0..=1_000.0).contains(&guard.tolerance);
     errors.expect(tolerance, &format!("{at}/tolerance"), "must be 1 to 1000");
     let rate = (1e-6..=1.0).contains(&guard.break_rate);
@@ -185,8 +186,6 @@ fn guard(errors: &mut Errors, at: &str, guard: &Guard) {
 }
 
 fn judge(errors: &mut Errors, at: &str, judge: &Judge) {
-    let is_probability = judge.alpha > 0.0 && judge.alpha < 1.0;
-    errors.expect(is_probability, &format!("{at}/alpha"), "must be more than 0 and less than 1");
     let right = (1.0..=1_000.0).contains(&judge.tolerance);
     errors.expect(right, &format!("{at}/tolerance"), "must be 1 to 1000");
 }
