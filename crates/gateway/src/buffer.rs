@@ -10,6 +10,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 
+/// Which part of a buffer is kept free at its front, so that what goes out before the bytes fits there: 1/64.
+const FRONT: usize = 64;
+
 /// Bytes that were read and not yet used.
 #[derive(Debug)]
 pub(crate) struct Buffer {
@@ -52,6 +55,16 @@ impl Buffer {
         self.let_go();
     }
 
+    /// Puts bytes in front of those that are left to use; false if there is no room, or nothing to put them in front of.
+    pub(crate) fn put_front(&mut self, bytes: &[u8]) -> bool {
+        let Some(start) = self.start.checked_sub(bytes.len()).filter(|_| !self.is_empty()) else {
+            return false;
+        };
+        self.bytes[start..self.start].copy_from_slice(bytes);
+        self.start = start;
+        true
+    }
+
     /// Gives the memory back if nothing is in it.
     fn let_go(&mut self) {
         if self.is_empty() && !self.bytes.is_empty() {
@@ -68,6 +81,8 @@ impl Buffer {
     ) -> Poll<io::Result<usize>> {
         if self.bytes.is_empty() {
             self.bytes = self.pool.take();
+            self.start = self.bytes.len() / FRONT;
+            self.end = self.start;
         } else if self.end == self.bytes.len() {
             if self.start == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -141,5 +156,31 @@ impl Buffers {
         if outputs.len() < MAX_FREE && output.capacity() <= MAX_OUTPUT_BYTES {
             outputs.push(output);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    #[tokio::test]
+    async fn what_fits_in_front_of_bytes_is_put_there_and_nothing_else_changes() {
+        let mut buffer = Rc::new(Buffers::new(640)).buffer();
+        assert!(!buffer.put_front(b"head"), "there is nothing to put it in front of");
+        poll_fn(|cx| buffer.poll_read(&mut b"old headbody".as_slice(), cx)).await.unwrap();
+        buffer.consume(b"old head".len());
+        assert!(!buffer.put_front(&[b'x'; 19]), "10 bytes were free, and 8 of the old head");
+        assert_eq!(buffer.filled(), b"body");
+        assert!(buffer.put_front(b"a longer new head:"));
+        assert_eq!(buffer.filled(), b"a longer new head:body");
+        assert!(!buffer.put_front(b"x"));
+        // What is full is made room for once more.
+        let more = vec![b'm'; 640];
+        let mut more = more.as_slice();
+        while !buffer.is_full() {
+            poll_fn(|cx| buffer.poll_read(&mut more, cx)).await.unwrap();
+        }
+        assert_eq!(buffer.len(), 640);
     }
 }

@@ -281,8 +281,9 @@ impl Attempt<'_> {
         let wanted =
             current.revision == self.claim.revision || current.reachable().contains(&self.claim.target.uid);
         if wanted && connection.requests < keepalive.requests && !self.worker.closing.get() {
-            let until = self.worker.timers.now() + ticks(keepalive.idle_timeout_ms);
-            self.worker.pools.give(self.claim.target.uid, self.node, connection, keepalive.size, until);
+            let now = self.worker.timers.now();
+            let good = now..now + ticks(keepalive.idle_timeout_ms);
+            self.worker.pools.give(self.claim.target.uid, self.node, connection, keepalive.size, good);
         }
     }
 

@@ -15,7 +15,8 @@ use tokio::io::AsyncWrite;
 /// Bytes that may wait to be written; beyond it nothing more is decoded.
 const MAX_PENDING_BYTES: usize = 64 * 1024;
 
-/// A body up to this size that comes with its head is copied behind it: cheaper than a write of two pieces.
+/// One write of one piece is cheapest. So what goes out before a body is put in front of it, where it was read, if there is
+/// room; if not, a body up to this size is copied behind it.
 const MAX_COPIED_BYTES: usize = 4 * 1024;
 
 /// The state of one direction.
@@ -24,7 +25,7 @@ pub(crate) struct Leg {
     /// Written first: a head, chunks.
     pub(crate) out: Vec<u8>,
     out_sent: usize,
-    /// That many bytes at the front of the source go out as they are, after `out`.
+    /// That many bytes at the front of the source go out as they are, after `out`, or instead of it.
     direct: usize,
     decoder: BodyDecoder,
     coding: Coding,
@@ -262,6 +263,18 @@ impl Leg {
                 self.replay = None;
             }
         }
+        self.queue(source, len);
+        Ok(())
+    }
+
+    /// The first `len` bytes of the source are to be written.
+    fn queue(&mut self, source: &mut Buffer, len: usize) {
+        if self.coding == Coding::Raw && self.out_sent == 0 && source.put_front(&self.out) {
+            self.direct = self.out.len() + len;
+            self.out.clear();
+            return;
+        }
+        let payload = source.filled().get(..len).unwrap_or_default();
         if self.coding == Coding::Chunked {
             write::chunk_head(&mut self.out, len as u64);
             self.out.extend_from_slice(payload);
@@ -273,7 +286,6 @@ impl Leg {
         } else {
             self.direct = len;
         }
-        Ok(())
     }
 
     fn finish(&mut self) {

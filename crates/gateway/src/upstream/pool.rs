@@ -11,6 +11,7 @@ use super::io::UpstreamIo;
 use foldhash::{HashMap, HashSet};
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// A connection and what it has done.
 #[derive(Debug)]
@@ -55,8 +56,8 @@ struct Pool {
 #[derive(Debug)]
 struct Idle {
     connection: UpstreamConnection,
-    /// The tick at which it has been idle for too long.
-    until: u64,
+    /// From the tick in which it came until that at which it has been idle for too long.
+    good: Range<u64>,
 }
 
 impl UpstreamConnection {
@@ -67,7 +68,8 @@ impl UpstreamConnection {
 }
 
 impl Pools {
-    /// The connection to a node that was used last, if one still is good. `careful` asks the system once more.
+    /// The connection to a node that was used last, if one still is good. `careful` asks the system once more, unless it
+    /// came in this very tick: for so short a time it is enough what the runtime has heard.
     pub(crate) fn take(&self, to: Destination<'_>, now: u64, careful: bool) -> Option<UpstreamConnection> {
         let mut by_target = self.by_target.borrow_mut();
         let pool = by_target.get_mut(&to.target)?;
@@ -75,8 +77,8 @@ impl Pools {
         while let Some(mut last) = newest(idle, to.name) {
             pool.count -= 1;
             let io = &last.connection.io;
-            let gone = io.is_stale() || (careful && io.is_closed());
-            if last.until > now && !gone && !last.connection.has_left() {
+            let gone = io.is_stale() || (careful && last.good.start < now && io.is_closed());
+            if last.good.end > now && !gone && !last.connection.has_left() {
                 last.connection.reused = true;
                 return Some(last.connection);
             }
@@ -84,7 +86,7 @@ impl Pools {
         None
     }
 
-    /// Keeps a connection until tick `until`. With `size` idle ones to the target already, the oldest to this node
+    /// Keeps a connection for these ticks. With `size` idle ones to the target already, the oldest to this node
     /// goes; with none to this node, the connection itself.
     pub(crate) fn give(
         &self,
@@ -92,7 +94,7 @@ impl Pools {
         node: usize,
         connection: UpstreamConnection,
         size: usize,
-        until: u64,
+        good: Range<u64>,
     ) {
         let mut by_target = self.by_target.borrow_mut();
         let pool = by_target.entry(target).or_default();
@@ -106,7 +108,7 @@ impl Pools {
             }
             pool.count -= 1;
         }
-        idle.push_back(Idle { connection, until });
+        idle.push_back(Idle { connection, good });
         pool.count += 1;
     }
 
@@ -115,8 +117,8 @@ impl Pools {
         let mut by_target = self.by_target.borrow_mut();
         for pool in by_target.values_mut() {
             for idle in &mut pool.nodes {
-                idle.retain(|Idle { connection, until }| {
-                    *until > now && !connection.has_left() && !connection.io.is_stale()
+                idle.retain(|Idle { connection, good }| {
+                    good.end > now && !connection.has_left() && !connection.io.is_stale()
                 });
             }
             pool.count = pool.nodes.iter().map(VecDeque::len).sum();

@@ -153,7 +153,7 @@ async fn an_idle_connection_to_an_address_that_the_name_has_left_is_not_used_aga
                 let (socket, origin) = names.dial(port(&one)).await.expect("a connection");
                 let io = UpstreamIo::Plain(socket);
                 let connection = UpstreamConnection { io, origin, name: None, requests: 1, reused: false };
-                pools.give(to.target, to.node, connection, 9, u64::MAX);
+                pools.give(to.target, to.node, connection, 9, 0..u64::MAX);
                 let asked = names.asked.get();
                 names.set(if moved { &[2] } else { &[1] });
                 names.resolver.sweep();
