@@ -6,6 +6,7 @@ mod judge;
 mod load;
 mod metric;
 mod notification;
+mod shadow;
 pub mod template;
 
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
@@ -17,6 +18,7 @@ pub use load::{
 };
 pub use metric::{Metric, OnFail, Source};
 pub use notification::{Format, MAX_RECEIVERS, NoticeKind, Place, Receiver};
+pub use shadow::{Compare, MAX_SHADOW_MS, Shadow};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -223,6 +225,9 @@ pub enum Check {
     Metric(Metric),
     /// Load on the new version, and the same beside it on the live one. Only before the shift.
     Load(Box<Load>),
+    /// Live requests are copied to the new version, and its answers compared with those that users got. Only before the
+    /// shift.
+    Shadow(Box<Shadow>),
     /// A person says yes: `tealgate release promote`.
     Approval {},
 }

@@ -6,6 +6,7 @@
 
 mod guards;
 mod holds;
+mod shadows;
 
 pub(crate) use holds::HoldState;
 

@@ -97,6 +97,11 @@ fn policy() -> impl Strategy<Value = ReleasePolicy> {
             {"name": "tests", "when": ["before_shift", "each_step", "soak"], "check": {"command": {"command": ["t"]}}},
             {"name": "yes", "when": ["before_shift"], "check": {"approval": {}}},
         ])),
+        Just(json!([
+            {"name": "shadow", "timeout_ms": 40_000, "check": {"shadow": {}}},
+            {"name": "tests", "when": ["before_shift"], "check": {"command": {"command": ["t"]}}},
+            {"name": "again", "timeout_ms": 40_000, "check": {"shadow": {}}},
+        ])),
     ];
     let unclear = prop_oneof![
         Just(OnInconclusive::Hold),
@@ -140,6 +145,7 @@ struct Witness {
 
 impl Witness {
     fn check(&mut self, world: &World) {
+        self.assert_copies_are_for_a_gate(world);
         for request in &world.actions {
             match request.action {
                 Action::SetShare { share, hold, .. } if share > 0 => {
@@ -176,6 +182,23 @@ impl Witness {
         }
     }
 
+    /// Live requests are copied for the gate that runs and for nobody else, and not beside users or on the way out.
+    fn assert_copies_are_for_a_gate(&self, world: &World) {
+        let copied = world.state.copying.map(|copying| copying.gate);
+        let action = world.actions.first().map(|request| &request.action);
+        match action {
+            Some(Action::RunGate { gate, .. }) => {
+                let shadow = matches!(world.plan.gates[*gate].check, Check::Shadow(_));
+                assert_eq!(copied, shadow.then_some(*gate), "a shadow gate runs while requests are copied");
+            }
+            Some(Action::SetShare { share, .. }) if *share > 0 => assert_eq!(copied, None),
+            _ => {}
+        }
+        if !matches!(world.state.phase, Phase::Test | Phase::Revert) {
+            assert_eq!(copied, None, "nothing is left behind");
+        }
+    }
+
     fn assert_gates_passed(&self, plan: &Plan) {
         let may_proceed = self.promoted || plan.on_inconclusive == OnInconclusive::Proceed;
         for (place, gate) in plan.gates.iter().enumerate() {
@@ -209,7 +232,13 @@ fn assert_idle(world: &World, colour: Colour) {
 
 fn verdict(verdict: Verdict) -> ActionResult {
     ActionResult::Gate {
-        outcome: GateOutcome { verdict, summary: "s".into(), evidence: Vec::new(), did_harm: false },
+        outcome: GateOutcome {
+            verdict,
+            summary: "s".into(),
+            evidence: Vec::new(),
+            did_harm: false,
+            shadow: None,
+        },
     }
 }
 

@@ -5,6 +5,7 @@ mod metric;
 mod notifications;
 mod outward;
 mod policy;
+mod shadow;
 mod target;
 
 #[cfg(test)]

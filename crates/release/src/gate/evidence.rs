@@ -74,7 +74,7 @@ impl Evidence {
             _ => Verdict::Fail,
         };
         let summary = shown(&self.masked(summary), LINE_MAX);
-        GateOutcome { verdict, summary, evidence: self.lines, did_harm: false }
+        GateOutcome { verdict, summary, evidence: self.lines, did_harm: false, shadow: None }
     }
 }
 

@@ -5,6 +5,7 @@ use model::colour::Colour;
 use std::fmt;
 use std::sync::Arc;
 use telemetry::counts::Counts;
+use telemetry::report::ShadowReport;
 
 /// The version that users have.
 #[derive(Clone, Debug)]
@@ -26,6 +27,22 @@ pub struct LiveSide {
 pub trait LiveUsers: fmt::Debug + Send + Sync {
     /// The cumulative counts of all gateways; `None`: they cannot be read.
     async fn counts(&self) -> Option<Counts>;
+}
+
+/// What one gateway says of the copies of live requests that are made for a gate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shadowing {
+    /// Its instance.
+    pub gateway: String,
+    /// What it has counted; `None`: it knows nothing of them yet.
+    pub report: Option<ShadowReport>,
+}
+
+/// The copies of live requests that are made for a gate.
+#[async_trait]
+pub trait Shadows: fmt::Debug + Send + Sync {
+    /// What the gateways that live now say of them; `None`: they cannot be asked.
+    async fn look(&self) -> Option<Vec<Shadowing>>;
 }
 
 type Listener = dyn Fn(&str) + Send + Sync;

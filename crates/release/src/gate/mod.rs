@@ -7,17 +7,20 @@ mod expectation;
 mod live;
 mod load;
 mod metric;
+mod shadow;
 mod smoke;
 mod source;
 
-pub use live::{LiveSide, LiveUsers, Progress};
+pub use live::{LiveSide, LiveUsers, Progress, Shadowing, Shadows};
 
+use crate::report::ShadowSummary;
 use async_trait::async_trait;
 use model::colour::Colour;
 use model::policy::Check;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a gate is run against.
 #[derive(Clone, Debug)]
@@ -48,6 +51,8 @@ pub struct GateContext {
     pub timeout_ms: u64,
     /// The version that users have; `None`: none is live.
     pub live: Option<LiveSide>,
+    /// The copies of live requests that are made for it; `None`: none are.
+    pub shadows: Option<Arc<dyn Shadows>>,
     /// Who is told how far the gate is.
     pub progress: Progress,
 }
@@ -76,6 +81,9 @@ pub struct GateOutcome {
     /// An inconclusive gate is run again by itself; this one did harm, and is not until a person or the time decides.
     #[serde(default)]
     pub did_harm: bool,
+    /// The account of the copies, of a shadow gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Box<ShadowSummary>>,
 }
 
 /// One kind of check.
@@ -98,6 +106,7 @@ pub fn runner(check: &Check) -> Option<Box<dyn GateRunner>> {
             working_dir: working_dir.clone(),
         })),
         Check::Load(load) => Some(Box::new(load::Load { load: load.clone() })),
+        Check::Shadow(shadow) => Some(Box::new(shadow::Shadow { policy: (**shadow).clone() })),
         Check::Metric(policy) => Some(Box::new(metric::Metric { policy: policy.clone() })),
         Check::Approval {} => None,
     }

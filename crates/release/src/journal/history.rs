@@ -24,7 +24,7 @@ pub struct Span {
 pub struct Move {
     /// The action's id.
     pub action: String,
-    /// `share`, `restore` or `clean-up`.
+    /// `share`, `copy` (of requests, for a shadow gate), `restore` or `clean-up`.
     pub kind: String,
     /// The new version's share after it, percent.
     pub share: u8,
@@ -65,6 +65,7 @@ impl Folded {
         for intent in intents {
             let (kind, share) = match intent.action {
                 Action::SetShare { share, .. } => ("share", share),
+                Action::Copy { .. } => ("copy", 0),
                 Action::Restore => ("restore", 0),
                 Action::CleanUp { .. } => ("clean-up", 100),
                 _ => continue,

@@ -27,6 +27,13 @@ pub enum Action {
         /// 1 for the first time in this round.
         attempt: u32,
     },
+    /// Begin to copy live requests to the new version, for a shadow gate. Writing a share ends it.
+    Copy {
+        /// The gate's place in the plan's list.
+        gate: usize,
+        /// Unique within the release.
+        number: u32,
+    },
     /// Put back what the release owns, as it was before.
     Restore,
     /// Make the new colour the default and remove the split.

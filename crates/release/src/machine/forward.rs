@@ -66,6 +66,10 @@ impl Run<'_> {
                 if let Some(flow) = self.wait_for_gateways() {
                     return flow;
                 }
+                // Within a round it was for a gate.
+                if self.state.round.is_some() {
+                    return self.enter_stage(Stage::Check);
+                }
                 self.start_round(RoundKind::BeforeShift)
             }
             _ => match self.run_round() {

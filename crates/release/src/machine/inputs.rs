@@ -72,8 +72,13 @@ impl Run<'_> {
                     Action::CleanUp { .. } => 100,
                     _ => 0,
                 };
+                self.copying_was_written(&action);
                 self.state.written = Some(Written { share, revision: *revision });
                 self.enter_stage(Stage::Spread { revision: *revision });
+            }
+            (Action::Copy { .. }, ActionResult::Foreign { diff }) => {
+                self.state.copying = None;
+                self.found_edit(diff);
             }
             (Action::SetShare { .. } | Action::CleanUp { .. }, ActionResult::Foreign { diff }) => {
                 // The edit was found instead of what was there before, so this write did not happen.
@@ -81,7 +86,7 @@ impl Run<'_> {
                 self.found_edit(diff);
             }
             (Action::SetShare { .. }, ActionResult::HoldOver { why }) => self.hold_was_over(why),
-            (Action::SetShare { .. }, ActionResult::Failed { why }) => {
+            (Action::SetShare { .. } | Action::Copy { .. }, ActionResult::Failed { why }) => {
                 self.turn_back(Cause::Switch { why: why.clone() });
             }
             (Action::RunGate { .. }, ActionResult::Gate { outcome }) => {
@@ -117,7 +122,7 @@ impl Run<'_> {
         self.note(format!("{actor} promoted {subject}"));
         if self.state.foreign.take().is_some() {
             self.overwrite_edit();
-        } else if self.state.stage == Stage::Check {
+        } else if self.state.stage == Stage::Check || self.state.round.is_some() {
             self.approve(actor);
         } else {
             self.settled_by_person();

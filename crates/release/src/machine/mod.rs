@@ -11,6 +11,7 @@
 mod action;
 mod back;
 mod cause;
+mod copying;
 mod finish;
 mod forward;
 mod inputs;
@@ -25,7 +26,9 @@ pub use action::{Action, ActionRequest, ActionResult};
 pub use cause::{Cause, Outcome};
 pub use inputs::question;
 pub use observation::{Guarded, Input, Observation, Readiness, Spread, Traffic};
-pub use state::{GateResult, Hold, Pending, Phase, Round, RoundKind, Stage, State, Verdict, Written};
+pub use state::{
+    Copying, GateResult, Hold, Pending, Phase, Round, RoundKind, Stage, Stands, State, Verdict, Written,
+};
 pub use time::MAX_TICK_MS;
 pub use waiting::{Waiting, WaitingFor};
 

@@ -1,7 +1,7 @@
 //! Gates: one after the other, in the order of the policy, on each occasion that the policy names.
 
 use super::{
-    Action, Cause, Flow, GateResult, Hold, Round, RoundKind, Run, Stage, State, Verdict, WaitingFor,
+    Action, Cause, Flow, GateResult, Hold, Round, RoundKind, Run, Stage, Stands, State, Verdict, WaitingFor,
 };
 use crate::gate::{self, GateOutcome};
 use crate::plan::Plan;
@@ -26,6 +26,9 @@ impl Run<'_> {
     /// Runs the gates of this round. `None`: all of them have passed.
     pub(super) fn run_round(&mut self) -> Option<Flow> {
         let round = self.state.round.clone()?;
+        if let Some(flow) = self.end_copying(&round) {
+            return Some(flow);
+        }
         let next =
             self.plan.gates.iter().enumerate().skip(round.gate).find(|(_, gate)| runs_on(gate, round.kind));
         let Some((place, gate)) = next else {
@@ -53,14 +56,22 @@ impl Run<'_> {
             self.state.pending = None;
             return self.inconclusive("did not end within its limit", String::new(), false);
         }
+        let is_prepared = self.copies_for(round);
         if let Some(hold) = &self.state.hold
+            && !is_prepared
             && (hold.did_harm || self.state.stage_ms < RETRY_MS || hold.ms >= self.plan.inconclusive_hold_ms)
         {
             return self.hold(hold.what.clone());
         }
+        if matches!(gate.check, Check::Shadow(_)) && !is_prepared {
+            return self.begin_copying(round);
+        }
         let attempt = round.attempt.saturating_add(1);
         if let Some(round) = &mut self.state.round {
             round.attempt = attempt;
+        }
+        if let Some(copying) = &mut self.state.copying {
+            copying.stands = Stands::UntilItsEnd;
         }
         self.begin(Action::RunGate { gate: round.gate, attempt })
     }

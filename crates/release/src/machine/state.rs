@@ -37,6 +37,9 @@ pub struct State {
     pub first_revision: Option<Revision>,
     /// The gates that are being run.
     pub round: Option<Round>,
+    /// Live requests are copied to the new version, or may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copying: Option<Copying>,
     /// Rounds of the soak that were begun.
     pub soak_rounds: u32,
     /// The verdict was inconclusive, and the release is held.
@@ -72,6 +75,7 @@ impl State {
             began_to_write: false,
             first_revision: None,
             round: None,
+            copying: None,
             soak_rounds: 0,
             hold: None,
             foreign: None,
@@ -254,6 +258,29 @@ pub struct Round {
     pub gate: usize,
     /// How often the current gate was run in this round.
     pub attempt: u32,
+}
+
+/// Copies of live requests, for a shadow gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copying {
+    /// Place of the gate in the plan's list.
+    pub gate: usize,
+    /// Unique within the release.
+    pub number: u32,
+    /// How far it is.
+    pub stands: Stands,
+}
+
+/// How far it is with something that stands in the service for the time of a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stands {
+    /// It is being written.
+    Perhaps,
+    /// It is written, and the gate may run.
+    Ready,
+    /// The gate was begun: when it has ended, this is taken away.
+    UntilItsEnd,
 }
 
 /// The occasions on which gates run.

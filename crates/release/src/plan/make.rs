@@ -3,7 +3,7 @@
 use super::budget::Parts;
 use super::standing::{Standing, standing};
 use super::{Component, FORMAT, Plan, PlanInput, PlannedPreview, PlannedStep, Refusal, Wave};
-use super::{beside, guard, parity, routes, rules, users};
+use super::{beside, guard, parity, routes, rules, shadow, users};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::{Colour, upstream_id};
@@ -100,6 +100,7 @@ fn assemble(
             "nothing is live yet: all traffic goes to the new version at once, without limits".to_owned(),
         );
     }
+    notes.extend(shadow::planned(&mut gates, protected));
     if protected && !has_limits(&policy.limits) {
         notes.push("no limits are set: only gates and people can take this release back".to_owned());
     }

@@ -14,6 +14,7 @@ mod reach;
 mod refusal;
 mod routes;
 mod rules;
+mod shadow;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use make::plan;
 pub use parity::Difference;
 pub use refusal::Refusal;
 pub use routes::{Path, RoutePath};
+pub use shadow::{shadow_id, shadow_rule};
 pub use standing::{Standing, standing};
 
 use crate::target::EnvironmentSpec;

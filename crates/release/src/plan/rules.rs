@@ -106,7 +106,19 @@ fn gates(gates: &[Gate], policy: &ReleasePolicy) -> Vec<Refusal> {
                     "load: runs before_shift only, and timeout_ms must be longer than all of it".to_owned(),
                 );
             }
-            Check::Command { .. } | Check::Load(_) | Check::Metric(_) | Check::Approval {} => {}
+            Check::Shadow(shadow)
+                if gate.when != [When::BeforeShift] || gate.timeout_ms <= shadow.duration_ms =>
+            {
+                refuse(
+                    "shadow: runs before_shift only, and timeout_ms must be longer than duration_ms"
+                        .to_owned(),
+                );
+            }
+            Check::Command { .. }
+            | Check::Load(_)
+            | Check::Shadow(_)
+            | Check::Metric(_)
+            | Check::Approval {} => {}
         }
     }
     refusals

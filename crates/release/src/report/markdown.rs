@@ -27,6 +27,7 @@ pub(super) fn markdown(report: &Report) -> String {
     write_holds(&mut out, report);
     write_guards(&mut out, report);
     write_gates(&mut out, report);
+    write_copies(&mut out, report);
     write_counts(&mut out, report);
     write_ledger(&mut out, report);
     write_timeline(&mut out, report);
@@ -138,6 +139,26 @@ fn write_gates(out: &mut String, report: &Report) {
         let _ = writeln!(out, "* {name} ({when}): {verdict}, runs: {runs}: {}", cell(&gate.summary));
         for line in &gate.evidence {
             let _ = writeln!(out, "    * {}", cell(line));
+        }
+    }
+}
+
+fn write_copies(out: &mut String, report: &Report) {
+    let copies = report.gates.iter().filter_map(|gate| Some((gate, gate.shadow.as_ref()?)));
+    for (gate, found) in copies.filter(|(_, found)| !found.differences.is_empty()) {
+        let _ = writeln!(out, "\n## Differences found by gate {}\n", cell(&gate.name));
+        let _ = writeln!(out, "| what differs | in pairs | the live version with itself | | for example |");
+        let _ = writeln!(out, "|---|---|---|---|---|");
+        for one in &found.differences {
+            let (words, examples) = (cell(&one.words()), cell(&one.examples().join(", ")));
+            let (pairs, itself) = (one.group.pairs, one.group.itself);
+            let noise = if one.noise { "noise" } else { "**differs**" };
+            let (all, again) = (found.compared, found.second_compared);
+            let _ =
+                writeln!(out, "| {words} | {pairs} of {all} | {itself} of {again} | {noise} | {examples} |");
+        }
+        if found.not_listed > 0 {
+            let _ = writeln!(out, "\n{} further kinds of differences are not listed.", found.not_listed);
         }
     }
 }

@@ -7,6 +7,7 @@ mod hold;
 mod html;
 mod ledger;
 mod markdown;
+mod shadow;
 mod timeline;
 
 pub use account::{Account, OpenNow, Row};
@@ -15,6 +16,8 @@ pub use course::{Course, MAX_POINTS, Point, Slice};
 pub use guard::GuardSummary;
 pub use hold::HoldSummary;
 pub use ledger::{Ledger, Lost};
+pub(crate) use shadow::by_reason;
+pub use shadow::{Difference, ShadowSummary};
 pub use timeline::Line;
 
 use crate::journal::{Chain, Event, Folded, Move, Span};
@@ -93,6 +96,9 @@ pub struct GateReport {
     pub summary: String,
     /// What was asked and what came back.
     pub evidence: Vec<String>,
+    /// The account of the copies, of a shadow gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Box<ShadowSummary>>,
 }
 
 impl Report {
@@ -147,20 +153,24 @@ fn gates(folded: &Folded, chain: &Chain) -> Vec<GateReport> {
     let evidence = |action: &str| {
         chain.entries.iter().find_map(|entry| match &entry.event {
             Event::Ended { id, result: ActionResult::Gate { outcome } } if id == action => {
-                Some(outcome.evidence.clone())
+                Some((outcome.evidence.clone(), outcome.shadow.clone()))
             }
             _ => None,
         })
     };
     let results = folded.state.iter().flat_map(|state| &state.gates);
     results
-        .map(|result| GateReport {
-            name: result.gate.clone(),
-            when: describe(result.round),
-            verdict: result.verdict,
-            runs: result.runs,
-            summary: result.summary.clone(),
-            evidence: evidence(&result.action).unwrap_or_default(),
+        .map(|result| {
+            let (evidence, shadow) = evidence(&result.action).unwrap_or_default();
+            GateReport {
+                name: result.gate.clone(),
+                when: describe(result.round),
+                verdict: result.verdict,
+                runs: result.runs,
+                summary: result.summary.clone(),
+                evidence,
+                shadow,
+            }
         })
         .collect()
 }

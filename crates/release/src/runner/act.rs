@@ -3,12 +3,12 @@
 
 use super::app::{AppRunner, Finished};
 use super::observe::expected;
-use super::telling::{Telling, UsersOf};
+use super::telling::{ShadowsOf, Telling, UsersOf};
 use crate::book::Release;
 use crate::controller::Context;
-use crate::gate::{GateContext, LiveSide};
-use crate::machine::{Action, ActionRequest, ActionResult, State};
-use crate::plan::{Component, Plan, PlannedPreview};
+use crate::gate::{GateContext, LiveSide, Shadows};
+use crate::machine::{Action, ActionRequest, ActionResult, Copying, State};
+use crate::plan::{Component, Plan, PlannedPreview, shadow_id};
 use crate::switch::{Position, Switch, SwitchError, Write, owned_at, upstream_value};
 use crate::target::{EnvironmentSpec, EnvironmentStatus, TargetError};
 use model::colour::Colour;
@@ -31,6 +31,7 @@ pub(super) struct Work {
     pub(super) component: Component,
     /// The new version's share as last written, percent.
     pub(super) share: u8,
+    copying: Option<Copying>,
     expected: Vec<Owned>,
     statuses: BTreeMap<Colour, EnvironmentStatus>,
     fence: u64,
@@ -67,6 +68,7 @@ impl AppRunner {
             context: Arc::clone(&self.context),
             expected: expected(&plan, &component, &State { pending: None, ..state.clone() }),
             share: state.share(),
+            copying: state.copying,
             plan,
             component,
             statuses,
@@ -85,6 +87,9 @@ impl Work {
             }
             Action::SetShare { share, overwrite, hold: None } => {
                 self.write(Position::Share(*share), *overwrite).await
+            }
+            Action::Copy { gate, number } => {
+                self.write(Position::Copied { gate: *gate, number: *number }, false).await
             }
             Action::Restore => self.write(Position::Before, true).await,
             Action::CleanUp { overwrite } => self.write(Position::Committed, *overwrite).await,
@@ -180,6 +185,7 @@ impl Work {
             base_dir: self.component.new.base_dir.clone().into(),
             timeout_ms: gate.timeout_ms,
             live: self.live_side(),
+            shadows: self.shadows(),
             progress: progress.of_gate(&gate.name),
         };
         ActionResult::Gate { outcome: runner.run(&context).await }
@@ -196,6 +202,12 @@ impl Work {
             instances: self.instances(colour),
             users: Arc::new(UsersOf { context, app, colour }),
         })
+    }
+
+    /// The copies that are made for a gate now.
+    fn shadows(&self) -> Option<Arc<dyn Shadows>> {
+        let id = shadow_id(&self.plan, self.copying?.number);
+        Some(Arc::new(ShadowsOf { context: Arc::clone(&self.context), id }))
     }
 
     fn instances(&self, colour: Colour) -> Vec<(String, u16)> {

@@ -90,7 +90,9 @@ pub(super) fn expected(plan: &Plan, component: &Component, state: &State) -> Vec
         Some(Action::Restore) => (Some(Position::Before), None),
         _ => (None, None),
     };
-    last.into_iter().chain(pending).chain(held).map(|position| owned_at(plan, component, position)).collect()
+    let copied = state.copying.map(|one| Position::Copied { gate: one.gate, number: one.number });
+    let all = last.into_iter().chain(pending).chain(held).chain(copied);
+    all.map(|position| owned_at(plan, component, position)).collect()
 }
 
 /// The holds of the last actions: one may stand if its release went back while requests waited.

@@ -1,7 +1,7 @@
 //! What a gate that runs is given of the world and shows of itself: the live version's users, and how far it is.
 
 use crate::controller::Context;
-use crate::gate::{LiveUsers, Progress};
+use crate::gate::{LiveUsers, Progress, Shadowing, Shadows};
 use async_trait::async_trait;
 use model::colour::Colour;
 use model::record::Lane;
@@ -30,6 +30,25 @@ impl LiveUsers for UsersOf {
     async fn counts(&self) -> Option<Counts> {
         let gateways = self.context.gateways().await.ok()?;
         Some(gateways.of_colour(&self.app, self.colour, 0, Some(Lane::Share)))
+    }
+}
+
+/// The copies of live requests with an id.
+pub(super) struct ShadowsOf {
+    pub(super) context: Arc<Context>,
+    pub(super) id: String,
+}
+
+impl fmt::Debug for ShadowsOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShadowsOf").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Shadows for ShadowsOf {
+    async fn look(&self) -> Option<Vec<Shadowing>> {
+        Some(self.context.gateways().await.ok()?.shadows(&self.id))
     }
 }
 

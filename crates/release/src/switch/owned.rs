@@ -1,6 +1,6 @@
 //! The fields that a release owns of a service, for each position of the traffic. Pure.
 
-use crate::plan::{Component, Plan, PlannedPreview};
+use crate::plan::{Component, Plan, PlannedPreview, shadow_rule};
 use model::colour::upstream_id;
 use model::overlay::Owned;
 use model::traffic_split::{EXTENSION, Extension, HoldRule};
@@ -18,6 +18,13 @@ pub enum Position {
         /// Percent of user traffic on the new version.
         share: u8,
         /// The hold's number within the release.
+        number: u32,
+    },
+    /// No user on the new version yet; live requests are copied to it for a gate, and the preview.
+    Copied {
+        /// The gate's place in the plan's list.
+        gate: usize,
+        /// The number of the copies within the release.
         number: u32,
     },
     /// All on the new version, which is the default; no split.
@@ -47,6 +54,11 @@ pub fn owned_at(plan: &Plan, component: &Component, position: Position) -> Owned
         Position::Held { share, number } => {
             let extension = Extension { hold: hold_rule(plan, number), ..extension_at(plan, share) };
             with_rules(plan, component, Some(share_rule(share, component, &extension)))
+        }
+        Position::Copied { gate, number } => {
+            let extension =
+                Extension { shadow: shadow_rule(plan, component, gate, number), ..Extension::default() };
+            with_rules(plan, component, Some(share_rule(0, component, &extension)))
         }
     }
 }

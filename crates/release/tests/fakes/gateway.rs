@@ -11,7 +11,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::{Report, Store};
 use telemetry::counts::Counts;
-use telemetry::report::{GatewayReport, GuardReport, GuardState, GuardTrip, HoldReport, Judged};
+use telemetry::report::{
+    DifferenceGroup, DifferenceKind, GatewayReport, GuardReport, GuardState, GuardTrip, HoldReport, Judged,
+    ShadowExample, ShadowReport, Unanswered,
+};
 use telemetry::samples::FailureSample;
 use telemetry::series::{SeriesCounts, SeriesKey};
 use tokio::task::JoinHandle;
@@ -37,6 +40,10 @@ struct Inner {
     /// Whether guards fire when a version is bad.
     guarding: Mutex<bool>,
     guards: Mutex<Vec<GuardReport>>,
+    shadows: Mutex<Vec<ShadowReport>>,
+    /// Versions that answer copies with another type of `$.price`, and those that do not answer them.
+    other: Mutex<Vec<String>>,
+    mute: Mutex<Vec<String>>,
     /// User requests that came to a version, in the order of its first.
     versions: Mutex<Vec<String>>,
 }
@@ -54,6 +61,9 @@ impl FakeGateway {
             holds: Mutex::default(),
             guarding: Mutex::default(),
             guards: Mutex::default(),
+            shadows: Mutex::default(),
+            other: Mutex::default(),
+            mute: Mutex::default(),
             versions: Mutex::default(),
         });
         let task = tokio::spawn(Arc::clone(&inner).run());
@@ -62,6 +72,19 @@ impl FakeGateway {
 
     pub(crate) fn make_bad(&self, version: &str) {
         self.inner.bad.lock().unwrap().push(version.to_owned());
+    }
+
+    pub(crate) fn make_other(&self, version: &str) {
+        self.inner.other.lock().unwrap().push(version.to_owned());
+    }
+
+    pub(crate) fn make_mute(&self, version: &str) {
+        self.inner.mute.lock().unwrap().push(version.to_owned());
+    }
+
+    /// What was counted of copies, by the ids for which they were made.
+    pub(crate) fn shadows(&self) -> Vec<ShadowReport> {
+        self.inner.shadows.lock().unwrap().clone()
     }
 
     pub(crate) fn set_busy(&self, busy: bool) {
@@ -176,6 +199,19 @@ impl Inner {
         guard.state != GuardState::Armed
     }
 
+    /// Begins to copy as soon as the service says so.
+    async fn keep_shadow(&self) {
+        let service = self.service().await.map(|(service, _)| service).unwrap_or_default();
+        let rules = service.pointer("/plugins/traffic-split/rules").and_then(Value::as_array);
+        let id = rules.into_iter().flatten().find_map(|rule| rule.pointer("/tealgate/shadow/id")?.as_str());
+        let mut shadows = self.shadows.lock().unwrap();
+        if let Some(id) = id
+            && shadows.iter().all(|shadow| shadow.id != id)
+        {
+            shadows.push(ShadowReport { id: id.to_owned(), ..ShadowReport::default() });
+        }
+    }
+
     /// Splits requests by the weights of the first rule without a match, else by the default.
     async fn serve(&self, requests: u64) {
         let Some((service, epoch)) = self.service().await else { return };
@@ -186,12 +222,54 @@ impl Inner {
             Some(rule) => rule["weighted_upstreams"].as_array().unwrap().iter().filter_map(choice).collect(),
             None => default.map(|id| (id.to_owned(), 100)).into_iter().collect(),
         };
+        self.copy(rule, requests).await;
         if self.keep_guard(false).await {
             return self.count(default.unwrap_or_default(), epoch, requests).await;
         }
         for (upstream, weight) in choices {
             self.count(&upstream, epoch, requests * weight / 100).await;
         }
+    }
+
+    /// Copies each request once, compares, and asks the live version again; its answers tell the time.
+    async fn copy(&self, rule: Option<&Value>, requests: u64) {
+        let shadow = rule.and_then(|rule| rule.pointer("/tealgate/shadow"));
+        let Some(to) = shadow.and_then(|shadow| shadow["to"].as_str()) else { return };
+        let Some(upstream) = self.store.get(Kind::Upstream, to).await.unwrap() else { return };
+        let version = upstream.value["labels"][LABEL_VERSION].as_str().unwrap_or_default().to_owned();
+        let is_in = |versions: &Mutex<Vec<String>>| versions.lock().unwrap().contains(&version);
+        let (other, mute) = (is_in(&self.other), is_in(&self.mute));
+        let mut shadows = self.shadows.lock().unwrap();
+        let Some(report) =
+            shadows.iter_mut().find(|report| shadow.is_some_and(|of| of["id"] == report.id.as_str()))
+        else {
+            return;
+        };
+        report.sampled += requests;
+        report.sent += requests;
+        if mute {
+            *report.unanswered.entry(Unanswered::Timeout).or_default() += requests;
+            return;
+        }
+        report.compared += requests;
+        report.second_compared += requests;
+        report.second_different += requests;
+        let mut add = |place: &str, what: &str, itself: u64| {
+            let example = ShadowExample { method: "GET".to_owned(), path: "/cart".to_owned(), values: None };
+            report.add_group(&DifferenceGroup {
+                kind: DifferenceKind::Body,
+                place: place.to_owned(),
+                what: what.to_owned(),
+                pairs: requests,
+                itself,
+                examples: vec![example],
+            })
+        };
+        let mut groups = vec![add("$.now", "value", requests).unwrap()];
+        if other {
+            groups.push(add("$.price", "number → text", 0).unwrap());
+        }
+        report.add_pattern(Some(groups), requests);
     }
 
     async fn count(&self, upstream: &str, epoch: u64, requests: u64) {
@@ -247,6 +325,7 @@ impl Inner {
 
     async fn report(&self, applied: u64) {
         self.keep_holds().await;
+        self.keep_shadow().await;
         let failed = *self.guarding.lock().unwrap() && !self.failures.lock().unwrap().is_empty();
         self.keep_guard(failed).await;
         let series: Vec<SeriesCounts> = {
@@ -265,6 +344,7 @@ impl Inner {
                 listen: vec!["0.0.0.0:9080".parse().unwrap()],
                 series,
                 holds: self.holds.lock().unwrap().iter().map(|(hold, _)| hold.clone()).collect(),
+                shadows: self.shadows.lock().unwrap().clone(),
                 guards: self.guards.lock().unwrap().clone(),
                 failures: self.failures.lock().unwrap().iter().cloned().collect(),
                 ..GatewayReport::default()

@@ -34,6 +34,7 @@ fn context(directory: &TempDir) -> GateContext {
         base_dir: directory.path().to_owned(),
         timeout_ms: 30_000,
         live: None,
+        shadows: None,
         progress: Progress::default(),
     }
 }

@@ -194,14 +194,20 @@ impl Stage {
 
 fn gate(verdict: Verdict, summary: &str) -> ActionResult {
     ActionResult::Gate {
-        outcome: GateOutcome { verdict, summary: summary.to_owned(), evidence: Vec::new(), did_harm: false },
+        outcome: GateOutcome {
+            verdict,
+            summary: summary.to_owned(),
+            evidence: Vec::new(),
+            did_harm: false,
+            shadow: None,
+        },
     }
 }
 
 fn harm(summary: &str) -> ActionResult {
     let (verdict, evidence) = (Verdict::Inconclusive, Vec::new());
     ActionResult::Gate {
-        outcome: GateOutcome { verdict, summary: summary.to_owned(), evidence, did_harm: true },
+        outcome: GateOutcome { verdict, summary: summary.to_owned(), evidence, did_harm: true, shadow: None },
     }
 }
 

@@ -179,7 +179,7 @@ impl World {
     pub(crate) fn good_result(&mut self, action: &release::machine::Action) -> ActionResult {
         use release::machine::Action;
         match action {
-            Action::SetShare { .. } | Action::Restore | Action::CleanUp { .. } => {
+            Action::SetShare { .. } | Action::Copy { .. } | Action::Restore | Action::CleanUp { .. } => {
                 self.revision += 1;
                 ActionResult::Written { revision: self.revision, overwrote: None }
             }
@@ -189,6 +189,7 @@ impl World {
                     summary: "as it should be".to_owned(),
                     evidence: Vec::new(),
                     did_harm: false,
+                    shadow: None,
                 },
             },
             Action::Provision | Action::StopOld | Action::ReduceOld { .. } | Action::StopNew => {

@@ -1,6 +1,6 @@
 //! The release policy: steps, gates, limits, durations, permissions.
 
-use super::{Errors, load, metric, notifications, outward};
+use super::{Errors, load, metric, notifications, outward, shadow};
 use crate::check::is_id;
 use crate::cidr::Cidr;
 use crate::field::push_segment;
@@ -119,6 +119,9 @@ fn gates(errors: &mut Errors, at: &str, gates: &[Gate]) {
                 "must be more than users_before_ms, warm_up_ms, duration_ms and request_timeout_ms together";
             errors.expect(gate.timeout_ms > load.longest_ms(), &format!("{at}/timeout_ms"), text);
         }
+        if let Check::Shadow(policy) = &gate.check {
+            shadow::check_gate(errors, &at, gate, policy);
+        }
         gate_check(errors, &format!("{at}/check"), gate);
     }
 }
@@ -137,6 +140,7 @@ fn gate_check(errors: &mut Errors, at: &str, gate: &Gate) {
             outward::program(errors, &format!("{at}/command"), command, env, working_dir.as_deref());
         }
         Check::Load(load) => load::check(errors, &format!("{at}/load"), load),
+        Check::Shadow(one) => shadow::check(errors, &format!("{at}/shadow"), one),
         Check::Metric(one) => metric::check(errors, &format!("{at}/metric"), one, gate.timeout_ms),
         Check::Approval {} => {
             let at = at.trim_end_matches("/check");

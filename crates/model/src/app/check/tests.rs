@@ -398,3 +398,45 @@ fn a_metric_has_bounds_and_fits_into_its_gate() {
     let approval = json!({"gates": [{"name": "m", "check": {"approval": {}}, "on_fail": "advise"}]});
     assert_eq!(policy_error(approval), "/release/gates/0/on_fail");
 }
+
+#[test]
+fn a_shadow_gate_has_defaults_that_are_right_and_copies_nothing_unsafe_unasked() {
+    let gate = |changes: Value| json!({"name": "shadow", "check": {"shadow": changes}});
+    let of = |gate: Value| errors(process(json!({})), json!({ "gates": [gate] }));
+    assert_eq!(of(gate(json!({}))), []);
+    let whole = json!({
+        "share": 0.5, "unsafe_methods": ["POST"], "noise_share": 0, "max_different_rate": 0,
+        "compare": {"headers": ["ETag"], "ignore": ["$.updated_at", "$.items[*].id"]},
+    });
+    assert_eq!(of(gate(whole)), []);
+    let refused = of(gate(json!({"methods": ["GET", "POST"]})));
+    assert_eq!(refused[0].0, "/release/gates/0/check/shadow/methods/1");
+    assert!(refused[0].1.contains("put it into unsafe_methods"), "{refused:?}");
+    for (wrong, place) in [
+        (json!({"share": 0}), "share"),
+        (json!({"share": 101}), "share"),
+        (json!({"noise_share": -1}), "noise_share"),
+        (json!({"duration_ms": 999}), "duration_ms"),
+        (json!({"min_requests": 0}), "min_requests"),
+        (json!({"max_different_rate": 1.5}), "max_different_rate"),
+        (json!({"max_no_answer_rate": -0.1}), "max_no_answer_rate"),
+        (json!({"methods": []}), "methods"),
+        (json!({"unsafe_methods": ["CONNECT"]}), "unsafe_methods/0"),
+        (json!({"max_in_flight": 0}), "max_in_flight"),
+        (json!({"max_per_second": 0}), "max_per_second"),
+        (json!({"request_timeout_ms": 60_001}), "request_timeout_ms"),
+        (json!({"compare": {"headers": ["a b"]}}), "compare/headers/0"),
+        (json!({"compare": {"ignore": ["updated_at"]}}), "compare/ignore/0"),
+    ] {
+        let found = of(gate(wrong));
+        let place = format!("/release/gates/0/check/shadow/{place}");
+        assert!(found.iter().any(|(pointer, _)| *pointer == place), "{place}: {found:?}");
+    }
+    let changed = |name: &str, value: Value| {
+        let mut gate = gate(json!({}));
+        gate[name] = value;
+        of(gate)[0].0.clone()
+    };
+    assert_eq!(changed("when", json!(["soak"])), "/release/gates/0/when");
+    assert_eq!(changed("timeout_ms", json!(30_000)), "/release/gates/0/timeout_ms");
+}

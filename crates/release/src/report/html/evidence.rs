@@ -1,5 +1,6 @@
 //! What was found and what was done: gates, holds, failed requests, log lines, plan, timeline.
 
+use super::shadow;
 use super::text::{Text, duration, grouped, moment, time_of_day};
 use crate::machine::Verdict;
 use crate::plan::Component;
@@ -33,6 +34,9 @@ pub(super) fn write_gates(out: &mut String, report: &Report) {
         );
         if !gate.evidence.is_empty() {
             let _ = write!(out, "<pre>{}</pre>", Text(&gate.evidence.join("\n")));
+        }
+        if let Some(found) = &gate.shadow {
+            shadow::write_differences(out, found);
         }
         out.push_str("</div>");
     }

@@ -8,6 +8,7 @@ mod counts;
 mod evidence;
 mod plots;
 mod scale;
+mod shadow;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -157,6 +158,7 @@ fn write_moves(out: &mut String, report: &Report) {
             let took = moved.took_ms.map_or("not seen".to_owned(), |ms| format!("{} ms", grouped(ms)));
             let what = match moved.kind.as_str() {
                 "share" if moved.share == 0 => "preview only".to_owned(),
+                "copy" => "copies of live requests".to_owned(),
                 "share" => format!("{} %", moved.share),
                 "restore" => "back to what was before".to_owned(),
                 _ => "commit: the new version is the default".to_owned(),

@@ -13,7 +13,7 @@ fn report(text: &str, outcome: Value) -> Report {
     let lead = &mut plan.components[0];
     lead.new.version = text.to_owned();
     lead.old.as_mut().unwrap().version = text.to_owned();
-    let gate = json!({"name": text, "when": text, "verdict": "fail", "runs": 2, "summary": text, "evidence": [text, text]});
+    let gate = json!({"name": text, "when": text, "verdict": "fail", "runs": 2, "summary": text, "evidence": [text, text], "shadow": shadow(text)});
     let span = |phase: &str, from: i64, to: Option<i64>| json!({"phase": phase, "began_at_ms": from, "ended_at_ms": to});
     let moved = |kind: &str, share: u8, at: i64, took: Option<u64>| json!({"action": text, "kind": kind, "share": share, "intended_at_ms": at, "revision": 1, "took_ms": took});
     let failure = json!({"at_us": 20_000_000, "route": text, "answerer": "green", "epoch": 7, "ending": "whole", "status": 500,
@@ -31,6 +31,18 @@ fn report(text: &str, outcome: Value) -> Report {
         "gaps": [text], "notifications": [receiver], "log_lines": [text], "failures": [failure],
     });
     serde_json::from_value(report).unwrap()
+}
+
+/// The account of a shadow gate.
+fn shadow(text: &str) -> Value {
+    let group = |pairs: u64, noise: bool| {
+        json!({"kind": "body", "place": text, "what": text, "pairs": pairs, "itself": 0, "noise": noise,
+            "examples": [{"method": text, "path": text, "values": text}]})
+    };
+    let mut found = serde_json::to_value(crate::report::ShadowSummary::default()).unwrap();
+    found["gateways"] = json!([text]);
+    found["differences"] = json!([group(1_200, false), group(7, true)]);
+    found
 }
 
 fn point(at_ms: i64, requests: u64, failed: u64) -> Point {
