@@ -251,6 +251,7 @@ impl Instance {
             health: self.health().clone(),
             holds: self.holds(),
             guards: self.guards(),
+            shadows: Vec::new(),
         };
         self.inheritance().add_to(&mut detail);
         detail
