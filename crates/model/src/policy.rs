@@ -6,6 +6,7 @@ mod judge;
 mod load;
 mod metric;
 mod notification;
+mod rehearsal;
 mod shadow;
 pub mod template;
 
@@ -18,6 +19,7 @@ pub use load::{
 };
 pub use metric::{Metric, OnFail, Source};
 pub use notification::{Format, MAX_RECEIVERS, NoticeKind, Place, Receiver};
+pub use rehearsal::Rehearsal;
 pub use shadow::{Compare, MAX_SHADOW_MS, Shadow};
 
 use schemars::JsonSchema;
@@ -40,6 +42,8 @@ pub struct ReleasePolicy {
     pub sticky: Option<Sticky>,
     /// Which requests wait while the share moves.
     pub hold: Hold,
+    /// Whether a version must have been rehearsed before it is released.
+    pub rehearsal: Rehearsal,
     /// Checks that must pass; readiness always is one.
     pub gates: Vec<Gate>,
     /// Full traffic on the new colour while the old one stays warm.
@@ -81,6 +85,7 @@ impl Default for ReleasePolicy {
             preview: Some(Preview::default()),
             sticky: None,
             hold: Hold::default(),
+            rehearsal: Rehearsal::default(),
             gates: Vec::new(),
             soak: Soak::default(),
             limits: Limits::default(),

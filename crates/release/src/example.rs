@@ -1,7 +1,7 @@
 //! What the unit tests of this crate begin with: the app `shop`, the wish for a version of it, and its plan.
 
 use crate::journal::{Event, Head, Request, seal};
-use crate::plan::{PlanInput, PreviewToken};
+use crate::plan::{PlanInput, PreviewToken, RehearsalInput};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::resource::{Kind, Origin, Resource};
@@ -59,6 +59,7 @@ pub(crate) fn input<'a>(
         steps: None,
         takes_back: false,
         gateways: 1,
+        rehearsal: RehearsalInput::default(),
         resources,
         environments,
         last_live: None,
@@ -75,6 +76,7 @@ pub(crate) fn request(version: &str) -> Request {
         environment: None,
         steps: None,
         takes_back: None,
+        rehearsal: false,
         receivers: Vec::new(),
     }
 }

@@ -1,10 +1,10 @@
 //! A release as people and programs see it: the live tree of the command line, and the API.
 
 use crate::journal::{Folded, Move, Span};
-use crate::machine::{GateResult, Outcome, Phase, State, Waiting, describe};
+use crate::machine::{Cause, GateResult, Outcome, Phase, State, Waiting, describe};
 use crate::notify::ReceiverView;
 use crate::plan::{Component, Difference, Plan};
-use crate::report::{Account, GuardSummary, HoldSummary};
+use crate::report::{Account, GuardSummary, HoldSummary, RehearsalSummary};
 use crate::target::EnvironmentStatus;
 use model::colour::Colour;
 use model::record::{Answerer, Lane};
@@ -50,7 +50,10 @@ pub struct ReleaseView {
     pub in_flight: bool,
     /// Whether the point of no return is behind.
     pub committed: bool,
-    /// How it ended: `promoted`, `rolled_back`, `aborted`, `superseded`, `refused`.
+    /// What it has shown, if it is a rehearsal.
+    #[serde(default)]
+    pub rehearsal: Option<RehearsalSummary>,
+    /// How it ended: `promoted`, `rehearsed`, `rolled_back`, `aborted`, `superseded`, `refused`.
     pub outcome: Option<Outcome>,
     /// Why it ended so, or goes back.
     pub why: Option<String>,
@@ -200,6 +203,7 @@ impl ReleaseView {
             share: state.map_or(0, State::share),
             in_flight: folded.in_flight(),
             committed: state.is_some_and(State::committed),
+            rehearsal: RehearsalSummary::of(folded, account),
             outcome: folded.outcome(),
             why: why(folded),
             decided_at_ms: folded.decided_at_ms,
@@ -236,7 +240,9 @@ pub(crate) fn why(folded: &Folded) -> Option<String> {
         let reasons: Vec<String> = folded.refusals.iter().map(ToString::to_string).collect();
         return Some(reasons.join("; "));
     }
-    let cause = folded.state.as_ref().and_then(|state| state.cause.as_ref()).map(ToString::to_string);
+    let cause = folded.state.as_ref().and_then(|state| state.cause.as_ref());
+    // Where a rehearsal turns, nothing has gone wrong.
+    let cause = cause.filter(|cause| **cause != Cause::Rehearsed).map(ToString::to_string);
     cause.or_else(|| folded.withdrawn.as_ref().map(|(_, why)| why.clone()))
 }
 

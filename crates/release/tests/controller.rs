@@ -12,6 +12,7 @@ use release::controller::{Actor, CommandError, StartError, StartRequest};
 use release::gate::Verdict;
 use release::machine::Outcome;
 use release::report::Lost;
+use release::view::ReleaseView;
 use serde_json::{Value, json};
 use std::time::Duration;
 use store::{Expect, Write};
@@ -109,6 +110,70 @@ async fn a_gate_that_pauses_waits_for_a_person_and_goes_back_if_none_comes() {
     assert_eq!(view.outcome, Some(Outcome::RolledBack));
     assert_eq!(view.why.as_deref(), Some("gate tests failed: said Fail"));
     assert_eq!(site.gateway.versions(), ["1"], "no user has seen it");
+}
+
+/// A rehearsal that is over.
+async fn rehearsed(site: &Site, version: &str) -> ReleaseView {
+    let request = StartRequest {
+        app: "shop".to_owned(),
+        version: version.to_owned(),
+        rehearsal: true,
+        ..StartRequest::default()
+    };
+    let id = site.controller().start(request, &ann()).await.unwrap();
+    site.until(&id, |view| view.outcome.is_some() && !view.in_flight).await
+}
+
+#[tokio::test]
+async fn a_rehearsal_goes_there_and_back_without_a_user_and_only_then_its_version_may_be_released() {
+    let changes = json!({"steps": [10, 100], "rehearsal": {"required": true}});
+    let site = Site::new(policy(changes)).await;
+    site.release("1").await;
+    let start = |version: &str| {
+        let request = StartRequest { app: "shop".into(), version: version.into(), ..StartRequest::default() };
+        async { site.controller().start(request, &ann()).await }
+    };
+    let refused = start("2").await.unwrap_err().to_string();
+    assert!(refused.contains("no rehearsal of version 2 has gone well"), "{refused}");
+
+    let view = rehearsed(&site, "2").await;
+    assert_eq!((view.outcome, view.why.as_deref(), view.committed), (Some(Outcome::Rehearsed), None, false));
+    let moves: Vec<_> = view.moves.iter().map(|one| (one.kind.as_str(), one.share, one.rehearses)).collect();
+    assert_eq!(
+        moves,
+        [("share", 0, None), ("share", 0, Some(10)), ("share", 0, Some(100)), ("restore", 0, None)]
+    );
+    assert!(view.moves.iter().all(|one| one.took_ms.is_some()), "{:?}", view.moves);
+    assert_eq!(site.service().await, json!({"id": "shop", "upstream_id": "shop-blue"}));
+    assert_eq!(site.gateway.versions(), ["1"], "no user has seen it");
+    assert_eq!(site.driver.version_on(Colour::Green), None, "nothing is left of it");
+    let report = site.controller().report(&view.release).await.unwrap();
+    let shown = report.rehearsal.as_ref().unwrap();
+    assert_eq!((shown.users_on_new, shown.steps_ms.len()), (Some(0), 2), "{shown:?}");
+    assert!(shown.there_ms.is_some() && shown.back_ms.is_some(), "{shown:?}");
+    assert!(report.to_markdown().contains("**Rehearsal:** the way there took "));
+    assert!(report.to_html().contains("Rehearsal: the way there took "));
+
+    let refused = start("3").await.unwrap_err().to_string();
+    assert!(refused.contains("no rehearsal of version 3 has gone well"), "{refused}");
+    let released = site.release("2").await;
+    assert_eq!((released.outcome, &released.rehearsal), (Some(Outcome::Promoted), &None));
+    assert_eq!(site.gateway.versions(), ["1", "2"]);
+}
+
+#[tokio::test]
+async fn a_rehearsal_that_fails_allows_nothing() {
+    let gates = json!([{"name": "tests", "check": {"command": {"command": ["t"]}}}]);
+    let site = Site::new(policy(json!({"gates": gates, "rehearsal": {"required": true}}))).await;
+    site.release("1").await;
+    site.gates.verdicts.lock().unwrap().push_back(Verdict::Fail);
+    let view = rehearsed(&site, "2").await;
+    assert_eq!(view.outcome, Some(Outcome::RolledBack));
+    assert_eq!(view.rehearsal.and_then(|shown| shown.there_ms), None);
+    let request = StartRequest { app: "shop".into(), version: "2".into(), ..StartRequest::default() };
+    let refused = site.controller().start(request, &ann()).await.unwrap_err();
+    assert!(matches!(refused, StartError::Refused(_)), "{refused}");
+    assert_eq!(site.gateway.versions(), ["1"]);
 }
 
 #[tokio::test]

@@ -12,10 +12,10 @@ use release::journal::Command;
 use release::machine::{
     Action, ActionResult, Guarded, MAX_TICK_MS, Outcome, Phase, Readiness, Spread, Traffic,
 };
-use release::plan::Plan;
+use release::plan::{Plan, RehearsalInput};
 use serde_json::json;
 use std::collections::BTreeMap;
-use world::{World, plan_over};
+use world::{World, plan_over, plan_with};
 
 #[derive(Clone, Debug)]
 enum Event {
@@ -148,7 +148,7 @@ impl Witness {
         self.assert_copies_are_for_a_gate(world);
         for request in &world.actions {
             match request.action {
-                Action::SetShare { share, hold, .. } if share > 0 => {
+                Action::SetShare { share, rehearses, hold, .. } if share > 0 || rehearses.is_some() => {
                     self.assert_gates_passed(&world.plan);
                     assert!(
                         hold.is_none() || world.state.phase.can_turn_back(),
@@ -222,6 +222,19 @@ impl Witness {
             self.verdicts.insert(gate, outcome.verdict);
         }
         world.end_action(result);
+    }
+}
+
+/// Of every moment of a rehearsal.
+fn assert_no_user_is_moved(world: &World) {
+    assert_eq!(world.state.share(), 0);
+    for request in &world.actions {
+        match &request.action {
+            Action::SetShare { share, hold, .. } => assert_eq!((*share, *hold), (0, None)),
+            Action::CleanUp { .. } | Action::StopOld | Action::ReduceOld { .. } => panic!("{request:?}"),
+            Action::Provision | Action::RunGate { .. } | Action::Copy { .. } => {}
+            Action::Restore | Action::StopNew => {}
+        }
     }
 }
 
@@ -375,6 +388,27 @@ proptest! {
             prop_assert!(world.state.outcome.is_some_and(|outcome| outcome != Outcome::Promoted));
             prop_assert_eq!(world.state.share(), 0);
         }
+    }
+
+    #[test]
+    fn a_rehearsal_moves_no_user_commits_nothing_and_can_end(
+        policy in policy(),
+        events in prop::collection::vec(event(), 0..120),
+    ) {
+        let rehearsal = RehearsalInput { wanted: true, past: &[] };
+        let mut world = World::new(plan_with(&policy, Some("1"), "2", rehearsal).unwrap());
+        let mut witness = Witness::default();
+        world.seen.new = Some(Readiness { ready: true, detail: String::new() });
+        world.seen.serving = Some(vec![Colour::Blue]);
+        for event in events {
+            happen(&mut world, &mut witness, event);
+            world.step();
+            assert_no_user_is_moved(&world);
+            witness.check(&world);
+        }
+        all_goes_well(&mut world, &mut witness);
+        assert_no_user_is_moved(&world);
+        prop_assert!(world.state.outcome.is_some_and(|outcome| outcome != Outcome::Promoted));
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
-    /// Done; of a release: released.
+    /// Done; of a release: released, or rehearsed.
     Done,
-    /// The release was rolled back.
+    /// The release was rolled back, or the rehearsal failed.
     RolledBack,
     /// The command line or the configuration file is wrong.
     Usage,

@@ -37,6 +37,9 @@ struct Start {
     /// Other steps than the app's.
     #[serde(default)]
     steps: Option<Vec<Step>>,
+    /// Only rehearse it.
+    #[serde(default)]
+    rehearsal: bool,
 }
 
 /// What `POST .../abort` takes; all of it may be left out.
@@ -78,9 +81,9 @@ pub(super) async fn start(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let Start { version, spec, steps } = read(&headers, body).await?;
+    let Start { version, spec, steps, rehearsal } = read(&headers, body).await?;
     let controller = api.controller()?;
-    let request = StartRequest { app, version, target: spec, steps };
+    let request = StartRequest { app, version, target: spec, steps, rehearsal };
     let id = controller.start(request, &as_release_actor(&actor)).await?;
     shown(StatusCode::CREATED, &controller.get(&id).await?)
 }

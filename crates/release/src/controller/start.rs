@@ -30,6 +30,8 @@ pub struct StartRequest {
     pub target: Option<Target>,
     /// Other steps than the policy's.
     pub steps: Option<Vec<Step>>,
+    /// Only rehearse it: there and back, with no user on the new version.
+    pub rehearsal: bool,
 }
 
 /// Why a release was not started.
@@ -93,10 +95,11 @@ impl Controller {
             let why = format!("{why}: a spec may run any program as Tealgate's user");
             return Err(StartError::Forbidden(why));
         }
-        let StartRequest { app: id, version, target, steps } = request;
+        let StartRequest { app: id, version, target, steps, rehearsal } = request;
         let receivers = app.release.notifications.clone();
+        let (environment, takes_back) = (None, None);
         let request =
-            Request { app: id, version, target, environment: None, steps, takes_back: None, receivers };
+            Request { app: id, version, target, environment, steps, takes_back, rehearsal, receivers };
         self.open(&app, request, actor).await
     }
 
@@ -115,6 +118,7 @@ impl Controller {
             environment: Some(environment),
             steps: Some(vec![Step::Share(100)]),
             takes_back: Some(takes_back),
+            rehearsal: false,
             receivers: app.release.notifications.clone(),
         };
         self.open(app, request, actor).await
@@ -128,13 +132,15 @@ impl Controller {
         }
         let releases = book.whole_of_app(&app.id);
         self.refuse_hopeless(&releases, &request, actor).await?;
+        // A rehearsal takes nobody's place.
+        let supersedes = app.release.on_conflict == OnConflict::Supersede && !request.rehearsal;
         let queued = releases.iter().filter(|release| release.folded.queued()).count();
-        if queued >= MAX_QUEUED && app.release.on_conflict == OnConflict::Queue {
+        if queued >= MAX_QUEUED && !supersedes {
             return Err(StartError::Conflict(format!("{queued} releases of {} wait already", app.id)));
         }
         let fence = self.fence().await?.ok_or(StartError::NoController)?;
         let id = self.take_id(&app.id, fence, &request, actor).await?;
-        if app.release.on_conflict == OnConflict::Supersede {
+        if supersedes {
             let earlier = releases.iter().filter(|release| {
                 let uncommitted = release.folded.state.as_ref().is_some_and(|state| !state.committed());
                 release.folded.queued() || (release.folded.in_flight() && uncommitted)

@@ -119,6 +119,9 @@ pub struct Request {
     pub steps: Option<Vec<Step>>,
     /// The release that this one takes back; it was committed.
     pub takes_back: Option<String>,
+    /// It is a rehearsal: no user is moved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsal: bool,
     /// Who is told of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receivers: Vec<Receiver>,

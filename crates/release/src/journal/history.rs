@@ -4,7 +4,7 @@
 //! taken from a call that returned.
 
 use super::Folded;
-use crate::machine::{Action, ActionRequest, ActionResult, Phase, Stage, State};
+use crate::machine::{Action, ActionRequest, ActionResult, Cause, Phase, Stage, State};
 use model::resource::Revision;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,9 @@ pub struct Move {
     pub kind: String,
     /// The new version's share after it, percent.
     pub share: u8,
+    /// In a rehearsal, the share whose step it was; users got `share`, which is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearses: Option<u8>,
     /// When the intent was written, milliseconds since the Unix epoch.
     pub intended_at_ms: i64,
     /// The revision that it became.
@@ -54,7 +57,9 @@ impl Folded {
         let was_spreading =
             self.state.as_ref().is_some_and(|before| matches!(before.stage, Stage::Spread { .. }));
         let spread = was_spreading && !matches!(state.stage, Stage::Spread { .. });
+        // A rehearsal turns back in the very look that sees its last step everywhere.
         let gave_up = state.phase == Phase::Revert
+            && state.cause != Some(Cause::Rehearsed)
             && self.state.as_ref().is_some_and(|before| before.phase != Phase::Revert);
         if spread
             && !gave_up
@@ -63,17 +68,18 @@ impl Folded {
             last.took_ms = u64::try_from(at_ms.saturating_sub(last.intended_at_ms)).ok();
         }
         for intent in intents {
-            let (kind, share) = match intent.action {
-                Action::SetShare { share, .. } => ("share", share),
-                Action::Copy { .. } => ("copy", 0),
-                Action::Restore => ("restore", 0),
-                Action::CleanUp { .. } => ("clean-up", 100),
+            let (kind, share, rehearses) = match intent.action {
+                Action::SetShare { share, rehearses, .. } => ("share", share, rehearses),
+                Action::Copy { .. } => ("copy", 0, None),
+                Action::Restore => ("restore", 0, None),
+                Action::CleanUp { .. } => ("clean-up", 100, None),
                 _ => continue,
             };
             self.moves.push(Move {
                 action: intent.id.clone(),
                 kind: kind.to_owned(),
                 share,
+                rehearses,
                 intended_at_ms: at_ms,
                 revision: None,
                 took_ms: None,

@@ -14,6 +14,9 @@ pub enum Action {
     SetShare {
         /// 0 to 100.
         share: u8,
+        /// In a rehearsal, the share whose step this is, 1 to 100; users get `share`, which is then 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rehearses: Option<u8>,
         /// Write even if someone else changed what the release owns.
         overwrite: bool,
         /// Requests wait meanwhile; the number of the hold, unique within the release. `None`: nobody waits.

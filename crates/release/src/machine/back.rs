@@ -34,14 +34,14 @@ impl Run<'_> {
                 if let Some(flow) = self.drain(self.seen.new_open) {
                     return flow;
                 }
-                let superseded = self.state.outcome == Some(Outcome::Superseded);
-                let nothing_to_look_at = superseded || !self.state.provisioned;
+                let went_well = matches!(self.state.outcome, Some(Outcome::Superseded | Outcome::Rehearsed));
+                let nothing_to_look_at = went_well || !self.state.provisioned;
                 self.enter_stage(if nothing_to_look_at { Stage::Act } else { Stage::Keep })
             }
             Stage::Keep => self.keep("failed", self.plan.keep_failed_ms),
             _ => {
                 let colour = self.plan.lead().map(|lead| lead.new.colour);
-                self.stop_environment(colour, "stopping the failed environment", Action::StopNew)
+                self.stop_environment(colour, "stopping the new environment", Action::StopNew)
             }
         }
     }

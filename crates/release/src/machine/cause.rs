@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// The new version is live.
     Promoted,
+    /// It was a rehearsal: all went well there and back, and no user was moved.
+    Rehearsed,
     /// Taken back because the new version was not good, or could not be shown to be good.
     RolledBack,
     /// Taken back by a person.
@@ -24,6 +26,7 @@ impl Outcome {
     pub fn name(self) -> &'static str {
         match self {
             Outcome::Promoted => "promoted",
+            Outcome::Rehearsed => "rehearsed",
             Outcome::RolledBack => "rolled back",
             Outcome::Aborted => "aborted",
             Outcome::Superseded => "superseded",
@@ -114,6 +117,9 @@ pub enum Cause {
         /// Why.
         reason: String,
     },
+    /// It was a rehearsal, and has come to where a release would commit.
+    #[error("the rehearsal has come to the commit")]
+    Rehearsed,
     /// A newer release took over.
     #[error("superseded by {by}")]
     Superseded {
@@ -127,6 +133,7 @@ impl Cause {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
+            Cause::Rehearsed => Outcome::Rehearsed,
             Cause::Aborted { .. } => Outcome::Aborted,
             Cause::Superseded { .. } => Outcome::Superseded,
             _ => Outcome::RolledBack,

@@ -29,7 +29,7 @@ impl Run<'_> {
             // The gate is under way.
             Some(_) => return None,
             None if self.copies_for(round) => return None,
-            None => return Some(self.begin(Action::SetShare { share: 0, overwrite: false, hold: None })),
+            None => return Some(self.begin(self.set_share(0, false, None))),
         };
         let remaining_ms = self.plan.apply_timeout_ms.saturating_sub(self.state.stage_ms);
         if remaining_ms == 0 {

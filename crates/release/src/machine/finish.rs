@@ -1,11 +1,15 @@
 //! The end of a good release: the commit, and what becomes of the environment that was live.
 
-use super::{Action, Flow, Outcome, Phase, Run, Stage, WaitingFor};
+use super::{Action, Cause, Flow, Outcome, Phase, Run, Stage, WaitingFor};
 use model::policy::Decommission;
 
 impl Run<'_> {
     /// The point of no return. From here on there is only forward; a way back is a release of its own.
+    /// A rehearsal turns here.
     pub(super) fn decide_for_new(&mut self) -> Flow {
+        if self.plan.rehearsal.is_some() {
+            return self.turn_back(Cause::Rehearsed);
+        }
         self.state.outcome = Some(Outcome::Promoted);
         self.note("committed: the new version is live");
         self.enter(Phase::Commit, Stage::Act)

@@ -112,7 +112,9 @@ impl Run<'_> {
         if step + 1 < self.plan.steps.len() {
             return self.enter(Phase::Shift { step: step + 1 }, Stage::Act);
         }
-        self.note("shift: all user traffic is on the new version");
+        if self.plan.rehearsal.is_none() {
+            self.note("shift: all user traffic is on the new version");
+        }
         self.enter(Phase::Soak, Stage::Watch)
     }
 
@@ -206,7 +208,10 @@ impl Run<'_> {
     }
 
     fn begin_to_watch(&mut self, share: u8) -> Flow {
-        self.note(format!("shift: {share} % of user traffic is on the new version"));
+        self.note(match self.plan.rehearsal {
+            Some(_) => format!("shift: the step of {share} % was rehearsed, with no user"),
+            None => format!("shift: {share} % of user traffic is on the new version"),
+        });
         self.state.watched_ms = 0;
         self.enter_stage(Stage::Watch)
     }
@@ -232,7 +237,19 @@ impl Run<'_> {
             return flow;
         }
         let hold = self.moves_held(share).then_some(self.state.counter.saturating_add(1));
-        self.begin(Action::SetShare { share, overwrite: false, hold })
+        let action = self.set_share(share, false, hold);
+        self.begin(action)
+    }
+
+    /// The write of a planned share. That of a rehearsal gives users nothing of the new version.
+    pub(super) fn set_share(&self, share: u8, overwrite: bool, hold: Option<u32>) -> Action {
+        match self.plan.rehearsal {
+            None => Action::SetShare { share, rehearses: None, overwrite, hold },
+            Some(_) => {
+                let rehearses = (share > 0).then_some(share);
+                Action::SetShare { share: 0, rehearses, overwrite, hold: None }
+            }
+        }
     }
 
     /// Whether requests wait while the share becomes this one: when it grows. Nobody waits on the way back.

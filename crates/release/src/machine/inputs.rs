@@ -67,13 +67,13 @@ impl Run<'_> {
                 if let Some(diff) = overwrote {
                     self.note(format!("overwrote someone's edit: {diff}"));
                 }
-                let share = match action {
-                    Action::SetShare { share, .. } => share,
-                    Action::CleanUp { .. } => 100,
-                    _ => 0,
+                let (share, rehearses) = match action {
+                    Action::SetShare { share, rehearses, .. } => (share, rehearses),
+                    Action::CleanUp { .. } => (100, None),
+                    _ => (0, None),
                 };
                 self.copying_was_written(&action);
-                self.state.written = Some(Written { share, revision: *revision });
+                self.state.written = Some(Written { share, rehearses, revision: *revision });
                 self.enter_stage(Stage::Spread { revision: *revision });
             }
             (Action::Copy { .. }, ActionResult::Foreign { diff }) => {
@@ -172,7 +172,7 @@ impl Run<'_> {
         };
         let action = match self.state.phase {
             Phase::Commit => Action::CleanUp { overwrite: true },
-            _ => Action::SetShare { share, overwrite: true, hold: None },
+            _ => self.set_share(share, true, None),
         };
         self.enter_stage(Stage::Act);
         self.begin(action);

@@ -245,6 +245,9 @@ impl Pending {
 pub struct Written {
     /// Percent of user traffic for the new version.
     pub share: u8,
+    /// In a rehearsal, the share whose step was written; users have `share`, which is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearses: Option<u8>,
     /// As which revision; requests under it and later ones are counted by it as epoch.
     pub revision: Revision,
 }

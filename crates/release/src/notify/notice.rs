@@ -66,7 +66,8 @@ pub(crate) fn notices(before: &Folded, entry: &Entry) -> Vec<Notice> {
 
 fn decided(said: &mut Said<'_>, plan: &Plan, before: &State, after: &State) {
     let was_moving = matches!(before.stage, Stage::Spread { .. }) && before.phase.has_traffic();
-    if was_moving && !matches!(after.stage, Stage::Spread { .. }) && after.cause.is_none() {
+    let has_moved = was_moving && plan.rehearsal.is_none();
+    if has_moved && !matches!(after.stage, Stage::Spread { .. }) && after.cause.is_none() {
         let text = format!("{} % of user traffic is on version {}", before.share(), new_version(plan));
         said.share = before.share();
         said.add(NoticeKind::Shifted, None, text);
@@ -109,6 +110,12 @@ fn ended(said: &mut Said<'_>, plan: &Plan, after: &State, outcome: Outcome) {
         return;
     }
     said.share = 0;
+    if outcome == Outcome::Rehearsed {
+        let text =
+            format!("version {} was rehearsed there and back, and no user was moved", new_version(plan));
+        said.end(outcome, text);
+        return;
+    }
     let live = match plan.lead().and_then(|lead| lead.old.as_ref()) {
         Some(OldSide { version, .. }) => format!("version {version} serves all users"),
         None => "everything is as it was before".to_owned(),
@@ -141,7 +148,8 @@ impl Said<'_> {
     }
 
     fn end(&mut self, outcome: Outcome, text: String) {
-        self.add(NoticeKind::Done, Some(outcome == Outcome::Promoted), text);
+        let good = matches!(outcome, Outcome::Promoted | Outcome::Rehearsed);
+        self.add(NoticeKind::Done, Some(good), text);
         if let Some(last) = self.list.last_mut() {
             last.outcome = Some(outcome);
         }
@@ -156,7 +164,8 @@ fn started(before: &Folded, plan: &Plan) -> String {
     let from = old.map(|old| format!("from version {} ", old.version)).unwrap_or_default();
     let steps: Vec<String> = plan.steps.iter().map(|step| format!("{} %", step.share)).collect();
     let (to, by) = (&before.request.version, &before.requested_by);
-    format!("{by} releases version {to} {from}by steps: {}", steps.join(", "))
+    let does = if plan.rehearsal.is_some() { "rehearses" } else { "releases" };
+    format!("{by} {does} version {to} {from}by steps: {}", steps.join(", "))
 }
 
 fn new_version(plan: &Plan) -> &str {
@@ -175,7 +184,7 @@ fn is_judgement(cause: &Cause) -> bool {
         Cause::Aborted { .. } | Cause::Superseded { .. } | Cause::Gate { .. } => false,
         Cause::Provision { .. } | Cause::NotReady { .. } => false,
         Cause::NotApplied { .. } | Cause::Switch { .. } | Cause::Hold { .. } => false,
-        Cause::Unguarded { .. } => false,
+        Cause::Unguarded { .. } | Cause::Rehearsed => false,
         Cause::Limits { .. } | Cause::Guard { .. } | Cause::Worse { .. } | Cause::Inconclusive { .. } => true,
     }
 }

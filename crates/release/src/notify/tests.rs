@@ -90,7 +90,7 @@ fn a_release_that_goes_well_tells_its_beginning_each_share_and_its_end() {
         story.decides(|state| {
             state.phase = Phase::Shift { step: usize::from(share == 100) };
             state.stage = Stage::Spread { revision: 7 };
-            state.written = Some(Written { share, revision: 7 });
+            state.written = Some(Written { share, rehearses: None, revision: 7 });
         });
         story.decides(|state| state.stage = Stage::Watch);
         story.decides(|_| {});

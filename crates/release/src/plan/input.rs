@@ -1,6 +1,6 @@
 //! What a plan is made from: the wish, and the world as it is.
 
-use super::PreviewToken;
+use super::{PreviewToken, RehearsalInput};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::Colour;
@@ -35,6 +35,8 @@ pub struct PlanInput<'a> {
     pub takes_back: bool,
     /// How many gateways live: each compares the versions by itself, too.
     pub gateways: u32,
+    /// Whether it is a rehearsal, and which there were.
+    pub rehearsal: RehearsalInput<'a>,
     /// Every resource of the store, at one revision.
     pub resources: &'a [Arc<Resource>],
     /// What releases last put into each of the app's environments.

@@ -3,7 +3,7 @@
 use super::budget::Parts;
 use super::standing::{Standing, standing};
 use super::{Component, FORMAT, Plan, PlanInput, PlannedPreview, PlannedStep, Refusal, Wave};
-use super::{beside, guard, parity, routes, rules, shadow, users};
+use super::{beside, guard, parity, rehearsal, routes, rules, shadow, users};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::{Colour, upstream_id};
@@ -39,7 +39,12 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Vec<Refusal>> {
     refusals.extend(routes::bypasses(&app.service_id, &component.routes));
     let (refusal, note) = users::judged(policy, &standing.service.value, &component.routes, input.resources);
     refusals.extend(refusal);
-    if refusals.is_empty() { Ok(assemble(input, component, steps, policy, note)) } else { Err(refusals) }
+    refusals.extend(rehearsal::refusal(input, target, &component));
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let plan = assemble(input, component, steps, policy, note);
+    Ok(if input.rehearsal.wanted { rehearsal::rehearsed(plan, input, target) } else { plan })
 }
 
 fn component(input: &PlanInput<'_>, standing: &Standing) -> Component {
@@ -101,12 +106,12 @@ fn assemble(
         );
     }
     notes.extend(shadow::planned(&mut gates, protected));
-    if protected && !has_limits(&policy.limits) {
+    if protected && !has_limits(&policy.limits) && !input.rehearsal.wanted {
         notes.push("no limits are set: only gates and people can take this release back".to_owned());
     }
     let new = upstream_id(&component.app, component.new.colour);
     let parts = Parts::of(policy, input.gateways);
-    let compared = protected && !input.takes_back;
+    let compared = protected && !input.takes_back && !input.rehearsal.wanted;
     let (judge, said) = if compared { beside::planned(policy, &parts, &steps) } else { (None, Vec::new()) };
     notes.extend(said);
     Plan {
@@ -115,6 +120,7 @@ fn assemble(
         made_at_ms: input.now_ms,
         started_by: input.actor.to_owned(),
         waves: vec![Wave { name: "local".to_owned(), apps: vec![component.app.clone()] }],
+        rehearsal: None,
         steps: if protected { steps } else { vec![PlannedStep { share: 100, pause_ms: 0 }] },
         preview: policy.preview.clone().map(|rule| PlannedPreview { rule, token: input.token.clone() }),
         assignment: users::assignment(&component.app, input.release, policy),

@@ -12,6 +12,7 @@ mod make;
 mod parity;
 mod reach;
 mod refusal;
+mod rehearsal;
 mod routes;
 mod rules;
 mod shadow;
@@ -26,6 +27,7 @@ pub use input::PlanInput;
 pub use make::plan;
 pub use parity::Difference;
 pub use refusal::Refusal;
+pub use rehearsal::{PastRehearsal, PlannedRehearsal, RehearsalInput};
 pub use routes::{Path, RoutePath};
 pub use shadow::{shadow_id, shadow_rule};
 pub use standing::{Standing, standing};
@@ -43,7 +45,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The format of plans and journals that this version writes. A newer one is refused.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// One release, decided. Lists have one entry today; nothing below assumes that.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +62,9 @@ pub struct Plan {
     pub components: Vec<Component>,
     /// Where it is moved, one after the other.
     pub waves: Vec<Wave>,
+    /// It is a rehearsal: every step is written and taken back, and no user gets to the new version. `None`: it is not.
+    #[serde(default)]
+    pub rehearsal: Option<PlannedRehearsal>,
     /// Traffic shares of the new version, one after the other; the last is 100.
     pub steps: Vec<PlannedStep>,
     /// How the new version is reached before users reach it; `None`: not through the gateway.

@@ -84,6 +84,24 @@ pub enum Refusal {
         /// What is wrong, and what is right.
         what: String,
     },
+    /// The version must be rehearsed first.
+    #[error(
+        "app {app} releases only what was rehearsed, and {what}: run `tealgate release rehearse {app} --version {version}`"
+    )]
+    NotRehearsed {
+        /// The app.
+        app: String,
+        /// The version that is to be released.
+        version: String,
+        /// What is missing.
+        what: String,
+    },
+    /// Where nothing is live there is no way back.
+    #[error("nothing of app {app} is live, so there is no way back that could be rehearsed: release it")]
+    NothingLive {
+        /// The app.
+        app: String,
+    },
     /// The driver found that the environment cannot start.
     #[error("{what}")]
     Environment {

@@ -17,6 +17,9 @@ pub(super) fn markdown(report: &Report) -> String {
     if let Some(why) = &report.why {
         let _ = writeln!(out, "\n**Why:** {}", cell(why));
     }
+    if let Some(rehearsal) = &report.rehearsal {
+        let _ = writeln!(out, "\n**Rehearsal:** {}.", rehearsal.words());
+    }
     for gap in &report.gaps {
         let _ = writeln!(out, "\n**Gap:** gateway {gap} went, and with it what it had counted.");
     }
@@ -70,7 +73,8 @@ fn write_moves(out: &mut String, report: &Report) {
     for moved in &report.moves {
         let took = moved.took_ms.map_or("not seen".to_owned(), |ms| format!("{ms} ms"));
         let at = time(moved.intended_at_ms);
-        let _ = writeln!(out, "| {at} | {} | {} % | {took} |", moved.kind, moved.share);
+        let step = moved.rehearses.map(|share| format!(" (rehearses {share} %)")).unwrap_or_default();
+        let _ = writeln!(out, "| {at} | {}{step} | {} % | {took} |", moved.kind, moved.share);
     }
 }
 

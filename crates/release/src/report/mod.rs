@@ -7,6 +7,7 @@ mod hold;
 mod html;
 mod ledger;
 mod markdown;
+mod rehearsal;
 mod shadow;
 mod timeline;
 
@@ -16,6 +17,7 @@ pub use course::{Course, MAX_POINTS, Point, Slice};
 pub use guard::GuardSummary;
 pub use hold::HoldSummary;
 pub use ledger::{Ledger, Lost};
+pub use rehearsal::RehearsalSummary;
 pub(crate) use shadow::by_reason;
 pub use shadow::{Difference, ShadowSummary};
 pub use timeline::Line;
@@ -47,6 +49,9 @@ pub struct Report {
     pub outcome: Option<Outcome>,
     /// Why it ended so.
     pub why: Option<String>,
+    /// What it has shown, if it is a rehearsal.
+    #[serde(default)]
+    pub rehearsal: Option<RehearsalSummary>,
     /// The plan, without secrets.
     pub plan: Option<Plan>,
     /// The phases, with their times.
@@ -118,6 +123,7 @@ impl Report {
             started_at_ms: folded.requested_at_ms,
             outcome: folded.outcome(),
             why: crate::view::why(folded),
+            rehearsal: RehearsalSummary::of(folded, folded.account.as_ref()),
             plan: folded.plan.as_ref().map(Plan::masked),
             phases: folded.spans.clone(),
             moves: folded.moves.clone(),

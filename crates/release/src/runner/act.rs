@@ -82,10 +82,13 @@ impl Work {
     async fn perform(&self, request: &ActionRequest) -> ActionResult {
         match &request.action {
             Action::Provision => self.provision().await,
-            Action::SetShare { share, overwrite, hold: Some(number) } => {
+            Action::SetShare { rehearses: Some(share), overwrite, .. } => {
+                self.write(Position::Rehearsed(*share), *overwrite).await
+            }
+            Action::SetShare { share, overwrite, hold: Some(number), .. } => {
                 self.move_held(*share, *overwrite, *number).await
             }
-            Action::SetShare { share, overwrite, hold: None } => {
+            Action::SetShare { share, overwrite, hold: None, .. } => {
                 self.write(Position::Share(*share), *overwrite).await
             }
             Action::Copy { gate, number } => {

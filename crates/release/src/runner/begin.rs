@@ -7,7 +7,7 @@ use crate::clock;
 use crate::controller::Context;
 use crate::journal::{Event, Request};
 use crate::machine::{Input, Outcome};
-use crate::plan::{Plan, PlanInput, PreviewToken, Refusal, plan};
+use crate::plan::{PastRehearsal, Plan, PlanInput, PreviewToken, Refusal, RehearsalInput, plan};
 use crate::target::TargetError;
 use model::app::App;
 use model::resource::Kind;
@@ -103,6 +103,7 @@ pub(crate) async fn make_plan(
         steps: request.steps.as_deref(),
         takes_back: request.takes_back.is_some(),
         gateways: context.gateways().await?.carrying(),
+        rehearsal: RehearsalInput { wanted: request.rehearsal, past: &past_rehearsals(releases) },
         resources: &snapshot.resources,
         environments: &environments_of(releases.iter().map(|release| &release.folded)),
         last_live: last_live.map(|environment| environment.colour),
@@ -111,6 +112,18 @@ pub(crate) async fn make_plan(
     .map_err(PlanError::Refused)?;
     check_environments(context, &plan).await?;
     Ok(plan)
+}
+
+/// The rehearsals that went well, by their journals.
+fn past_rehearsals(releases: &[Arc<Release>]) -> Vec<PastRehearsal> {
+    let past = releases.iter().filter_map(|release| {
+        let folded = &release.folded;
+        let rehearsal = folded.plan.as_ref()?.rehearsal.as_ref()?;
+        let at_ms = folded.decided_at_ms.filter(|_| folded.outcome() == Some(Outcome::Rehearsed))?;
+        let (release, version) = (folded.release.clone(), folded.request.version.clone());
+        Some(PastRehearsal { release, version, of: rehearsal.of.clone(), at_ms })
+    });
+    past.collect()
 }
 
 /// The drivers find what is wrong with an environment without starting it.

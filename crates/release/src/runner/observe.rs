@@ -3,7 +3,7 @@
 use super::app::AppRunner;
 use crate::book::Release;
 use crate::counters::{self, Gateways};
-use crate::machine::{Action, Observation, Phase, Readiness, Spread, Stage, State};
+use crate::machine::{Action, Observation, Phase, Readiness, Spread, Stage, State, Written};
 use crate::plan::{Component, Plan};
 use crate::switch::{Position, Switch, difference, owned_at};
 use model::colour::Colour;
@@ -47,7 +47,7 @@ impl AppRunner {
             spread: match state.stage {
                 // A share counts only with its guard.
                 Stage::Spread { revision } if state.phase.has_traffic() => {
-                    gateways.spread_guarded(revision, guard.filter(|_| state.share() > 0))
+                    gateways.spread_guarded(revision, guard.filter(|_| is_armed(state)))
                 }
                 Stage::Spread { revision } => counters::spread(gateways, revision),
                 _ => Spread::NotAsked,
@@ -69,8 +69,11 @@ pub(super) fn expected(plan: &Plan, component: &Component, state: &State) -> Vec
     let last = match (state.phase, state.written) {
         // On the way back, whatever share was written last is ours, also one whose outcome nobody heard of.
         (Phase::Revert, Some(written)) => {
-            let steps = plan.steps.iter().map(|step| Position::Share(step.share));
-            [Position::Share(written.share), Position::Before, Position::Share(0)]
+            let steps = plan.steps.iter().map(|step| match plan.rehearsal {
+                Some(_) => Position::Rehearsed(step.share),
+                None => Position::Share(step.share),
+            });
+            [position(written), Position::Before, Position::Share(0)]
                 .into_iter()
                 .chain(steps)
                 .chain(last_holds(plan, state, written.share))
@@ -79,9 +82,10 @@ pub(super) fn expected(plan: &Plan, component: &Component, state: &State) -> Vec
         (_, None) | (Phase::KeepFailed, _) => vec![Position::Before],
         (Phase::Commit, _) => vec![Position::Share(100), Position::Committed],
         (Phase::Decommission | Phase::Ended, _) => vec![Position::Committed],
-        (_, Some(written)) => vec![Position::Share(written.share)],
+        (_, Some(written)) => vec![position(written)],
     };
     let (pending, held) = match state.pending.as_ref().map(|pending| &pending.action) {
+        Some(Action::SetShare { rehearses: Some(share), .. }) => (Some(Position::Rehearsed(*share)), None),
         Some(Action::SetShare { share, hold, .. }) => {
             let held = hold.map(|number| Position::Held { share: state.share(), number });
             (Some(Position::Share(*share)), held)
@@ -93,6 +97,16 @@ pub(super) fn expected(plan: &Plan, component: &Component, state: &State) -> Vec
     let copied = state.copying.map(|one| Position::Copied { gate: one.gate, number: one.number });
     let all = last.into_iter().chain(pending).chain(held).chain(copied);
     all.map(|position| owned_at(plan, component, position)).collect()
+}
+
+/// Where a share that was written has put the traffic.
+fn position(written: Written) -> Position {
+    written.rehearses.map_or(Position::Share(written.share), Position::Rehearsed)
+}
+
+/// Whether the guard was written with the share.
+fn is_armed(state: &State) -> bool {
+    state.written.is_some_and(|written| written.share > 0 || written.rehearses.is_some())
 }
 
 /// The holds of the last actions: one may stand if its release went back while requests waited.

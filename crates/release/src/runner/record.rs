@@ -6,7 +6,7 @@ use crate::book::{Page, Release};
 use crate::clock;
 use crate::counters::Gateways;
 use crate::journal::Event;
-use crate::machine::{Action, Phase, Stage, State};
+use crate::machine::{Action, Cause, Phase, Stage, State};
 use crate::plan::Plan;
 use crate::report::{GuardSummary, HoldSummary};
 use crate::switch::hold_id;
@@ -38,7 +38,8 @@ impl AppRunner {
         }
         events.extend(finished_holds(release, after, gateways));
         events.extend(trips(release, gateways));
-        if before.cause.is_none() && after.cause.is_some() {
+        let failed = after.cause.as_ref().is_some_and(|cause| *cause != Cause::Rehearsed);
+        if before.cause.is_none() && failed {
             events.extend(self.look_at_failed(release, after, gateways).await);
         }
         if events.len() > sampled || is_turning_point(before, after) {

@@ -13,7 +13,9 @@ pub enum Position {
     Before,
     /// This many percent of user traffic on the new version, and the preview.
     Share(u8),
-    /// The same, and requests wait.
+    /// The step of this share in a rehearsal: none of it is the new version's, the guard is armed, and the preview holds.
+    Rehearsed(u8),
+    /// The same as a share, and requests wait.
     Held {
         /// Percent of user traffic on the new version.
         share: u8,
@@ -51,6 +53,7 @@ pub fn owned_at(plan: &Plan, component: &Component, position: Position) -> Owned
             let shares = (share > 0).then(|| share_rule(share, component, &extension_at(plan, share)));
             with_rules(plan, component, shares)
         }
+        Position::Rehearsed(share) => with_rules(plan, component, rehearsed_rule(plan, component, share)),
         Position::Held { share, number } => {
             let extension = Extension { hold: hold_rule(plan, number), ..extension_at(plan, share) };
             with_rules(plan, component, Some(share_rule(share, component, &extension)))
@@ -100,10 +103,22 @@ fn extension_at(plan: &Plan, share: u8) -> Extension {
     Extension { guard: plan.guard.as_ref().and_then(|guard| guard.at(share)), ..of_users }
 }
 
+/// The write of a step that users do not notice: the old version's weight is the share, so that each step is a write of
+/// its own, and it is all that there is. A rule without an old side would send everyone to the new one.
+fn rehearsed_rule(plan: &Plan, component: &Component, share: u8) -> Option<Value> {
+    let guard = plan.guard.as_ref().and_then(|guard| guard.at(share));
+    let extension = Extension { guard, ..Extension::default() };
+    component.has_way_back().then(|| weighted_rule((0, share.max(1)), component, &extension))
+}
+
 fn share_rule(share: u8, component: &Component, extension: &Extension) -> Value {
-    let rest = 100u8.saturating_sub(share);
-    let mut choices =
-        vec![json!({"upstream_id": upstream_id(&component.app, component.new.colour), "weight": share})];
+    weighted_rule((share, 100u8.saturating_sub(share)), component, extension)
+}
+
+/// The rule of the shares with the weights of the new version and of the old one.
+fn weighted_rule((share, rest): (u8, u8), component: &Component, extension: &Extension) -> Value {
+    let new = upstream_id(&component.app, component.new.colour);
+    let mut choices = vec![json!({"upstream_id": new, "weight": share})];
     match &component.old {
         Some(old) => {
             choices.push(json!({"upstream_id": upstream_id(&component.app, old.colour), "weight": rest}));

@@ -89,6 +89,10 @@ impl Place {
         self.switch.apply(&write).await
     }
 
+    async fn serving(&self) -> Vec<Colour> {
+        self.switch.observe(&self.plan, self.plan.lead().unwrap()).await.unwrap().serving
+    }
+
     async fn stored(&self, kind: Kind, id: &str) -> Option<Value> {
         self.store.get(kind, id).await.unwrap().map(|resource| (*resource.value).clone())
     }
@@ -131,6 +135,34 @@ async fn a_share_is_written_as_a_person_would_write_it() {
     assert_eq!(green["nodes"], json!([{"host": "127.0.0.1", "port": 9_001, "weight": 1}]));
     assert_eq!(green["labels"]["tealgate.colour"], "green");
     assert_eq!(green["labels"]["tealgate.drain_timeout_ms"], "500");
+}
+
+#[tokio::test]
+async fn each_step_of_a_rehearsal_is_a_write_of_its_own_that_arms_the_guard_and_gives_the_new_version_nothing()
+ {
+    let place = place(json!({"upstream_id": "shop-blue"}), Origin::Api).await;
+    let share = place.apply(Position::Share(0), Position::Before, false).await.unwrap();
+    let mut revisions = vec![share.revision];
+    let mut before = Position::Share(0);
+    for step in [10, 100] {
+        let written = place.apply(Position::Rehearsed(step), before, false).await.unwrap();
+        revisions.push(written.revision);
+        let service = place.stored(Kind::Service, "shop").await.unwrap();
+        let rules = service.pointer("/plugins/traffic-split/rules").unwrap().as_array().unwrap();
+        let [_, shares] = rules.as_slice() else { panic!("{rules:?}") };
+        let weights =
+            json!([{"upstream_id": "shop-green", "weight": 0}, {"upstream_id": "shop-blue", "weight": step}]);
+        assert_eq!(shares["weighted_upstreams"], weights);
+        assert_eq!(shares["tealgate"].as_object().unwrap().keys().collect::<Vec<_>>(), ["guard"]);
+        assert_eq!(place.serving().await, [Colour::Blue]);
+        before = Position::Rehearsed(step);
+    }
+    assert!(revisions.is_sorted_by(|one, next| one < next), "{revisions:?}");
+    place.apply(Position::Before, before, false).await.unwrap();
+    assert_eq!(
+        place.stored(Kind::Service, "shop").await.unwrap(),
+        json!({"id": "shop", "upstream_id": "shop-blue"})
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! ```text
 //! policy steps [10,100]        any field of the release policy, as JSON; before `release`
 //! live 1                       version 1 is live on blue; before `release`
-//! release 2                    plans it and takes the first step
+//! release 2 | rehearse 2        plans it and takes the first step
 //! done | fail WHY | foreign DIFF    ends the action under way
 //! over WHY                     what was under way did not end while requests waited
 //! pass | no WHY | unclear WHY       ends the gate under way
@@ -23,12 +23,13 @@
 //! show                         the state
 //! ```
 
-use crate::world::{World, plan_over};
+use crate::world::{World, plan_over, plan_with};
 use model::colour::Colour;
 use model::policy::ReleasePolicy;
 use release::gate::{GateOutcome, Verdict};
 use release::journal::Command;
 use release::machine::{ActionRequest, ActionResult, Decision, Guarded, Readiness, Spread, Traffic};
+use release::plan::RehearsalInput;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
@@ -64,7 +65,7 @@ impl Stage {
                 self.policy.insert(field.to_owned(), serde_json::from_str(value).expect("JSON"));
             }
             "live" => self.live = Some(rest.to_owned()),
-            "release" => self.release(rest),
+            "release" | "rehearse" => self.release(rest, word == "rehearse"),
             "advance" => self.advance(rest),
             "show" => self.show(),
             "quietly" => {
@@ -78,10 +79,17 @@ impl Stage {
         }
     }
 
-    fn release(&mut self, version: &str) {
+    fn release(&mut self, version: &str, wanted: bool) {
         let policy = Value::Object(self.policy.clone());
         let policy: ReleasePolicy = serde_json::from_value(policy).expect("a policy");
-        match plan_over(&policy, self.live.as_deref(), version) {
+        let live = self.live.as_deref();
+        let rehearsal = RehearsalInput { wanted: true, past: &[] };
+        let made = if wanted {
+            plan_with(&policy, live, version, rehearsal)
+        } else {
+            plan_over(&policy, live, version)
+        };
+        match made {
             Ok(plan) => {
                 for note in &plan.notes {
                     let _ = writeln!(self.out, "  plan: {note}");

@@ -6,7 +6,7 @@ use model::policy::ReleasePolicy;
 use model::resource::{Kind, Origin, Resource};
 use release::journal::{Command, Event, Head, Request, fold, read, seal};
 use release::machine::{ActionRequest, ActionResult, Decision, Input, Observation, State, step};
-use release::plan::{Plan, PlanInput, PreviewToken, Refusal, plan};
+use release::plan::{Plan, PlanInput, PreviewToken, Refusal, RehearsalInput, plan};
 use release::target::EnvironmentSpec;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -59,6 +59,16 @@ pub(crate) fn plan_over(
     live: Option<&str>,
     version: &str,
 ) -> Result<Plan, Vec<Refusal>> {
+    plan_with(policy, live, version, RehearsalInput::default())
+}
+
+/// The same, as a rehearsal or after rehearsals.
+pub(crate) fn plan_with(
+    policy: &ReleasePolicy,
+    live: Option<&str>,
+    version: &str,
+    rehearsal: RehearsalInput<'_>,
+) -> Result<Plan, Vec<Refusal>> {
     let app = app(policy.clone());
     let environments: BTreeMap<Colour, EnvironmentSpec> =
         live.iter().map(|version| (Colour::Blue, environment(&app, Colour::Blue, version))).collect();
@@ -74,6 +84,7 @@ pub(crate) fn plan_over(
         steps: None,
         takes_back: false,
         gateways: 1,
+        rehearsal,
         resources: &resources(live.map(|_| Colour::Blue)),
         environments: &environments,
         last_live: live.map(|_| Colour::Blue),
@@ -116,6 +127,7 @@ impl World {
             environment: None,
             steps: None,
             takes_back: None,
+            rehearsal: false,
             receivers: Vec::new(),
         })));
         world.append(Event::Planned { plan: Box::new(plan) });

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum ReleaseCommand {
     /// Release a version of an app and watch it until it has ended; Ctrl-C leaves it running.
     Start(StartArgs),
+    /// Rehearse a release: all of it there and back, with no user on the new version, and the time that a way back takes.
+    Rehearse(StartArgs),
     /// Show the newest release of an app; the exit code says how it stands.
     Status(StatusArgs),
     /// Approve what a release waits for.
@@ -54,7 +56,7 @@ pub struct WaitArgs {
     pub detach: bool,
 }
 
-/// Arguments of `release start`.
+/// Arguments of `release start` and `rehearse`.
 #[derive(Debug, Args)]
 pub struct StartArgs {
     /// The app.

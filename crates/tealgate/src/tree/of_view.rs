@@ -2,6 +2,7 @@
 
 use crate::tree::numbers::{duration, grouped};
 use crate::tree::picture::{ColourRow, Mood, PhaseRow, Picture, Standing, Steps};
+use release::journal::Move;
 use release::machine::{Outcome, Verdict};
 use release::notify::ReceiverView;
 use release::report::HoldSummary;
@@ -44,6 +45,9 @@ impl Picture {
 fn headline(view: &ReleaseView) -> (String, Mood) {
     match view.outcome {
         Some(Outcome::Promoted) => ("released".to_owned(), Mood::Good),
+        Some(Outcome::Rehearsed) => ("rehearsed".to_owned(), Mood::Good),
+        Some(Outcome::RolledBack) if view.rehearsal.is_some() => ("rehearsal failed".to_owned(), Mood::Bad),
+        None if turns_well(view) => ("rehearsal, going back".to_owned(), Mood::Neutral),
         Some(outcome @ (Outcome::RolledBack | Outcome::Refused)) => (outcome.name().to_owned(), Mood::Bad),
         Some(outcome) => (outcome.name().to_owned(), Mood::Attention),
         None if goes_back(view) && by_request(view) => ("rolling back".to_owned(), Mood::Attention),
@@ -51,12 +55,18 @@ fn headline(view: &ReleaseView) -> (String, Mood) {
         None if view.waiting_for.iter().any(|waiting| waiting.asks_person) => {
             (format!("{}, needs a person", view.phase), Mood::Attention)
         }
+        None if view.rehearsal.is_some() => (format!("rehearsal, {}", view.phase), Mood::Neutral),
         None => (view.phase.clone(), Mood::Neutral),
     }
 }
 
 fn goes_back(view: &ReleaseView) -> bool {
     view.phases.iter().any(|span| WAY_BACK.iter().any(|(name, _)| span.phase == *name))
+}
+
+/// A rehearsal goes or went back because it was over, not because something was bad.
+fn turns_well(view: &ReleaseView) -> bool {
+    view.rehearsal.is_some() && view.why.is_none() && goes_back(view)
 }
 
 /// Whether it goes or went back because someone said so, not because the new version was bad.
@@ -106,6 +116,7 @@ fn phases(view: &ReleaseView, now_ms: i64) -> Vec<PhaseRow> {
         let restored = view.moves.iter().rev().find(|step| step.kind == "restore" && phase == "revert");
         let detail =
             restored.and_then(|step| step.took_ms).map(|took| format!("traffic was back in {took} ms"));
+        let name = if phase == "keep-failed" && turns_well(view) { "clean up" } else { name };
         rows.push(PhaseRow {
             duration_ms: Some(took_ms),
             detail: detail.unwrap_or_default(),
@@ -137,9 +148,12 @@ fn phase(name: &str, occasions: &[&str], view: &ReleaseView, now_ms: i64) -> Pha
         row.steps = Some(Steps { shares: view.steps.iter().map(|step| step.share).collect(), begun });
     }
     if name == "shift" && row.detail.is_empty() {
-        let last = view.moves.iter().rev().find(|step| step.kind == "share" && step.share > 0);
-        let took = last.and_then(|step| Some((step.share, step.took_ms?)));
-        let took = took.map(|(share, took)| format!("switched to {share} % in {took} ms"));
+        let last = view.moves.iter().rev().find(|step| step.kind == "share" && furthest(step) > 0);
+        let took = last.and_then(|step| Some((step, step.took_ms?)));
+        let took = took.map(|(step, took)| match step.rehearses {
+            Some(share) => format!("rehearsed {share} % in {took} ms, no user moved"),
+            None => format!("switched to {} % in {took} ms", step.share),
+        });
         let held = view.holds.last().map(HoldSummary::words);
         let holding =
             view.hold.map(|hold| format!("{} requests wait for {} to end", hold.waiting, hold.open));
@@ -153,9 +167,13 @@ fn phase(name: &str, occasions: &[&str], view: &ReleaseView, now_ms: i64) -> Pha
 
 /// How many steps were begun by a release that then went back: the view's steps are all ahead again.
 fn moved(view: &ReleaseView) -> usize {
-    let furthest =
-        view.moves.iter().filter(|step| step.kind == "share").map(|step| step.share).max().unwrap_or(0);
+    let furthest = view.moves.iter().filter(|step| step.kind == "share").map(furthest).max().unwrap_or(0);
     view.steps.iter().filter(|step| step.share <= furthest).count()
+}
+
+/// The share that a move gave, or rehearsed.
+fn furthest(step: &Move) -> u8 {
+    step.rehearses.unwrap_or(step.share)
 }
 
 /// How a phase stands and how long it has taken; `None` when it has not begun.
@@ -164,10 +182,11 @@ fn stands(phase: &str, view: &ReleaseView, now_ms: i64) -> Option<(Standing, u64
     let span = view.phases.get(place)?;
     let took_ms = since(span.began_at_ms, span.ended_at_ms.or(view.ended_at_ms).unwrap_or(now_ms));
     // A release that has written nothing has nothing to revert.
-    let turned_back = view
-        .phases
-        .get(place + 1)
-        .is_some_and(|next| next.phase == "revert" || (next.phase == "keep-failed" && phase != "revert"));
+    let turned_back = !turns_well(view)
+        && view
+            .phases
+            .get(place + 1)
+            .is_some_and(|next| next.phase == "revert" || (next.phase == "keep-failed" && phase != "revert"));
     let asked = view.waiting_for.iter().any(|waiting| waiting.asks_person);
     let standing = match span.ended_at_ms.or(view.ended_at_ms) {
         Some(_) if turned_back && by_request(view) => Standing::Stopped,
@@ -217,6 +236,8 @@ fn remarks(view: &ReleaseView) -> Vec<(Mood, String)> {
         );
         remarks.push((Mood::Neutral, text));
     }
+    let rehearsal = view.rehearsal.iter().filter(|_| view.outcome.is_some());
+    remarks.extend(rehearsal.map(|rehearsal| (Mood::Neutral, rehearsal.words())));
     remarks.extend(view.notes.iter().map(|note| (Mood::Neutral, note.clone())));
     let gap = |gateway: &String| format!("the gateway {gateway} went; what it counted last is not known");
     remarks.extend(view.gaps.iter().map(|gateway| (Mood::Attention, gap(gateway))));

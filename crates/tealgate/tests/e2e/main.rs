@@ -23,6 +23,7 @@ mod notifications;
 mod operation;
 mod overload;
 mod plugins;
+mod rehearsal;
 mod release_cli;
 mod release_roles;
 mod reload;

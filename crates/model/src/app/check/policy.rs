@@ -24,6 +24,7 @@ pub(super) fn check(errors: &mut Errors, at: &str, policy: &ReleasePolicy, targe
         sticky(errors, &format!("{at}/sticky"), policy);
     }
     hold(errors, &format!("{at}/hold"), &policy.hold);
+    errors.positive_duration(&format!("{at}/rehearsal/within_ms"), policy.rehearsal.within_ms);
     gates(errors, &format!("{at}/gates"), &policy.gates);
     errors.duration(&format!("{at}/soak/duration_ms"), policy.soak.duration_ms);
     errors.positive_duration(&format!("{at}/soak/interval_ms"), policy.soak.interval_ms);

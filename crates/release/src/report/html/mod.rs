@@ -73,6 +73,8 @@ fn outcome(report: &Report) -> (&'static str, &'static str) {
     match report.outcome {
         None => ("in flight", "neutral"),
         Some(Outcome::Promoted) => ("released", "good"),
+        Some(Outcome::Rehearsed) => ("rehearsed", "good"),
+        Some(Outcome::RolledBack) if report.rehearsal.is_some() => ("rehearsal failed", "bad"),
         Some(outcome @ (Outcome::RolledBack | Outcome::Refused)) => (outcome.name(), "bad"),
         Some(outcome) => (outcome.name(), "attention"),
     }
@@ -100,6 +102,10 @@ fn write_head(out: &mut String, report: &Report) {
     out.push_str(".</p>");
     if let Some(why) = &report.why {
         let _ = write!(out, r#"<p class="why {mood}">{}</p>"#, Text(why));
+    }
+    if let Some(rehearsal) = &report.rehearsal {
+        let words = rehearsal.words();
+        let _ = write!(out, r#"<p class="why good">Rehearsal: {}.</p>"#, Text(&words));
     }
     for gap in &report.gaps {
         let gap = Text(gap);
@@ -157,6 +163,9 @@ fn write_moves(out: &mut String, report: &Report) {
         for moved in &report.moves {
             let took = moved.took_ms.map_or("not seen".to_owned(), |ms| format!("{} ms", grouped(ms)));
             let what = match moved.kind.as_str() {
+                "share" if moved.rehearses.is_some() => {
+                    format!("0 %, rehearses {} %", moved.rehearses.unwrap_or_default())
+                }
                 "share" if moved.share == 0 => "preview only".to_owned(),
                 "copy" => "copies of live requests".to_owned(),
                 "share" => format!("{} %", moved.share),

@@ -20,7 +20,7 @@ pub(super) fn is_back(view: &ReleaseView) -> bool {
 pub(super) fn exit(view: &ReleaseView) -> Exit {
     match view.outcome {
         None => Exit::Waiting,
-        Some(Outcome::Promoted) => Exit::Done,
+        Some(Outcome::Promoted | Outcome::Rehearsed) => Exit::Done,
         Some(Outcome::RolledBack) => Exit::RolledBack,
         Some(Outcome::Aborted | Outcome::Superseded) => Exit::Aborted,
         Some(Outcome::Refused) => Exit::Refused,
@@ -44,7 +44,15 @@ pub(super) fn sentence(view: &ReleaseView) -> String {
     let took = took.unwrap_or_default();
     let why = view.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let errors: u64 = view.colours.iter().filter(|colour| colour.is_new).map(|colour| colour.errors).sum();
+    let rehearsal = view.rehearsal.as_ref();
     match view.outcome {
+        Some(Outcome::RolledBack) if rehearsal.is_some() => {
+            format!("{app}: the rehearsal of {version} failed{took} (release {release}){why}")
+        }
+        Some(Outcome::Rehearsed) => {
+            let words = rehearsal.map(|rehearsal| format!(": {}", rehearsal.words())).unwrap_or_default();
+            format!("{app}: {version} was rehearsed{took} (release {release}){words}")
+        }
         None => format!(
             "{app}: release {release} of {version} is in {}, {} % of the traffic",
             view.phase, view.share

@@ -24,7 +24,8 @@ pub fn run(command: ReleaseCommand, output: Output) -> Outcome {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::internal)?;
     runtime.block_on(async {
         match command {
-            ReleaseCommand::Start(arguments) => start::run(&arguments, output).await,
+            ReleaseCommand::Start(arguments) => start::run(&arguments, false, output).await,
+            ReleaseCommand::Rehearse(arguments) => start::run(&arguments, true, output).await,
             ReleaseCommand::Status(arguments) => show::status(&arguments, output).await,
             ReleaseCommand::Promote(arguments) => act::run(act::Act::Promote, &arguments, output).await,
             ReleaseCommand::Rollback(arguments) => act::run(act::Act::Rollback, &arguments, output).await,

@@ -1,4 +1,4 @@
-//! `release start`: asks for a release, then watches it.
+//! `release start` and `rehearse`: asks for a release or its rehearsal, then watches it.
 
 use crate::cli::release::StartArgs;
 use crate::command::output::Output;
@@ -14,8 +14,11 @@ use std::path::Path;
 /// Largest spec file, bytes.
 const MAX_SPEC_BYTES: u64 = 1024 * 1024;
 
-pub(super) async fn run(arguments: &StartArgs, output: Output) -> Outcome {
+pub(super) async fn run(arguments: &StartArgs, rehearsal: bool, output: Output) -> Outcome {
     let mut wanted = json!({"version": arguments.version});
+    if rehearsal {
+        wanted["rehearsal"] = json!(true);
+    }
     if let Some(path) = &arguments.spec {
         wanted["spec"] = spec(path)?;
     }

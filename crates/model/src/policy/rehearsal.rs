@@ -1,0 +1,20 @@
+//! What has to be rehearsed before it is released.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Whether a version must have been rehearsed (`tealgate release rehearse`) before it is released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rehearsal {
+    /// A release is refused unless its version was rehearsed with the same target and policy, and nothing went wrong.
+    pub required: bool,
+    /// How long ago that may be, milliseconds.
+    pub within_ms: u64,
+}
+
+impl Default for Rehearsal {
+    fn default() -> Self {
+        Rehearsal { required: false, within_ms: 86_400_000 }
+    }
+}

@@ -1,0 +1,83 @@
+//! A rehearsal under load: there and back with the real switch, and no user on the new version. Then the release.
+
+use crate::harness::cli::{release, run};
+use crate::harness::client;
+use crate::harness::gate::Gate;
+use crate::harness::shop::{self, policy};
+use crate::harness::world::World;
+use load::kind::{Check, RequestKind};
+use load::run::Load;
+use serde_json::{Value, json};
+
+fn required() -> Value {
+    let smoke = json!({"smoke": {"requests": [{"path": "/who"}]}});
+    policy(json!({
+        "steps": [10, 100], "rehearsal": {"required": true},
+        "gates": [{"name": "smoke", "when": ["before_shift", "each_step"], "check": smoke}],
+    }))
+}
+
+#[tokio::test]
+async fn under_load_it_goes_there_and_back_without_a_user_and_then_the_version_may_be_released() {
+    let world = World::new();
+    let gate = Gate::start(&world).await;
+    shop::put(&gate, shop::target(&world), required()).await;
+    release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
+    let refused = run(&gate, &["release", "start", "shop", "--version", "v2"], None).await.exits(3);
+    assert!(refused.err.contains("no rehearsal of version v2 has gone well"), "{refused:?}");
+    assert!(refused.err.contains("tealgate release rehearse shop --version v2"), "{refused:?}");
+
+    let mix = vec![RequestKind::get("/cart").checked(Check::Status)];
+    let users = Load { mix, ..Load::open_loop(gate.gateway(), "shop.example", 4, 200.0) }.start().unwrap();
+    let rehearsed = run(&gate, &["release", "rehearse", "shop", "--version", "v2"], None).await.exits(0);
+    for text in ["shop: v2 was rehearsed", "the way back ", "that went to the new version: 0 of "] {
+        assert!(rehearsed.out.contains(text), "{text}: {rehearsed:?}");
+    }
+    let seen = users.stop().await;
+    assert_eq!((seen.tally.lost, seen.tally.user_errors_total()), (0, 0), "{:?}", seen.failures);
+    assert_eq!(seen.tally.answered.keys().collect::<Vec<_>>(), ["blue"]);
+
+    let view = shop::newest(&gate).await;
+    assert_eq!((&view["outcome"], &view["why"]), (&json!("rehearsed"), &Value::Null), "{view}");
+    let rehearsal = &view["rehearsal"];
+    assert_eq!(rehearsal["users_on_new"], 0, "{view}");
+    assert!(rehearsal["users"].as_u64() > Some(0) && rehearsal["back_ms"].is_u64(), "{view}");
+    assert_eq!(rehearsal["steps_ms"].as_array().map(Vec::len), Some(2), "{view}");
+    let service = gate.admin().get("/apisix/admin/services/shop").await.json();
+    assert_eq!(service.pointer("/value/plugins/traffic-split"), None, "{service}");
+    assert_eq!(shop::live(&gate).await, "v1");
+    assert!(shop::processes(&world, "v2").is_empty(), "nothing is left of it");
+    let report = run(&gate, &["release", "report", "shop"], None).await.exits(0).out;
+    assert!(report.contains("**Rehearsal:** the way there took "), "{report}");
+    assert!(report.contains("smoke (step 2): pass"), "{report}");
+
+    release(&gate, &["start", "shop", "--version", "v2"]).await.exits(0);
+    assert_eq!(client::get(gate.gateway(), "/who").await.header("x-version"), "v2");
+}
+
+#[tokio::test]
+async fn one_that_fails_ends_with_1_and_one_that_waits_can_be_aborted() {
+    let world = World::new();
+    let gate = Gate::start(&world).await;
+    let gate_of = |check: Value| json!({"gates": [{"name": "tests", "check": check}]});
+    shop::put(&gate, shop::target(&world), policy(json!({}))).await;
+    release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
+
+    let no = policy(gate_of(json!({"command": {"command": ["false"]}})));
+    shop::change(&gate, shop::target(&world), no).await;
+    let failed = run(&gate, &["release", "rehearse", "shop", "--version", "v2"], None).await.exits(1);
+    assert!(failed.out.contains("the rehearsal of v2 failed"), "{failed:?}");
+
+    let slow = policy(gate_of(json!({"command": {"command": ["sleep", "600"]}})));
+    shop::change(&gate, shop::target(&world), slow).await;
+    release(&gate, &["rehearse", "shop", "--version", "v2", "--detach"]).await.exits(5);
+    shop::until_phase(&gate, "test").await;
+    release(&gate, &["abort", "shop"]).await.exits(0);
+    let view = shop::until_over(&gate).await;
+    assert_eq!(
+        (&view["outcome"], &view["rehearsal"]["users_on_new"]),
+        (&json!("aborted"), &json!(0)),
+        "{view}"
+    );
+    assert_eq!(shop::live(&gate).await, "v1");
+}
