@@ -9,10 +9,12 @@ use crate::assignment::Issued;
 use crate::hold::Counted;
 use crate::refusal::Refusal;
 use crate::request::Request;
+use crate::shadow::Shadow;
 use crate::table::{Goal, Route, RouteDefault, Target, Verdict};
 use crate::vars::RequestVariables;
 use crate::worker::Worker;
 use model::resource::Revision;
+use std::sync::Arc;
 use telemetry::series::Series;
 
 /// What a request has claimed. Its count is begun and ended by [`crate::record::Open`].
@@ -28,6 +30,8 @@ pub(crate) struct Claim<'t> {
     pub(crate) revision: Revision,
     /// The cookie that keeps the choice, if the client is to get one with its answer.
     pub(crate) issued: Option<Issued<'t>>,
+    /// The shadow that may fall on it.
+    pub(crate) shadow: Option<&'t Arc<Shadow>>,
 }
 
 impl<'t> Claim<'t> {
@@ -42,14 +46,17 @@ impl<'t> Claim<'t> {
         request: &Request<'_>,
     ) -> Result<Claim<'t>, Refusal> {
         let default = |default: &'t RouteDefault, series: &'t Series| {
-            Ok(Claim { route, target: upstream_of(default)?, series, revision, issued: None })
+            Ok(Claim { route, target: upstream_of(default)?, series, revision, issued: None, shadow: None })
         };
         let Some(split) = &route.split else { return default(&route.default, &route.default_series) };
         match split.choose(&RequestVariables { request, route: Some(route) }, worker.thread) {
             Verdict::Default => default(&route.default, &route.default_series),
             Verdict::Missing(id) => Err(Refusal::SplitUpstreamMissing(id.to_owned())),
             Verdict::Chosen(choice, issued) => match &choice.goal {
-                Goal::Target(target) => Ok(Claim { route, target, series: &choice.series, revision, issued }),
+                Goal::Target(target) => {
+                    let (series, shadow) = (&choice.series, choice.shadow.as_ref());
+                    Ok(Claim { route, target, series, revision, issued, shadow })
+                }
                 Goal::Nowhere(nowhere) => default(nowhere, &choice.series),
             },
         }

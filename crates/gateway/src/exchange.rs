@@ -10,6 +10,7 @@ use crate::record::{Facts, Open, record};
 use crate::refusal::Refusal;
 use crate::request::{Connection, Request};
 use crate::respond;
+use crate::shadow;
 use crate::table::{Route, Table};
 use crate::vars::RequestVariables;
 use crate::worker::Worker;
@@ -82,6 +83,9 @@ pub(crate) async fn serve(
     };
     let open = Open::begin(series.cell(worker.thread));
     let _counted = claim.as_ref().ok().and_then(|claim| claim.count(worker, &request));
+    // Shadow: what is kept of it, if it is to be copied to the new version once it has been answered.
+    facts.shadow =
+        claim.as_ref().ok().and_then(|claim| shadow::draw(claim, &request, worker.thread, facts.began));
     client.timer.limit(grpc::limit_ms(&request, worker.settings.total_timeout_ms));
     let after = match &claim {
         // Forward: to a node of the upstream, with retries, both bodies streaming.
@@ -94,6 +98,9 @@ pub(crate) async fn serve(
     client.timer.limit(0);
     // Record: exactly one ending for each request that was received.
     record(worker, &request, series, claim.as_ref().ok(), open, &facts);
+    if let (Some(shadow), Ok(claim)) = (facts.shadow.take(), &claim) {
+        shadow.end(worker, &request, claim, &facts);
+    }
     after
 }
 

@@ -6,6 +6,7 @@ use crate::health::Checker;
 use crate::hold::Holds;
 use crate::listen::{Bound, ListenError, Listening, Sockets};
 use crate::settings::{Listener, Settings};
+use crate::shadow::Shadows;
 use crate::table::{Certificate, Compiler, Problem};
 use crate::upstream::tls::{CaFileError, Connectors};
 use crate::worker::{Census, Message, Start, run};
@@ -60,6 +61,7 @@ pub struct Gateway {
     holds: Arc<Holds>,
     certificates: std::sync::Mutex<Vec<Certificate>>,
     guards: Arc<Guards>,
+    shadows: Arc<Shadows>,
     /// Ends with the gateway.
     _watch: guard::Stop,
     checker: Checker,
@@ -107,16 +109,18 @@ impl Gateway {
         let series = Arc::new(Registry::new(threads));
         let unmatched = series.series(&unmatched());
         let guards = Arc::new(Guards::new(settings.guard_dir.clone()));
+        let settings = Arc::new(settings);
+        let shadows = Arc::new(Shadows::new(Arc::clone(&settings)));
         let compiler = Compiler::new(threads, settings.always_verify_upstreams, Arc::clone(&series))
             .with_assignment_key(&settings.assignment_key)
             .with_retry_budget(settings.retry_budget)
             .with_plugins(settings.plugins, settings.limit_keys)
             .with_guards(&guards)
+            .with_shadows(&shadows)
             .with_secrets(Arc::clone(&settings.secrets), settings.fallback_sni.clone(), tls.clone());
         let given = sockets.given();
         let listening = settings.listen.iter().zip(given);
         let listening = listening.map(|(listener, address)| Listener { address, ..*listener }).collect();
-        let settings = Arc::new(settings);
         let failures = Arc::new(Samples::new(threads));
         let census = Arc::new(Census::default());
         let mut mailboxes = Vec::with_capacity(threads);
@@ -154,6 +158,7 @@ impl Gateway {
             holds,
             certificates: std::sync::Mutex::default(),
             guards,
+            shadows,
             _watch: watch,
             checker,
         })
@@ -219,6 +224,12 @@ impl Gateway {
     #[must_use]
     pub fn guards(&self) -> &Arc<Guards> {
         &self.guards
+    }
+
+    /// The shadows: copies of requests whose answers are compared.
+    #[must_use]
+    pub fn shadows(&self) -> &Arc<Shadows> {
+        &self.shadows
     }
 
     /// The newest failed requests of each thread.
@@ -295,6 +306,7 @@ impl Gateway {
     /// What a thread failed with.
     pub fn stop(&self) -> io::Result<()> {
         self.checker.stop();
+        self.shadows.stop();
         for mailbox in self.delivery.mailboxes() {
             // A thread that has ended needs no word.
             let _ = mailbox.send(Message::Stop);

@@ -45,6 +45,8 @@ pub(crate) fn write_request(
         | Known::XConsumerUsername
         | Known::XConsumerCustomId
         | Known::XCredentialIdentifier => false,
+        // Nor what is a copy; a gateway before this one knows.
+        Known::XTealgateShadow => request.connection.standing == Standing::Trusted,
         _ => edits.is_none_or(|edits| edits.keeps(header.name)),
     });
     if let Some(edits) = edits {

@@ -4,6 +4,7 @@ use crate::claim::Claim;
 use crate::clock;
 use crate::plugin;
 use crate::request::Request;
+use crate::shadow::Capture;
 use crate::worker::Worker;
 use http1::Framing;
 use model::record::{Ending, RequestRecord};
@@ -36,6 +37,8 @@ pub(crate) struct Facts {
     pub(crate) body_read: bool,
     /// It became a stream.
     pub(crate) upgraded: bool,
+    /// What is kept of it, if it is to be copied.
+    pub(crate) shadow: Option<Box<Capture>>,
 }
 
 impl Facts {
@@ -56,6 +59,7 @@ impl Facts {
             response_bytes: 0,
             body_read: matches!(body, Framing::None | Framing::Length(0)),
             upgraded: false,
+            shadow: None,
         }
     }
 }

@@ -80,6 +80,9 @@ pub struct Settings {
     pub limit_keys: usize,
     /// Largest request body, in bytes, that is kept so that an idempotent request can be tried again.
     pub replay_bytes: usize,
+    /// Bytes that the bodies of all requests and answers take which are kept for shadows; beyond it a request is not
+    /// copied, or bodies are not compared.
+    pub shadow_memory_bytes: usize,
     /// Bounds of HTTP/2 towards upstreams.
     pub upstream_http2: UpstreamHttp2,
     /// From a TLS client's connection to the end of its handshake; then the connection is closed.
@@ -175,6 +178,7 @@ impl Default for Settings {
             plugins: &[],
             limit_keys: 262_144,
             replay_bytes: 64 * 1024,
+            shadow_memory_bytes: 64 << 20,
             upstream_http2: UpstreamHttp2::default(),
             handshake_timeout_ms: 10_000,
             max_handshakes: 4_096,

@@ -41,6 +41,7 @@ pub enum Known {
     XForwardedPort,
     XForwardedProto,
     XRealIp,
+    XTealgateShadow,
 }
 
 impl Known {
@@ -78,6 +79,7 @@ impl Known {
             Self::XForwardedPort => "x-forwarded-port",
             Self::XForwardedProto => "x-forwarded-proto",
             Self::XRealIp => "x-real-ip",
+            Self::XTealgateShadow => "x-tealgate-shadow",
         }
     }
 
@@ -112,6 +114,7 @@ impl Known {
             (16, b'x', b't') => Self::XForwardedHost,
             (17, b't', b'g') => Self::TransferEncoding,
             (17, b'x', b'o') => Self::XForwardedProto,
+            (17, b'x', b'w') => Self::XTealgateShadow,
             (18, b'p', b'e') => Self::ProxyAuthenticate,
             (19, b'p', b'n') => Self::ProxyAuthorization,
             (19, b'x', b'e') => Self::XConsumerUsername,
@@ -120,18 +123,24 @@ impl Known {
             _ => return Self::Other,
         };
         let lower = candidate.name().as_bytes();
-        // Behind CGI and its likes a dash and an underscore are the same: none may say who sends a request.
+        // Behind CGI and its likes a dash and an underscore are the same: none may say who sends a request, or that it is a copy.
         let is_same = |(letter, lower): (&u8, &u8)| {
             letter.eq_ignore_ascii_case(lower) || (*letter == b'_' && *lower == b'-')
         };
         let matches = syntax::is_name(name, lower)
-            || (candidate.names_the_consumer() && name.iter().zip(lower).all(is_same));
+            || (candidate.is_the_gates_word() && name.iter().zip(lower).all(is_same));
         if matches { candidate } else { Self::Other }
     }
 
-    /// The fields in which a gateway tells upstreams who sends a request.
-    const fn names_the_consumer(self) -> bool {
-        matches!(self, Self::XConsumerCustomId | Self::XConsumerUsername | Self::XCredentialIdentifier)
+    /// The fields in which a gateway tells upstreams who sends a request, and that it is a copy.
+    const fn is_the_gates_word(self) -> bool {
+        matches!(
+            self,
+            Self::XConsumerCustomId
+                | Self::XConsumerUsername
+                | Self::XCredentialIdentifier
+                | Self::XTealgateShadow
+        )
     }
 
     /// The fields that concern one connection only, whether or not `Connection` names them (RFC 9110 section 7.6.1,
@@ -192,6 +201,7 @@ impl Known {
                 | Self::XForwardedPort
                 | Self::XForwardedProto
                 | Self::XRealIp
+                | Self::XTealgateShadow
         )
     }
 
@@ -204,7 +214,7 @@ impl Known {
 mod tests {
     use super::Known;
 
-    const ALL: [Known; 30] = [
+    const ALL: [Known; 31] = [
         Known::Authorization,
         Known::CacheControl,
         Known::Connection,
@@ -235,6 +245,7 @@ mod tests {
         Known::XForwardedPort,
         Known::XForwardedProto,
         Known::XRealIp,
+        Known::XTealgateShadow,
     ];
 
     #[test]

@@ -40,6 +40,8 @@ impl Asked {
 pub enum Answer {
     /// This status and body.
     Whole(StatusCode, String),
+    /// This status and JSON.
+    Json(StatusCode, String),
     /// This status with a header.
     With(StatusCode, &'static str, String),
     /// 200 without a body, after a time.
@@ -53,6 +55,12 @@ impl Answer {
     #[must_use]
     pub fn status(status: u16) -> Answer {
         Answer::Whole(StatusCode::from_u16(status).unwrap(), String::new())
+    }
+
+    /// 200 and JSON.
+    #[must_use]
+    pub fn json(body: impl Into<String>) -> Answer {
+        Answer::Json(StatusCode::OK, body.into())
     }
 
     /// 200 and a body.
@@ -167,6 +175,10 @@ async fn answered(request: Request<Incoming>, shared: &Shared) -> Response<Full<
     let builder = Response::builder();
     match answer {
         Answer::Whole(status, body) => builder.status(status).body(Full::new(body.into())).unwrap(),
+        Answer::Json(status, body) => {
+            let builder = builder.status(status).header("content-type", "application/json");
+            builder.body(Full::new(body.into())).unwrap()
+        }
         Answer::With(status, name, value) => {
             builder.status(status).header(name, value).body(Full::default()).unwrap()
         }

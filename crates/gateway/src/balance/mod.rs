@@ -3,7 +3,7 @@
 pub(crate) mod budget;
 pub(crate) mod ewma;
 pub(crate) mod picker;
-mod random;
+pub(crate) mod random;
 pub(crate) mod ring;
 pub(crate) mod sequence;
 pub(crate) mod shuffle;

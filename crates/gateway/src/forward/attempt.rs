@@ -229,6 +229,7 @@ impl Attempt<'_> {
         }
         let decoder = BodyDecoder::new(http2::ending(&sides.upstream.io, body), &self.worker.settings.head);
         let mut leg = Leg::new(head, decoder, Coding::towards(&client.io, framing.chunked));
+        leg.tee = self.facts.shadow.as_mut().map(|shadow| shadow.answered(answer));
         let result = match pump::answer_body(self.worker, client, sides, &mut leg, call).await {
             Err(failure) if call.is_some() => {
                 grpc::conclude(self.worker, client, sides, &mut leg, self.facts, failure).await

@@ -6,6 +6,7 @@ use super::trailers;
 use crate::buffer::Buffer;
 use crate::request::Request;
 use crate::settings::Settings;
+use crate::shadow::Tee;
 use http1::{BodyDecoder, Framing, Version, write};
 
 /// The request body between two tries.
@@ -36,6 +37,7 @@ impl Body {
             rest: Rest {
                 decoder: BodyDecoder::new(of_source(framing, request.head.version()), &settings.head),
                 replay: keep.then(|| Replay { bytes: Vec::new(), limit: replay_bytes }),
+                tee: None,
                 trailers: None,
             },
             chunked: framing == Framing::Chunked,
@@ -43,6 +45,11 @@ impl Body {
             max_bytes: settings.max_body_bytes,
             bytes: 0,
         }
+    }
+
+    /// What of it is read is also kept there, for a copy.
+    pub(crate) fn keep_in(&mut self, tee: Option<Tee>) {
+        self.rest.tee = tee;
     }
 
     /// Whether it was read to its end.
@@ -64,7 +71,7 @@ impl Body {
     /// come.
     pub(crate) fn start(&mut self, mut head: Vec<u8>, sink: &impl Sink) -> Leg {
         let coding = Coding::towards(sink, self.chunked);
-        let none = Rest { decoder: BodyDecoder::None, replay: None, trailers: None };
+        let none = Rest { decoder: BodyDecoder::None, replay: None, tee: None, trailers: None };
         let rest = std::mem::replace(&mut self.rest, none);
         if let Some(replay) = rest.replay.as_ref().filter(|replay| !replay.bytes.is_empty()) {
             if coding == Coding::Chunked {

@@ -7,7 +7,7 @@ use model::upstream::HashOn;
 use std::borrow::Cow;
 
 /// The key of a consistent hash; the client's address where the named value is missing (APISIX §2.6).
-pub(super) fn hash_key(request: &Request<'_>, route: &Route, on: HashOn, key: &str) -> Vec<u8> {
+pub(crate) fn hash_key(request: &Request<'_>, route: &Route, on: HashOn, key: &str) -> Vec<u8> {
     let variables = RequestVariables { request, route: Some(route) };
     let text = |name: &str| variables.text(name).map(Cow::into_owned);
     let value = match on {

@@ -5,6 +5,7 @@ use super::ends::{Coding, Sink, Source};
 use super::trailers;
 use super::websocket::Frames;
 use crate::buffer::Buffer;
+use crate::shadow::Tee;
 use http::HeaderMap;
 use http1::{BodyDecoder, BodyError, Step, write};
 use std::io::{self, IoSlice};
@@ -44,6 +45,8 @@ pub(crate) struct Leg {
     pub(crate) waits_for_source: bool,
     /// Payload is also kept here while it is there and has room, so that a request can be sent again.
     pub(crate) replay: Option<Replay>,
+    /// Payload is also kept here, for a copy.
+    pub(crate) tee: Option<Tee>,
     /// Follows the frames of a WebSocket.
     pub(crate) frames: Option<Frames>,
     /// Most payload bytes; 0: no bound. What goes beyond it is not written.
@@ -64,6 +67,7 @@ pub(crate) struct Replay {
 pub(crate) struct Rest {
     pub(crate) decoder: BodyDecoder,
     pub(crate) replay: Option<Replay>,
+    pub(crate) tee: Option<Tee>,
     /// Those that came beside it, if it was read to its end.
     pub(crate) trailers: Option<Box<HeaderMap>>,
 }
@@ -99,6 +103,7 @@ impl Leg {
             moved: 0,
             waits_for_source: false,
             replay: None,
+            tee: None,
             frames: None,
             max_bytes: 0,
             ending: false,
@@ -107,8 +112,8 @@ impl Leg {
 
     /// The direction that goes on with what an earlier try has left.
     pub(crate) fn resume(out: Vec<u8>, rest: Rest, coding: Coding) -> Leg {
-        let Rest { decoder, replay, trailers } = rest;
-        Leg { replay, trailers, ..Leg::new(out, decoder, coding) }
+        let Rest { decoder, replay, tee, trailers } = rest;
+        Leg { replay, tee, trailers, ..Leg::new(out, decoder, coding) }
     }
 
     /// Whether nothing waits to be written.
@@ -169,8 +174,8 @@ impl Leg {
 
     /// Gives back what the next try goes on with, and the output buffer.
     pub(crate) fn into_parts(self) -> (Rest, Vec<u8>) {
-        let Leg { decoder, replay, trailers, out, .. } = self;
-        (Rest { decoder, replay, trailers }, out)
+        let Leg { decoder, replay, tee, trailers, out, .. } = self;
+        (Rest { decoder, replay, tee, trailers }, out)
     }
 
     /// Moves what can be moved; ready when the body is done.
@@ -255,6 +260,9 @@ impl Leg {
         }
         if let Some(frames) = &mut self.frames {
             frames.feed(payload);
+        }
+        if let Some(tee) = &self.tee {
+            tee.borrow_mut().add(payload);
         }
         if let Some(replay) = &mut self.replay {
             if replay.bytes.len() + len <= replay.limit {

@@ -26,7 +26,7 @@ use crate::table::{NoNode, Target, Turn};
 use crate::worker::Worker;
 use attempt::{Attempt, TryError};
 use body::Body;
-use hash_key::hash_key;
+pub(crate) use hash_key::hash_key;
 use http1::Framing;
 use model::upstream::{Protocol, Scheme};
 use smallvec::SmallVec;
@@ -47,6 +47,9 @@ pub(crate) async fn forward(
     let target = claim.target;
     check(worker, request, target)?;
     let mut body = Body::new(request, &worker.settings, target.protocol != Protocol::Http1);
+    if let Some(shadow) = &facts.shadow {
+        body.keep_in(shadow.body());
+    }
     let mut tried = SmallVec::<[usize; 4]>::new();
     let mut failed = None;
     loop {

@@ -8,6 +8,7 @@ mod holds;
 mod places;
 mod problem;
 mod routes;
+mod shadows;
 mod ssls;
 
 pub use problem::Problem;
@@ -20,6 +21,7 @@ use crate::guard::{Guard, Guards};
 use crate::health::{self, Checked};
 use crate::hold::{Holds, Tallies};
 use crate::plugin::{Configured, PluginKind, Shared, configured};
+use crate::shadow::Shadows;
 use crate::upstream::tls::Connectors;
 use changes::Changes;
 use foldhash::HashMap;
@@ -66,6 +68,7 @@ pub struct Compiler {
     /// By service, or by the route that has none.
     tallies: HashMap<String, Arc<Tallies>>,
     guards: Arc<Guards>,
+    shadows: Arc<Shadows>,
     revision: Revision,
     problems: BTreeMap<(Kind, String), Vec<Problem>>,
 }
@@ -128,6 +131,7 @@ impl Compiler {
             held: HashMap::default(),
             tallies: HashMap::default(),
             guards: Arc::new(Guards::new(None)),
+            shadows: Arc::new(Shadows::new(Arc::default())),
             revision: 0,
             problems: BTreeMap::new(),
         }
@@ -159,6 +163,13 @@ impl Compiler {
     #[must_use]
     pub(crate) fn with_guards(mut self, guards: &Arc<Guards>) -> Compiler {
         self.guards = Arc::clone(guards);
+        self
+    }
+
+    /// The same with the shadows of all tables.
+    #[must_use]
+    pub(crate) fn with_shadows(mut self, shadows: &Arc<Shadows>) -> Compiler {
+        self.shadows = Arc::clone(shadows);
         self
     }
 

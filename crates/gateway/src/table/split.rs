@@ -5,6 +5,7 @@ use crate::assignment::{Assigned, Assignment, Issued};
 use crate::balance::shuffle::Shuffled;
 use crate::balance::wheel::Wheel;
 use crate::hold::Hold;
+use crate::shadow::Shadow;
 use model::expr::eval::{Matcher, Variables};
 use model::record::Lane;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub struct Choice {
     pub weight: u32,
     /// Its counters.
     pub series: Arc<Series>,
+    /// Copies of its requests go to the new version.
+    pub shadow: Option<Arc<Shadow>>,
 }
 
 /// Where a choice leads.

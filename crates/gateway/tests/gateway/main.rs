@@ -25,6 +25,7 @@ mod plugins;
 mod relayed;
 mod retries;
 mod router;
+mod shadow;
 mod shutdown;
 mod smuggling;
 mod split;

@@ -25,6 +25,9 @@ pub struct Limits {
     pub body_bytes: u64,
     /// Longest request body that is kept so that an idempotent request can be tried again, bytes.
     pub replay_bytes: usize,
+    /// Most bytes of bodies that are kept for shadows, of all requests together, from 65536; beyond it a request is not
+    /// copied, or bodies are not compared.
+    pub shadow_memory_bytes: usize,
     /// Most keys (addresses, consumers) that all `limit-count`s together count by at a time; beyond it some other key
     /// begins anew.
     pub limit_keys: usize,
@@ -82,6 +85,7 @@ impl Default for Limits {
             chunk_line_bytes: 1024,
             body_bytes: 0,
             replay_bytes: 64 * 1024,
+            shadow_memory_bytes: 64 << 20,
             limit_keys: 262_144,
             connections: 100_000,
             connections_per_address: 0,
@@ -117,6 +121,7 @@ impl Limits {
             ((64..=most).contains(&self.trailer_bytes), "trailer_bytes", "must be 64 to 1048576"),
             ((16..=most).contains(&self.chunk_line_bytes), "chunk_line_bytes", "must be 16 to 1048576"),
             (self.replay_bytes <= 16 << 20, "replay_bytes", "must be at most 16777216"),
+            (self.shadow_memory_bytes >= 1 << 16, "shadow_memory_bytes", "must be at least 65536"),
             ((64..=1 << 24).contains(&self.limit_keys), "limit_keys", "must be 64 to 16777216"),
             (self.connections > 0, "connections", "must be at least 1"),
             (self.connecting_per_node > 0, "connecting_per_node", "must be at least 1"),

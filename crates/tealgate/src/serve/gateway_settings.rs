@@ -49,6 +49,7 @@ pub(super) fn of(prepared: &Prepared, keyring: &Arc<Keyring>) -> gateway::Settin
         limit_keys: limits.limit_keys,
         upstream_http2: settings.upstream_http2.of_gateway(),
         replay_bytes: limits.replay_bytes,
+        shadow_memory_bytes: limits.shadow_memory_bytes,
         handshake_timeout_ms: limits.handshake_timeout_ms,
         max_handshakes: limits.handshakes,
         fallback_sni: settings.tls_fallback_sni.as_ref().map(|name| name.to_ascii_lowercase()),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Report, Store};
 use telemetry::health::HealthReport;
-use telemetry::report::{GatewayReport, GuardReport, HoldReport};
+use telemetry::report::{GatewayReport, GuardReport, HoldReport, ShadowReport};
 use telemetry::series::SeriesCounts;
 use tokio::sync::watch;
 
@@ -212,6 +212,11 @@ impl Instance {
         self.gateway.as_ref().map(|gateway| gateway.guards().reports()).unwrap_or_default()
     }
 
+    /// What copies of requests have shown.
+    fn shadows(&self) -> Vec<ShadowReport> {
+        self.gateway.as_ref().map(|gateway| gateway.shadows().reports()).unwrap_or_default()
+    }
+
     /// Returns when a guard of the gateway has fired.
     async fn guard_changed(&self) {
         match &self.gateway {
@@ -251,7 +256,7 @@ impl Instance {
             health: self.health().clone(),
             holds: self.holds(),
             guards: self.guards(),
-            shadows: Vec::new(),
+            shadows: self.shadows(),
         };
         self.inheritance().add_to(&mut detail);
         detail

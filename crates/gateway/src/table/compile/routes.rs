@@ -2,6 +2,7 @@
 
 use super::guards::{heed, show};
 use super::problem::of_upstream;
+use super::shadows::cast;
 use super::{Compiler, EffectiveService, InlineTarget};
 use crate::balance::shuffle::Shuffled;
 use crate::balance::wheel::Wheel;
@@ -225,7 +226,7 @@ impl Compiler {
                 RouteDefault::Target(target) => Goal::Target(target),
                 nowhere => Goal::Nowhere(nowhere),
             };
-            let choice = Choice { goal, weight: weighted.weight, series };
+            let choice = Choice { goal, weight: weighted.weight, series, shadow: None };
             // As in APISIX, a repeated key overwrites: the last weight wins.
             match choices.iter_mut().find(|(other, _)| *other == key) {
                 Some((_, other)) => *other = choice,
@@ -236,6 +237,8 @@ impl Compiler {
             extension.guard.as_ref().is_some_and(|guard| *key == ChoiceKey::Id(guard.new.clone()))
         };
         let is_new: Vec<bool> = choices.iter().map(|(key, _)| is_new(key)).collect();
+        let to = extension.shadow.as_ref().map(|shadow| ChoiceKey::Id(shadow.to.clone()));
+        let is_live: Vec<bool> = choices.iter().map(|(key, _)| to.as_ref() != Some(key)).collect();
         let mut choices: Vec<Choice> = choices.into_iter().map(|(_, choice)| choice).collect();
         let mut extension = extension.clone();
         if let Some(rule) = extension.guard.take() {
@@ -245,6 +248,10 @@ impl Compiler {
             if heed(&guard, &mut choices, &is_new) {
                 extension = Extension::default();
             }
+        }
+        if let Some(rule) = &extension.shadow {
+            let to = self.named(&rule.to, sources);
+            cast(&self.shadows, rule, to, &mut choices, &is_live, self.threads);
         }
         let weights: Vec<u32> = choices.iter().map(|choice| choice.weight).collect();
         let matches = rule.matches.as_ref().map(|matches| matches.iter().map(Matcher::compile).collect());

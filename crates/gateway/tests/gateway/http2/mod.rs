@@ -7,4 +7,5 @@ mod ends;
 mod exchanges;
 mod grpc;
 mod heads;
+mod shadow;
 mod streaming;

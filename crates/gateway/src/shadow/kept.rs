@@ -1,0 +1,135 @@
+//! Bodies that are kept beside those that are streamed, bounded each and all together.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use telemetry::report::LeftOut;
+
+/// The memory that all kept bodies of a gateway share.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+/// A body as it passed, unless it was too large.
+pub(crate) struct Kept {
+    memory: Arc<Memory>,
+    bytes: Vec<u8>,
+    limit: u64,
+    lost: Option<LeftOut>,
+}
+
+/// What a stream adds to while another holds it.
+pub(crate) type Tee = Rc<RefCell<Kept>>;
+
+impl Memory {
+    pub(crate) fn new(limit: usize) -> Memory {
+        Memory { used: AtomicUsize::new(0), limit }
+    }
+
+    fn take(&self, count: usize) -> bool {
+        let more = |used: usize| used.checked_add(count).filter(|used| *used <= self.limit);
+        self.used.fetch_update(Relaxed, Relaxed, more).is_ok()
+    }
+
+    fn give(&self, count: usize) {
+        self.used.fetch_sub(count, Relaxed);
+    }
+
+    #[cfg(test)]
+    fn used(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+}
+
+impl Kept {
+    /// Nothing yet, and at most `limit` bytes.
+    pub(crate) fn new(memory: &Arc<Memory>, limit: u64) -> Kept {
+        Kept { memory: Arc::clone(memory), bytes: Vec::new(), limit, lost: None }
+    }
+
+    /// The same, to be added to by a stream.
+    pub(crate) fn tee(self) -> Tee {
+        Rc::new(RefCell::new(self))
+    }
+
+    /// Adds what passes. What has no room makes all of it be let go.
+    pub(crate) fn add(&mut self, payload: &[u8]) {
+        if self.lost.is_some() {
+            return;
+        }
+        if (self.bytes.len() + payload.len()) as u64 > self.limit {
+            self.lose(LeftOut::Size);
+        } else if self.memory.take(payload.len()) {
+            self.bytes.extend_from_slice(payload);
+        } else {
+            self.lose(LeftOut::Memory);
+        }
+    }
+
+    /// All of it, or why it was let go.
+    pub(crate) fn body(&self) -> Result<&[u8], LeftOut> {
+        self.lost.map_or(Ok(&self.bytes), Err)
+    }
+
+    /// Takes it out of what a stream added to.
+    pub(crate) fn take(tee: &Tee) -> Kept {
+        let mut kept = tee.borrow_mut();
+        let empty = Kept::new(&kept.memory, 0);
+        std::mem::replace(&mut kept, empty)
+    }
+
+    fn lose(&mut self, why: LeftOut) {
+        self.memory.give(self.bytes.len());
+        self.bytes = Vec::new();
+        self.lost = Some(why);
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.memory.give(self.bytes.len());
+    }
+}
+
+/// Bodies hold what is nobody's business.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("bytes", &self.bytes.len()).field("lost", &self.lost).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_beyond_its_bound_is_let_go_and_its_memory_is_given_back() {
+        let memory = Arc::new(Memory::new(100));
+        let mut kept = Kept::new(&memory, 5);
+        kept.add(b"abc");
+        kept.add(b"de");
+        assert_eq!((kept.body(), memory.used()), (Ok(&b"abcde"[..]), 5));
+        kept.add(b"f");
+        kept.add(b"");
+        assert_eq!((kept.body(), memory.used()), (Err(LeftOut::Size), 0));
+    }
+
+    #[test]
+    fn all_together_have_a_bound() {
+        let memory = Arc::new(Memory::new(8));
+        let (mut one, mut two) = (Kept::new(&memory, 10), Kept::new(&memory, 10));
+        one.add(b"abcde");
+        two.add(b"abc");
+        one.add(b"f");
+        assert_eq!((one.body(), two.body()), (Err(LeftOut::Memory), Ok(&b"abc"[..])));
+        let taken = Kept::take(&two.tee());
+        assert_eq!((taken.body(), memory.used()), (Ok(&b"abc"[..]), 3));
+        drop(taken);
+        assert_eq!(memory.used(), 0);
+    }
+}
