@@ -253,8 +253,9 @@ impl Line {
         connection.requests += 1;
         let keepalive = &question.target.keepalive;
         if connection.requests < keepalive.requests {
-            let until = self.tick() + ticks(keepalive.idle_timeout_ms);
-            self.pools.give(question.target.uid, question.node, connection, keepalive.size, until);
+            let now = self.tick();
+            let good = now..now + ticks(keepalive.idle_timeout_ms);
+            self.pools.give(question.target.uid, question.node, connection, keepalive.size, good);
         }
     }
 
