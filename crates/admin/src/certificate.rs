@@ -81,10 +81,15 @@ pub fn load_or_create(dir: &Path) -> Result<Arc<ServerConfig>, CertificateError>
         (true, false) => return Err(CertificateError::HalfMissing { path: key }),
         (false, true) => return Err(CertificateError::HalfMissing { path: certificate }),
     }
-    load(&certificate, &key)
+    load(dir)
 }
 
-fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, CertificateError> {
+/// The same where both files must be there.
+///
+/// # Errors
+/// When they are not, or cannot be used.
+pub fn load(dir: &Path) -> Result<Arc<ServerConfig>, CertificateError> {
+    let (certificate, key) = (&dir.join(CERTIFICATE_FILE_NAME), &dir.join(KEY_FILE_NAME));
     let read = |path: &Path| {
         let path = path.to_owned();
         move |source| CertificateError::Read { path: path.clone(), source }

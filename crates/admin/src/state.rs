@@ -39,8 +39,8 @@ pub struct AdminState {
     pub store: Arc<dyn Store>,
     /// The plugins that may be configured, highest priority first.
     pub plugins: &'static [PluginInfo],
-    /// Who may do what.
-    pub keys: Arc<Keys>,
+    /// Who may do what; may change while requests are served.
+    pub keys: watch::Receiver<Arc<Keys>>,
     /// Seals private keys before they are stored.
     pub keyring: Arc<Keyring>,
     /// From which addresses; default: loopback.
@@ -68,7 +68,7 @@ impl AdminState {
     pub fn new(
         store: Arc<dyn Store>,
         plugins: &'static [PluginInfo],
-        keys: Arc<Keys>,
+        keys: watch::Receiver<Arc<Keys>>,
         keyring: Arc<Keyring>,
     ) -> AdminState {
         let (_, readiness) = watch::channel(Readiness::Ready);

@@ -55,7 +55,7 @@ fn actor(guard: &Guard, request: &Request) -> Result<Actor, Problem> {
         return Err(Problem::NotAllowed { peer });
     }
     let presented = credentials::of(request, guard.dialect).ok_or(Problem::Unauthorized("missing apikey"))?;
-    let actor = guard.state.keys.actor(&presented.key);
+    let actor = guard.state.keys.borrow().actor(&presented.key);
     let actor = actor.filter(|actor| presented.user.is_none_or(|user| user == actor.name));
     let actor = actor.ok_or(Problem::Unauthorized("wrong apikey"))?;
     if request.uri().path().starts_with("/apisix/admin") {

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,14 +28,14 @@ pub(crate) struct Stopping(pub(crate) watch::Receiver<bool>);
 /// All connections of one listener.
 pub(super) struct Connections {
     router: Router,
-    tls: Option<TlsAcceptor>,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     places: Arc<Semaphore>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 impl Connections {
-    pub(super) fn new(router: Router, tls: Option<TlsAcceptor>) -> Connections {
+    pub(super) fn new(router: Router, tls: Option<watch::Receiver<Arc<ServerConfig>>>) -> Connections {
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         Connections { router, tls, places, stop: watch::Sender::new(false), tasks: JoinSet::new() }
     }
@@ -47,7 +48,8 @@ impl Connections {
         let (stream, peer) = listener.accept().await?;
         // Without it a small answer may wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
-        let (router, tls) = (self.router.clone(), self.tls.clone());
+        let router = self.router.clone();
+        let tls = self.tls.as_ref().map(|config| TlsAcceptor::from(Arc::clone(&config.borrow())));
         let stopping = Stopping(self.stop.subscribe());
         self.tasks.spawn(async move {
             serve_one(stream, peer.ip(), tls, router, stopping).await;

@@ -14,7 +14,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::watch;
 
 /// Most connections of one listener at a time.
 pub const MOST_CONNECTIONS: usize = 512;
@@ -36,20 +36,21 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     run(listener, router, None, shutdown).await;
 }
 
-/// Serves over TLS until `shutdown` is done; then lets the requests in flight end.
+/// Serves over TLS until `shutdown` is done; then lets the requests in flight end. A new `config` holds for the connections
+/// that come after it.
 pub async fn serve_tls(
     listener: TcpListener,
     router: Router,
-    config: Arc<ServerConfig>,
+    config: watch::Receiver<Arc<ServerConfig>>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    run(listener, router, Some(TlsAcceptor::from(config)), shutdown).await;
+    run(listener, router, Some(config), shutdown).await;
 }
 
 async fn run(
     listener: TcpListener,
     router: Router,
-    tls: Option<TlsAcceptor>,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let mut connections = Connections::new(router, tls);

@@ -3,6 +3,7 @@ use admin::{AdminState, Dialect, certificate, router, server};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// The first bytes of the answer; fewer if the far end resets the connection while it is still being written to.
 async fn status_of(address: SocketAddr, request: &str) -> String {
@@ -49,6 +50,7 @@ async fn what_is_no_tls_on_the_tls_listener_does_no_harm() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let state: AdminState = state();
+    let tls = watch::channel(tls).1;
     tokio::spawn(server::serve_tls(listener, router(state, Dialect::Api7), tls, std::future::pending()));
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();

@@ -7,6 +7,7 @@ use model::resource::Kind;
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 const BLUE_SERVICE: &str = include_str!("walkthrough_calls/1-blue-service.sh");
 const ROUTE: &str = include_str!("walkthrough_calls/2-route.sh");
@@ -27,7 +28,7 @@ async fn listener() -> Listener {
     let port = listener.local_addr().unwrap().port();
     let state = state();
     let router = router(state.clone(), Dialect::Api7);
-    tokio::spawn(server::serve_tls(listener, router, tls, std::future::pending()));
+    tokio::spawn(server::serve_tls(listener, router, watch::channel(tls).1, std::future::pending()));
     Listener { port, state, _dir: dir }
 }
 

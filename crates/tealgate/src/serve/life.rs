@@ -36,7 +36,10 @@ impl Server {
             tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::Stop => return End::Asked,
-                    Asked::Reload => self.reload().await,
+                    Asked::Reload => {
+                        self.admin_access.renew(&self.options);
+                        self.reload().await;
+                    }
                     Asked::Reopen => self.reopen_logs(),
                     Asked::Upgrade => self.start_successor(),
                 },

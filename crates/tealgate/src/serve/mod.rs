@@ -4,6 +4,7 @@
 //! file ──reload──▶ store ──follow──▶ gateway threads ──instance──▶ store ──▶ admin, release
 //! ```
 
+mod admin_access;
 mod admin_listeners;
 mod certificates;
 mod controller_watch;

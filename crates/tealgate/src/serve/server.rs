@@ -1,5 +1,6 @@
 //! A running server: its parts, built in the order in which they need each other, and taken down in reverse.
 
+use super::admin_access::AdminAccess;
 use super::error::ServeError;
 use super::follow::follow;
 use super::gateway_settings;
@@ -12,8 +13,8 @@ use crate::cli::serve::Role;
 use crate::config::apply::check_file;
 use crate::config::settings::AccessLog;
 use crate::running::Running;
-use admin::keys::{FILE_NAME as KEYS_FILE, Keys};
-use admin::{AdminState, Dialect, Readiness, certificate, server as admin_server, ttl};
+use admin::keys::FILE_NAME as KEYS_FILE;
+use admin::{AdminState, Dialect, Readiness, server as admin_server, ttl};
 use gateway::Gateway;
 use model::cidr::Cidr;
 use release::controller::{self, Controller, Drivers};
@@ -51,6 +52,7 @@ pub struct Server {
     pub(super) readiness: watch::Sender<Readiness>,
     pub(super) shutdown: watch::Sender<bool>,
     pub(super) tasks: JoinSet<()>,
+    pub(super) admin_access: AdminAccess,
     /// The lock and the listeners; `None` once a successor has them.
     pub(super) holdings: Option<Arc<Holdings>>,
     pub(super) giver: Option<Giver>,
@@ -110,10 +112,7 @@ impl Server {
         let (gateway, log) = start_gateway(&options, &keyring, taker.as_deref_mut())?;
         let admin = admin_listeners::open(&options, taker.as_deref_mut())?;
         // What can fail has failed before anything is written or taken.
-        keys(&options)?;
-        if options.prepared.settings.admin.tls_listen.address().is_some() {
-            certificate::load_or_create(&options.prepared.data_dir)?;
-        }
+        let admin_access = AdminAccess::open(&options)?;
         match options.file_of_resources() {
             // It becomes what everybody runs once nobody can take that back.
             Some(loaded) if taker.is_some() => check_file(&*store, loaded).await?,
@@ -143,6 +142,7 @@ impl Server {
             shutdown: watch::channel(false).0,
             tasks: JoinSet::new(),
             holdings: Some(holdings),
+            admin_access,
             giver: None,
             started: None,
             program: None,
@@ -249,7 +249,7 @@ impl Server {
     pub(super) async fn serve_admin(&mut self) -> Result<(), ServeError> {
         let Some(holdings) = self.holdings.clone() else { return Ok(()) };
         let prepared = &self.options.prepared;
-        let keys = Arc::new(keys(&self.options)?);
+        let keys = self.admin_access.keys();
         let mut state =
             AdminState::new(Arc::clone(&self.store), plugins::ALL, keys, Arc::clone(&self.keyring));
         state.allow_admin =
@@ -262,8 +262,9 @@ impl Server {
             let router = admin::router(state.clone(), Dialect::Apisix);
             self.tasks.spawn(admin_server::serve(listener, router, self.shutdown_asked()));
         }
-        if let Some(listener) = admin_listener(&holdings, Use::AdminTls)? {
-            let tls = certificate::load_or_create(&prepared.data_dir)?;
+        if let (Some(listener), Some(tls)) =
+            (admin_listener(&holdings, Use::AdminTls)?, self.admin_access.tls())
+        {
             let router = admin::router(state, Dialect::Api7);
             self.tasks.spawn(admin_server::serve_tls(listener, router, tls, self.shutdown_asked()));
         }
@@ -482,12 +483,4 @@ fn start_gateway(
         }
     };
     Ok((Some(Arc::new(gateway)), log))
-}
-
-fn keys(options: &Options) -> Result<Keys, ServeError> {
-    Ok(match &options.keys {
-        KeySource::Key(key) => Keys::single(key)?,
-        KeySource::File(path) => Keys::from_file(path)?,
-        KeySource::DataDir => Keys::load_or_create(&options.prepared.data_dir)?.0,
-    })
 }

@@ -1,11 +1,13 @@
 //! The configuration file changes while releases own part of what it says.
 
 use crate::clock;
+use crate::harness::admin::Admin;
 use crate::harness::cli::release;
-use crate::harness::client;
 use crate::harness::gate::{Gate, Start};
 use crate::harness::shop::{self, policy};
 use crate::harness::world::World;
+use crate::harness::{certificate, client, shell};
+use http::Method;
 use load::run::Load;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -135,4 +137,39 @@ async fn sighup_reads_a_file_whose_change_could_not_be_seen() {
     gate.signal(Signal::HUP);
     clock::until("the new route", async || has_route(&gate, "extra").await, || gate.log()).await;
     assert_eq!(client::get(gate.gateway(), "/extra/x").await.status, 503, "no version is live yet");
+}
+
+#[tokio::test]
+async fn sighup_reads_the_admin_keys_and_the_certificate_again_and_keeps_those_that_cannot_be_replaced() {
+    let world = World::new();
+    let gate = Gate::start(&world).await;
+    let in_data_dir = |name: &str| world.data_dir().join(name);
+    let (keys, own) = (in_data_dir("admin-keys.json"), gate.admin());
+    let status = async |admin: &Admin| admin.call(Method::GET, "/apisix/admin/routes", "").await.status;
+    let written = std::fs::read_to_string(&keys).unwrap();
+    certificate::write(world.path());
+    let trusted = format!(
+        "curl -sS --cacert {} https://localhost:7443/status",
+        world.path().join("cert.pem").display()
+    );
+
+    std::fs::write(&keys, "{").unwrap();
+    std::fs::write(in_data_dir("admin-tls.key"), "no key").unwrap();
+    gate.signal(Signal::HUP);
+    gate.logged("the certificate of the Admin API stays as it was").await;
+    assert!(gate.log().contains("the admin keys stay as they were"));
+    assert_eq!(status(&own).await, 200);
+
+    let key = "a-key-that-was-made-today";
+    std::fs::write(&keys, written.replace(own.key(), key)).unwrap();
+    assert!(!shell::run(&gate, &trusted).await.status.success(), "another certificate is shown still");
+    for (from, to) in [("cert.pem", "admin-tls.crt"), ("key.pem", "admin-tls.key")] {
+        std::fs::copy(world.path().join(from), in_data_dir(to)).unwrap();
+    }
+    gate.signal(Signal::HUP);
+    let new = Admin::new(gate.admin_address(), key.to_owned());
+    clock::until("the new key", async || status(&new).await == 200, || gate.log()).await;
+    assert_eq!(status(&own).await, 401, "a key that was taken away is taken away at once");
+    let shown = async || shell::run(&gate, &trusted).await.status.success();
+    clock::until("the new certificate", shown, || gate.log()).await;
 }

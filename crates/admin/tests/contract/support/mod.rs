@@ -15,6 +15,7 @@ use std::time::Duration;
 use store::secret::Keyring;
 use store::{Expect, MemoryStore, Store, Write};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 pub(crate) const ADMIN: &str = "admin-key-0123456789";
 pub(crate) const VIEWER: &str = "viewer-key-0123456789";
@@ -41,8 +42,12 @@ pub(crate) fn keys() -> Keys {
 /// A state on an empty memory store.
 pub(crate) fn state() -> AdminState {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let mut state =
-        AdminState::new(store, plugins::ALL, Arc::new(keys()), Arc::new(Keyring::of_key(&[7; 32])));
+    let mut state = AdminState::new(
+        store,
+        plugins::ALL,
+        watch::channel(Arc::new(keys())).1,
+        Arc::new(Keyring::of_key(&[7; 32])),
+    );
     state.apply_timeout = Duration::from_secs(2);
     state
 }

@@ -18,6 +18,10 @@ impl Admin {
         Admin { address, key }
     }
 
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Any call, with any answer.
     pub(crate) async fn call(&self, method: Method, path: &str, body: impl Into<String>) -> Answer {
         let mut connection = within("a connection", Connection::open(self.address)).await.unwrap();
