@@ -33,6 +33,13 @@ impl Tally {
         (units > 0).then(|| failed as f64 / units as f64)
     }
 
+    /// `9 of 1020 (0.88 %)`.
+    #[must_use]
+    pub fn words(self) -> String {
+        let rate = self.rate().map(|rate| format!(" ({})", crate::figures::percent(rate)));
+        format!("{} of {}{}", self.failed, self.units, rate.unwrap_or_default())
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Tally) -> Tally {

@@ -46,6 +46,20 @@ pub struct Figures {
     pub crossing: Option<Crossing>,
 }
 
+impl Figures {
+    /// The e-value as people read it: `0.3`, `12`, `over a million`.
+    #[must_use]
+    pub fn times(&self) -> String {
+        times(self.e_value)
+    }
+
+    /// What it must reach, in the same form.
+    #[must_use]
+    pub fn proof(&self) -> String {
+        times(self.threshold)
+    }
+}
+
 /// What one check found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -59,6 +73,17 @@ pub struct Finding {
     pub words: String,
     /// The numbers, where it is a comparison.
     pub figures: Option<Figures>,
+}
+
+impl Finding {
+    /// The check, and with what the new version was compared if that was not the old one beside it.
+    #[must_use]
+    pub fn named(&self) -> String {
+        match self.basis {
+            Basis::Historical => format!("{} (historical)", self.check),
+            Basis::Concurrent | Basis::Absolute => self.check.clone(),
+        }
+    }
 }
 
 /// All findings of a release at a moment.

@@ -3,6 +3,7 @@
 
 use crate::book::Release;
 use crate::journal::{Entry, Event, Folded};
+use judge::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,8 +29,8 @@ pub struct ReleaseEvent {
     pub at_ms: i64,
     /// Who did it.
     pub actor: String,
-    /// `requested`, `planned`, `refused`, `withdrawn`, `decided`, `ended`, `commanded`, `counted`, `held`, `draining`,
-    /// `notified`, `noticed`.
+    /// `requested`, `planned`, `refused`, `withdrawn`, `decided`, `ended`, `commanded`, `counted`, `held`, `judged`,
+    /// `draining`, `notified`, `noticed`.
     pub kind: String,
     /// The phase after it, if the release has a plan.
     pub phase: Option<String>,
@@ -147,12 +148,23 @@ pub(crate) fn words(event: &Event) -> Option<(&'static str, String)> {
         Event::Guarded { guard } => {
             ("guarded", format!("the guard has fired in {}: {}", guard.gateway, guard.words()))
         }
+        Event::Judged { evidence, proven: true } => {
+            let proven = evidence.iter().filter(|one| one.finding.verdict == Verdict::Fail);
+            (
+                "judged",
+                lines(proven.map(|one| format!("proven by {}: {}", one.by, one.finding.words)).collect()),
+            )
+        }
         Event::Held { hold } => ("held", format!("hold {}: {}", hold.id, hold.words())),
         Event::Notified { receiver, failure: Some(why), .. } => {
             ("notified", format!("{receiver} could not be told: {why}"))
         }
         Event::Notified { failure: None, .. } => return None,
-        Event::Ended { .. } | Event::Counted { .. } | Event::Sampled { .. } | Event::Seen { .. } => {
+        Event::Ended { .. }
+        | Event::Counted { .. }
+        | Event::Sampled { .. }
+        | Event::Seen { .. }
+        | Event::Judged { .. } => {
             return None;
         }
     })

@@ -4,7 +4,7 @@ use crate::journal::{Folded, Move, Span};
 use crate::machine::{Cause, GateResult, Outcome, Phase, State, Waiting, describe};
 use crate::notify::ReceiverView;
 use crate::plan::{Component, Difference, Plan};
-use crate::report::{Account, GuardSummary, HoldSummary, RehearsalSummary};
+use crate::report::{Account, Evidence, GuardSummary, HoldSummary, RehearsalSummary};
 use crate::target::EnvironmentStatus;
 use model::colour::Colour;
 use model::record::{Answerer, Lane};
@@ -85,6 +85,9 @@ pub struct ReleaseView {
     /// The trips of its guard.
     #[serde(default)]
     pub guards: Vec<GuardSummary>,
+    /// What the comparisons of both versions have found until now.
+    #[serde(default)]
+    pub evidence: Vec<Evidence>,
     /// What the plan says that a person should know.
     pub notes: Vec<String>,
     /// How the two environments differ.
@@ -218,6 +221,7 @@ impl ReleaseView {
             hold: None,
             holds: folded.holds.clone(),
             guards: folded.guards.clone(),
+            evidence: folded.evidence.clone(),
             notes: folded.plan.as_ref().map(|plan| plan.notes.clone()).unwrap_or_default(),
             parity: component.map(|component| component.parity.clone()).unwrap_or_default(),
             gaps: folded.gaps.iter().cloned().collect(),

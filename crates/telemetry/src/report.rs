@@ -67,6 +67,33 @@ pub struct GuardReport {
     pub service: String,
     /// How it stands.
     pub state: GuardState,
+    /// What its comparisons have found until now, or when it fired.
+    #[serde(default)]
+    pub evidence: Vec<Weighed>,
+}
+
+/// One comparison of the old version with the new one in one gateway.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Weighed {
+    /// What is compared: `failures`, or the name of a check.
+    pub check: String,
+    /// Whether it fails, passes or cannot be said: `fail`, `pass`, `inconclusive`.
+    pub verdict: String,
+    /// What was found, for a person.
+    pub words: String,
+    /// The old version, as compared: units, and those of them that failed.
+    pub old: Judged,
+    /// The new version, as compared.
+    pub new: Judged,
+    /// How many times better a worse version explains it than chance.
+    pub e_value: f64,
+    /// What that must reach.
+    pub threshold: f64,
+    /// By how much higher a rate would have been found, 0 to 1.
+    pub detectable: Option<f64>,
+    /// When it was first reached, milliseconds since the Unix epoch.
+    pub crossed_at_ms: Option<i64>,
 }
 
 /// How a guard stands.

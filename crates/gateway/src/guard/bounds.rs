@@ -4,14 +4,12 @@
 //! a second in which much fails. They are silent when the old version fails alike: then going back helps nobody.
 //! Whether the new version is worse than the old one beside it is the judge's *comparison*.
 
+use super::compared::Compared;
 use super::sums::Counted;
-use judge::bound::Bound;
 use judge::limits::{ENOUGH_TO_FAIL_ALL, Limits, Observed, Verdict, evaluate};
-use judge::tally::Tally;
-use judge::watch::Watch;
 use model::traffic_split::GuardRule;
 use std::collections::VecDeque;
-use telemetry::report::Judged;
+use telemetry::report::{Judged, Weighed};
 
 /// The time in which a break must show, milliseconds.
 const BREAK_MS: u64 = 1_000;
@@ -39,7 +37,7 @@ pub(super) struct Crossed {
 pub(super) struct Bounds {
     limits: Limits,
     break_rate: f64,
-    comparison: Option<Watch>,
+    compared: Compared,
     looks: VecDeque<Look>,
     stratum: u64,
 }
@@ -59,10 +57,7 @@ impl Bounds {
             limits: Limits { max_error_rate, max_p99_ms: None, min_requests: rule.min_requests },
             // Who allows half of all requests to fail does not call a quarter a break.
             break_rate: rate(rule.break_ppm).max(max_error_rate.unwrap_or(0.0)),
-            comparison: rule.false_alarm_one_in.and_then(|one_in| {
-                let bound = Bound::new(1.0 / one_in as f64).ok()?;
-                Some(Watch::armed(bound.tolerating(f64::from(rule.tolerance_percent) / 100.0).ok()?))
-            }),
+            compared: Compared::armed(rule),
             looks: VecDeque::with_capacity(MAX_LOOKS),
             stratum: 0,
         }
@@ -90,26 +85,13 @@ impl Bounds {
             self.looks.pop_front();
         }
         self.looks.push_back(look);
-        let compared = self.compared(at_ms, counted);
+        let compared = self.compared.look(counted);
         self.broken(counted).or_else(|| self.over_limit(counted)).or(compared)
     }
 
-    /// Failures fall on the new version more than chance allows.
-    fn compared(&mut self, at_ms: u64, counted: &Counted) -> Option<Crossed> {
-        let tally = |judged: Judged| Tally::new(judged.requests, judged.failed);
-        let at_ms = i64::try_from(at_ms).unwrap_or(i64::MAX);
-        let watch = self.comparison.as_mut()?;
-        let crossing = watch.observe(at_ms, counted.stratum, tally(counted.old), tally(counted.new))?;
-        let judged = |tally: Tally| Judged { requests: tally.units, failed: tally.failed };
-        let evidence = format!(
-            "{}{}: evidence {:.0} to 1 that it is worse, bound {:.0} to 1",
-            failed(judged(crossing.green)),
-            beside(judged(crossing.blue)),
-            crossing.e_value,
-            crossing.threshold
-        );
-        let e_value = Some(crossing.e_value);
-        Some(Crossed { bound: "comparison", evidence: vec![evidence], e_value, found_in_ms: None })
+    /// What the comparisons have found.
+    pub(super) fn evidence(&self) -> Vec<Weighed> {
+        self.compared.evidence()
     }
 
     /// Within a second, counted from its first failure on, too much of the new version's requests have failed.

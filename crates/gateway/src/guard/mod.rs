@@ -18,6 +18,7 @@
 //! who asks for the preview still gets it. Request threads know nothing of guards.
 
 mod bounds;
+mod compared;
 mod latch;
 mod lease;
 mod registry;
@@ -129,7 +130,8 @@ impl Guard {
         if inner.state != GuardState::Armed {
             return false;
         }
-        let counted = inner.sums.now(inner.concurrent);
+        let wall_ms = crate::clock::unix_us() / 1_000;
+        let counted = inner.sums.now(inner.concurrent, wall_ms);
         if counted.new.failed > 0 {
             inner.first_failure.get_or_insert(now);
         }
@@ -147,7 +149,7 @@ impl Guard {
             trip: Box::new(GuardTrip {
                 bound: crossed.bound.to_owned(),
                 evidence: crossed.evidence,
-                at_ms: crate::clock::unix_us() / 1_000,
+                at_ms: wall_ms,
                 old: counted.old,
                 new: counted.new,
                 e_value: crossed.e_value,
@@ -221,13 +223,15 @@ impl Guard {
 
     /// What it has to tell. A trip is one when all threads have swapped.
     fn report(&self) -> GuardReport {
-        let state = match &self.lock().state {
+        let inner = self.lock();
+        let state = match &inner.state {
             GuardState::Tripped { trip } if trip.swapped_in_us.is_none() && !trip.latched => {
                 GuardState::Armed
             }
             state => state.clone(),
         };
-        GuardReport { id: self.id.clone(), service: self.service.clone(), state }
+        let evidence = inner.bounds.evidence();
+        GuardReport { id: self.id.clone(), service: self.service.clone(), state, evidence }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

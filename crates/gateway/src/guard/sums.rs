@@ -44,6 +44,8 @@ pub(super) struct Counted {
     pub(super) late: [Judged; 2],
     /// The old version has a share.
     pub(super) concurrent: bool,
+    /// When, milliseconds since the Unix epoch.
+    pub(super) wall_ms: i64,
 }
 
 impl Sums {
@@ -63,7 +65,7 @@ impl Sums {
     }
 
     /// What is counted now.
-    pub(super) fn now(&self, concurrent: bool) -> Counted {
+    pub(super) fn now(&self, concurrent: bool, wall_ms: i64) -> Counted {
         let sum = |of: fn(&Pair) -> &Vec<Arc<Series>>, pairs: &mut dyn Iterator<Item = &Pair>| {
             pairs.flat_map(of).map(|series| series.judged()).fold(
                 Judged::default(),
@@ -82,6 +84,7 @@ impl Sums {
                 sum(|pair| &pair.new, &mut self.before.iter()),
             ],
             concurrent,
+            wall_ms,
         }
     }
 

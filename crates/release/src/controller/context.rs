@@ -5,6 +5,7 @@ use crate::book::Book;
 use crate::counters::Gateways;
 use crate::lease::Tenure;
 use crate::machine::Waiting;
+use crate::report::Evidence;
 use crate::switch::GatewaySwitch;
 use crate::target::EnvironmentStatus;
 use model::colour::Colour;
@@ -35,6 +36,8 @@ pub(crate) struct Context {
 pub(crate) struct Sight {
     /// What each release of the app waits for.
     pub(crate) waiting: BTreeMap<String, Vec<Waiting>>,
+    /// What each release's comparisons have found.
+    pub(crate) evidence: BTreeMap<String, Vec<Evidence>>,
     /// The app's environments.
     pub(crate) environments: BTreeMap<Colour, EnvironmentStatus>,
     /// The live environment is up, or there is none, or it had its time.

@@ -5,7 +5,7 @@ use crate::book::{Page, Release};
 use crate::counters::Gateways;
 use crate::journal::{Folded, fold, read};
 use crate::machine::{Action, State, Waiting, WaitingFor};
-use crate::report::Report;
+use crate::report::{Report, update};
 use crate::switch::hold_id;
 use crate::view::{AppStatus, HoldView, ReleaseView};
 use model::record::Answerer;
@@ -143,8 +143,11 @@ impl Controller {
         let trouble = |receiver: &str| self.context.trouble(&folded.release, receiver);
         let notifications = folded.notices.view(trouble);
         let progress = self.context.progress(&folded.release);
+        let mut evidence = folded.evidence.clone();
+        update(&mut evidence, sight.evidence.get(&folded.release).map_or(&[], Vec::as_slice));
         Ok(ReleaseView {
             hold,
+            evidence,
             progress,
             notifications,
             ..ReleaseView::of(folded, account.as_ref(), waiting)

@@ -2,9 +2,13 @@
 
 use super::Gateways;
 use crate::machine::{Guarded, Spread};
-use crate::report::GuardSummary;
+use crate::report::{Evidence, GuardSummary};
+use judge::historical::Basis;
+use judge::tally::Tally;
+use judge::verdict::{Figures, Finding, Verdict};
+use judge::watch::Crossing;
 use model::resource::Revision;
-use telemetry::report::{GuardReport, GuardState};
+use telemetry::report::{GuardReport, GuardState, Judged, Weighed};
 
 impl Gateways {
     /// How the guard with an id stands over all of them.
@@ -38,6 +42,17 @@ impl Gateways {
         trips
     }
 
+    /// What the guard with an id has found in each gateway by comparing both versions.
+    #[must_use]
+    pub(crate) fn weighed(&self, id: &str) -> Vec<Evidence> {
+        let of = |gateway: &super::Gateway| -> Vec<Evidence> {
+            let by = format!("guard in {}", gateway.instance);
+            let weighed = gateway.guard(id).into_iter().flat_map(|guard| &guard.evidence);
+            weighed.map(|weighed| Evidence { by: by.clone(), finding: finding(weighed) }).collect()
+        };
+        self.gateways.iter().flat_map(of).collect()
+    }
+
     /// Whether every living gateway runs a revision, and has armed the guard that came with it.
     #[must_use]
     pub(crate) fn spread_guarded(&self, revision: Revision, id: Option<&str>) -> Spread {
@@ -48,6 +63,25 @@ impl Gateways {
             Some(gateway) => Spread::No { detail: format!("{} has not armed the guard", gateway.instance) },
             None => spread,
         }
+    }
+}
+
+fn finding(weighed: &Weighed) -> Finding {
+    let tally = |judged: Judged| Tally::new(judged.requests, judged.failed);
+    let (blue, green) = (tally(weighed.old), tally(weighed.new));
+    let Weighed { e_value, threshold, detectable, .. } = *weighed;
+    let crossed = |at_ms| Crossing { at_ms, e_value, threshold, blue, green };
+    let crossing = weighed.crossed_at_ms.map(crossed);
+    Finding {
+        check: weighed.check.clone(),
+        basis: Basis::Concurrent,
+        verdict: match weighed.verdict.as_str() {
+            "pass" => Verdict::Pass,
+            "fail" => Verdict::Fail,
+            _ => Verdict::Inconclusive,
+        },
+        words: weighed.words.clone(),
+        figures: Some(Figures { blue, green, e_value, threshold, detectable, crossing }),
     }
 }
 

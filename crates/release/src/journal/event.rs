@@ -3,7 +3,7 @@
 use crate::machine::{ActionRequest, ActionResult, Outcome, State};
 use crate::notify::Mark;
 use crate::plan::{Plan, Refusal};
-use crate::report::{Account, GuardSummary, HoldSummary, Point};
+use crate::report::{Account, Evidence, GuardSummary, HoldSummary, Point};
 use crate::target::EnvironmentSpec;
 use model::policy::{Receiver, Step};
 use model::target::Target;
@@ -81,6 +81,13 @@ pub enum Event {
     Guarded {
         /// Where, why and how fast.
         guard: Box<GuardSummary>,
+    },
+    /// What the comparisons of both versions have found, when it is proven that the new one is worse, and when traffic moves.
+    Judged {
+        /// Of the judge and of the guards.
+        evidence: Vec<Evidence>,
+        /// Some of it was proven just now.
+        proven: bool,
     },
     /// What was seen of the new version when the release went back.
     Seen {

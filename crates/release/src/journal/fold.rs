@@ -5,7 +5,7 @@ use super::{Chain, Command, Entry, Event, Request};
 use crate::machine::{Input, Outcome, Phase, State};
 use crate::notify::{Notices, notices};
 use crate::plan::{Plan, Refusal};
-use crate::report::{Account, Course, GuardSummary, HoldSummary};
+use crate::report::{Account, Course, Evidence, GuardSummary, HoldSummary, update};
 use crate::target::EnvironmentSpec;
 use std::collections::BTreeSet;
 
@@ -42,6 +42,8 @@ pub struct Folded {
     pub holds: Vec<HoldSummary>,
     /// The trips of its guard.
     pub guards: Vec<GuardSummary>,
+    /// What the comparisons of both versions have found.
+    pub evidence: Vec<Evidence>,
     /// The last counters.
     pub account: Option<Account>,
     /// What both colours did over time.
@@ -79,6 +81,7 @@ fn begin(release: &str, first: &Entry) -> Option<Folded> {
         moves: Vec::new(),
         holds: Vec::new(),
         guards: Vec::new(),
+        evidence: Vec::new(),
         account: None,
         course: Course::default(),
         notices: Notices::new(request.receivers.clone()),
@@ -133,6 +136,7 @@ impl Folded {
                 self.guards.retain(|known| !known.is_the_same(guard));
                 self.guards.push((**guard).clone());
             }
+            Event::Judged { evidence, .. } => update(&mut self.evidence, evidence),
             Event::Gateway { instance, alive: true } => {
                 self.gaps.remove(instance);
             }

@@ -4,6 +4,7 @@
 //! rate of false alarms.
 
 use super::{Cause, Flow, Run};
+use crate::report::word;
 use judge::historical::Basis;
 use judge::verdict::{Judgement, Verdict};
 use model::policy::Reaction;
@@ -44,11 +45,6 @@ impl Run<'_> {
         }
         let Some(Judgement { findings, .. }) = &self.seen.judged else {
             return self.note("judge: inconclusive: no counters were read");
-        };
-        let word = |verdict| match verdict {
-            Verdict::Pass => "pass",
-            Verdict::Inconclusive => "inconclusive",
-            Verdict::Fail => "fail",
         };
         let lines: Vec<String> =
             findings.iter().map(|one| format!("judge: {}: {}", word(one.verdict), one.words)).collect();

@@ -33,6 +33,13 @@ pub struct Point {
     pub blue: Slice,
     /// Green.
     pub green: Slice,
+    /// How far the judge's evidence against the new version was on its way to its bound, percent; see
+    /// [`crate::report::Evidence::strength`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<u16>,
+    /// The same of the guards, the strongest of all gateways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<u16>,
 }
 
 impl Point {
@@ -51,6 +58,8 @@ impl Point {
             share: next.share,
             blue: self.blue.joined(&next.blue),
             green: self.green.joined(&next.green),
+            judge: self.judge.max(next.judge),
+            guard: self.guard.max(next.guard),
         }
     }
 }
@@ -126,7 +135,7 @@ mod tests {
             let mut points = Vec::new();
             for (ms, blue, green) in slices {
                 at_ms += i64::try_from(ms).unwrap();
-                points.push(Point { at_ms, ms, share: 10, blue, green });
+                points.push(Point { at_ms, ms, share: 10, blue, green, ..Point::default() });
             }
             course.extend(&points);
             prop_assert!(course.points().len() <= MAX_POINTS);

@@ -1,6 +1,6 @@
 //! A report in Markdown.
 
-use super::Report;
+use super::{Evidence, Report, word};
 use crate::machine::Verdict;
 use crate::plan::Plan;
 use jiff::Timestamp;
@@ -29,6 +29,7 @@ pub(super) fn markdown(report: &Report) -> String {
     write_moves(&mut out, report);
     write_holds(&mut out, report);
     write_guards(&mut out, report);
+    write_evidence(&mut out, report);
     write_gates(&mut out, report);
     write_copies(&mut out, report);
     write_counts(&mut out, report);
@@ -124,6 +125,39 @@ fn write_guards(out: &mut String, report: &Report) {
     }
     for line in report.guards.iter().flat_map(|one| &one.trip.evidence) {
         let _ = writeln!(out, "\n* {}", cell(line));
+    }
+}
+
+fn write_evidence(out: &mut String, report: &Report) {
+    if report.evidence.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n## Evidence\n");
+    let _ = writeln!(
+        out,
+        "Both versions, compared. *Times* says how many times better a worse version explains what was seen than"
+    );
+    let _ = writeln!(
+        out,
+        "chance does; at *proof* it is proven, with the chance of a false alarm that the plan says.\n"
+    );
+    let _ =
+        writeln!(out, "| by | what | verdict | new version | old version | times | proof at | proven at |");
+    let _ = writeln!(out, "|---|---|---|---|---|---|---|---|");
+    for Evidence { by, finding } in &report.evidence {
+        let (what, verdict) = (finding.named(), word(finding.verdict));
+        let Some(figures) = finding.figures else {
+            let _ = writeln!(out, "| {} | {} | {verdict} | - | - | - | - | - |", cell(by), cell(&what));
+            continue;
+        };
+        let (new, old) = (figures.green.words(), figures.blue.words());
+        let (times, proof) = (figures.times(), figures.proof());
+        let at = figures.crossing.map_or("-".to_owned(), |crossing| time(crossing.at_ms));
+        let (by, what) = (cell(by), cell(&what));
+        let _ = writeln!(out, "| {by} | {what} | {verdict} | {new} | {old} | {times} | {proof} | {at} |");
+    }
+    for Evidence { by, finding } in &report.evidence {
+        let _ = writeln!(out, "\n* {}: {}", cell(by), cell(&finding.words));
     }
 }
 

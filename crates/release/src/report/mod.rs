@@ -2,6 +2,7 @@
 
 mod account;
 mod course;
+mod evidence;
 mod guard;
 mod hold;
 mod html;
@@ -14,6 +15,8 @@ mod timeline;
 pub use account::{Account, OpenNow, Row};
 pub(crate) use course::in_groups;
 pub use course::{Course, MAX_POINTS, Point, Slice};
+pub use evidence::Evidence;
+pub(crate) use evidence::{proves_more, strongest, update, word};
 pub use guard::GuardSummary;
 pub use hold::HoldSummary;
 pub use ledger::{Ledger, Lost};
@@ -64,6 +67,9 @@ pub struct Report {
     /// The trips of its guard.
     #[serde(default)]
     pub guards: Vec<GuardSummary>,
+    /// What the comparisons of both versions found, as it was last or when it was proven.
+    #[serde(default)]
+    pub evidence: Vec<Evidence>,
     /// What happened, in the order of the journal.
     pub timeline: Vec<Line>,
     /// The gates, each with the evidence of its last run on that occasion.
@@ -129,6 +135,7 @@ impl Report {
             moves: folded.moves.clone(),
             holds: folded.holds.clone(),
             guards: folded.guards.clone(),
+            evidence: folded.evidence.clone(),
             timeline: timeline::timeline(chain),
             gates: gates(folded, chain),
             ledger: Ledger::of(folded.account.as_ref(), !folded.gaps.is_empty()),

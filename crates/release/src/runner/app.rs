@@ -10,7 +10,7 @@ use crate::clock::pause;
 use crate::controller::{Context, Sight};
 use crate::journal::Event;
 use crate::machine::{ActionResult, Phase, Stage, State, Waiting};
-use crate::report::OpenNow;
+use crate::report::{Evidence, OpenNow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub(crate) struct AppRunner {
     pub(super) tasks: BTreeMap<String, Task>,
     pub(super) windows: BTreeMap<String, Window>,
     pub(super) comparisons: BTreeMap<String, Comparison>,
+    /// What the comparisons of each release have found.
+    pub(super) evidence: BTreeMap<String, Vec<Evidence>>,
     pub(super) samplers: BTreeMap<String, Sampler>,
     /// When it was last told how much is open on a colour that drains, and what.
     pub(super) told: BTreeMap<String, (i64, OpenNow)>,
@@ -79,6 +81,7 @@ impl AppRunner {
             tasks: BTreeMap::new(),
             windows: BTreeMap::new(),
             comparisons: BTreeMap::new(),
+            evidence: BTreeMap::new(),
             samplers: BTreeMap::new(),
             told: BTreeMap::new(),
             couriers: Couriers::default(),
@@ -186,6 +189,7 @@ impl AppRunner {
         self.waiting.retain(|release, _| goes_on(release));
         self.windows.retain(|release, _| goes_on(release));
         self.comparisons.retain(|release, _| goes_on(release));
+        self.evidence.retain(|release, _| goes_on(release));
         self.samplers.retain(|release, _| goes_on(release));
         self.told.retain(|release, _| goes_on(release));
         self.tasks.retain(|release, task| goes_on(release) || !task.handle.is_finished());
@@ -194,6 +198,7 @@ impl AppRunner {
     fn publish(&self, trouble: Option<String>) {
         let sight = Sight {
             waiting: self.waiting.clone(),
+            evidence: self.evidence.clone(),
             environments: self.environments.statuses(),
             settled: self.environments.settled(),
             trouble: trouble.or_else(|| self.context.book.damage(&self.app)),

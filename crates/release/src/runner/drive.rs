@@ -32,6 +32,7 @@ impl AppRunner {
             seen.traffic = recent;
         }
         seen.judged = self.compare(release, &before, gateways, now_ms);
+        self.gather(release, &seen, gateways);
         let decision = step(plan, &before, &seen, now_ms);
         let changed = !seen.inputs.is_empty() || !decision.state.same_but_for_time(journaled);
         if changed || checkpoint_is_due(journaled, &decision.state) {

@@ -11,6 +11,7 @@ mod comparison;
 mod couriers;
 mod drive;
 mod environments;
+mod evidence;
 mod held;
 mod observe;
 mod observer;

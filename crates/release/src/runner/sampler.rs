@@ -10,7 +10,7 @@ use crate::counters::Gateways;
 use crate::journal::Event;
 use crate::machine::State;
 use crate::plan::Plan;
-use crate::report::{Point, Slice, in_groups};
+use crate::report::{Point, Slice, in_groups, strongest};
 use model::colour::Colour;
 use model::record::Lane;
 use telemetry::counts::Counts;
@@ -25,6 +25,13 @@ const BATCH_MS: i64 = 15_000;
 const MAX_GROUP: usize = 300;
 /// If nobody looked for longer, the samples begin anew, milliseconds.
 const MAX_GAP_MS: i64 = 60_000;
+
+/// How far the evidence is on its way to its bound, percent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Strengths {
+    judge: Option<u16>,
+    guard: Option<u16>,
+}
 
 /// The samples of one release.
 #[derive(Debug)]
@@ -42,7 +49,7 @@ impl Sampler {
     }
 
     /// Takes a sample if it is time to. `at_once`: also if less than a second has passed.
-    fn look(&mut self, now_ms: i64, share: u8, counts: [Counts; 2], at_once: bool) {
+    fn look(&mut self, now_ms: i64, share: u8, counts: [Counts; 2], strengths: Strengths, at_once: bool) {
         let Some((then_ms, then)) = &self.last else {
             self.last = Some((now_ms, counts));
             return;
@@ -60,6 +67,8 @@ impl Sampler {
                 share,
                 blue: slice(&blue.minus(blue_then)),
                 green: slice(&green.minus(green_then)),
+                judge: strengths.judge,
+                guard: strengths.guard,
             });
         }
         self.last = Some((now_ms, counts));
@@ -111,17 +120,19 @@ impl AppRunner {
         let lead = folded.plan.as_ref().and_then(Plan::lead)?;
         let counts = Colour::BOTH.map(|colour| gateways.of_colour(&lead.app, colour, 0, Some(Lane::Share)));
         let began_at_ms = folded.spans.first().map_or(folded.requested_at_ms, |span| span.began_at_ms);
+        let evidence = self.evidence.get(&folded.release).map_or(&[][..], Vec::as_slice);
+        let strengths = Strengths { judge: strongest(evidence, false), guard: strongest(evidence, true) };
         let sampler =
             self.samplers.entry(folded.release.clone()).or_insert_with(|| Sampler::new(began_at_ms));
         let turns = is_turn(before, after);
-        sampler.look(now_ms, after.share(), counts, turns);
+        sampler.look(now_ms, after.share(), counts, strengths, turns);
         let points = sampler.due(now_ms, turns);
         (!points.is_empty()).then_some(Event::Sampled { points })
     }
 }
 
 /// Traffic has moved, or is about to go back, or the release lets the next one begin.
-fn is_turn(before: &State, after: &State) -> bool {
+pub(super) fn is_turn(before: &State, after: &State) -> bool {
     before.written != after.written || before.cause != after.cause || before.in_flight() != after.in_flight()
 }
 
@@ -139,7 +150,13 @@ mod tests {
         let mut written = Vec::new();
         for second in seconds {
             let now_ms = i64::try_from(second).unwrap() * 1_000;
-            sampler.look(now_ms, 10, [counts(100 * second, 0), counts(10 * second, second)], false);
+            sampler.look(
+                now_ms,
+                10,
+                [counts(100 * second, 0), counts(10 * second, second)],
+                Strengths::default(),
+                false,
+            );
             written.extend(Some(sampler.due(now_ms, false)).filter(|points| !points.is_empty()));
         }
         written
@@ -170,7 +187,7 @@ mod tests {
         let mut sampler = Sampler::new(0);
         watch(&mut sampler, 0..7_190);
         let held = sampler.unwritten.len();
-        sampler.look(7_189_400, 0, [counts(719_000, 0), counts(71_900, 7_190)], true);
+        sampler.look(7_189_400, 0, [counts(719_000, 0), counts(71_900, 7_190)], Strengths::default(), true);
         let points = sampler.due(7_189_400, true);
         assert_eq!(points.len(), held + 1);
         assert_eq!(points.last().map(|point| point.ms), Some(400));
@@ -181,7 +198,7 @@ mod tests {
     fn a_clock_that_jumps_makes_no_point() {
         let mut sampler = Sampler::new(0);
         for now_ms in [0, 86_400_000, 1_000, 2_000] {
-            sampler.look(now_ms, 0, [counts(5, 0), counts(5, 0)], false);
+            sampler.look(now_ms, 0, [counts(5, 0), counts(5, 0)], Strengths::default(), false);
         }
         assert_eq!(sampler.unwritten.len(), 1);
     }

@@ -4,6 +4,7 @@
 //! [`changes()`] says in lines what is new, for where nothing can be redrawn. No I/O and no clock.
 
 mod changes;
+mod evidence;
 pub mod numbers;
 mod of_view;
 pub mod picture;

@@ -1,5 +1,6 @@
 //! A release as the server tells it → the picture of it.
 
+use crate::tree::evidence;
 use crate::tree::numbers::{duration, grouped};
 use crate::tree::picture::{ColourRow, Mood, PhaseRow, Picture, Standing, Steps};
 use release::journal::Move;
@@ -131,7 +132,8 @@ fn phase(name: &str, occasions: &[&str], view: &ReleaseView, now_ms: i64) -> Pha
         let stem = gate.when.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end();
         occasions.contains(&stem)
     };
-    let children: Vec<PhaseRow> = view.gates.iter().filter(on_occasion).map(gate_row).collect();
+    let gates = view.gates.iter().filter(on_occasion).map(gate_row);
+    let children: Vec<PhaseRow> = gates.chain(evidence::rows(name, view)).collect();
     let over = view.outcome.is_some() || goes_back(view);
     let (standing, duration_ms) = match stands(name, view, now_ms) {
         Some((standing, took_ms)) => (standing, Some(took_ms)),
@@ -262,7 +264,7 @@ pub(super) mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn view(change: impl FnOnce(&mut Value)) -> ReleaseView {
+    pub(in crate::tree) fn view(change: impl FnOnce(&mut Value)) -> ReleaseView {
         let span = |phase: &str, from: i64, to: Option<i64>| json!({"phase": phase, "began_at_ms": from, "ended_at_ms": to});
         let colour = |colour: &str, version: &str, is_new: bool, share: u8| {
             json!({"colour": colour, "version": version, "is_new": is_new, "share": share, "requests": 100, "errors": 0,

@@ -47,6 +47,16 @@ async fn a_version_that_fails_one_request_in_twenty_is_taken_back_although_no_li
         why.contains("the old one 0 of ") && why.contains("better explained by a worse version"),
         "{why}"
     );
+    let proven = report["evidence"].as_array().unwrap().iter().find(|one| one["finding"]["check"] == "failures");
+    let proven = &proven.unwrap()["finding"];
+    let figures = &proven["figures"];
+    assert_eq!(proven["verdict"], "fail", "{report}");
+    assert!(figures["crossing"]["at_ms"].as_i64() > report["started_at_ms"].as_i64(), "{proven}");
+    assert!(figures["e_value"].as_f64() >= figures["threshold"].as_f64(), "{proven}");
+    let course = report["course"].as_array().unwrap();
+    assert!(course.iter().any(|point| point["judge"].as_u64() >= Some(100)), "{course:?}");
+    let html = run(&gate, &["release", "report", "shop", "--html"], None).await.exits(0).out;
+    assert!(html.contains(r#"class="proven""#) && html.contains("Evidence: is the new version worse?"));
     let notes = report["plan"]["notes"].to_string();
     assert!(notes.contains("at most once in 1000 releases"), "{notes}");
 }
@@ -62,7 +72,13 @@ async fn a_good_version_passes_and_the_report_says_what_would_have_been_found() 
     let load =
         Load { mix: vec![RequestKind::get("/echo")], ..Load::closed_loop(gate.gateway(), "shop.example", 2) };
     let load = load.start().unwrap();
-    release(&gate, &["start", "shop", "--version", "v2"]).await.exits(0);
+    release(&gate, &["start", "shop", "--version", "v2", "--detach"]).await.exits(5);
+    let is_seen = |view: &Value| view["evidence"].to_string().contains("e_value");
+    let view = shop::until(&gate, "evidence before any verdict", is_seen).await;
+    assert_eq!((&view["outcome"], &view["share"]), (&Value::Null, &json!(50)), "{view}");
+    let tree = run(&gate, &["release", "status", "shop"], None).await.out;
+    assert!(tree.contains("judge: failures") && tree.contains("likelier worse, proof at 4000"), "{tree}");
+    shop::until_over(&gate).await;
     load.stop().await;
     let markdown = run(&gate, &["release", "report", "shop"], None).await.exits(0).out;
     let line = markdown.lines().find(|line| line.contains("judge: pass: failures: new version 0 of "));
@@ -72,5 +88,6 @@ async fn a_good_version_passes_and_the_report_says_what_would_have_been_found() 
         markdown.contains("judge: pass: the new version got 50 % of the traffic, 50 % was ordered"),
         "{markdown}"
     );
+    assert!(markdown.contains("| judge | failures | pass | 0 of "), "{markdown}");
     assert!(markdown.contains("before (historical)"), "after the cutover: {markdown}");
 }

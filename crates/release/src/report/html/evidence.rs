@@ -4,7 +4,7 @@ use super::shadow;
 use super::text::{Text, duration, grouped, moment, time_of_day};
 use crate::machine::Verdict;
 use crate::plan::Component;
-use crate::report::Report;
+use crate::report::{Evidence, Report, word};
 use model::record::Ending;
 use std::fmt::Write;
 
@@ -40,6 +40,47 @@ pub(super) fn write_gates(out: &mut String, report: &Report) {
         }
         out.push_str("</div>");
     }
+    out.push_str(END);
+}
+
+pub(super) fn write_evidence(out: &mut String, report: &Report) {
+    if report.evidence.is_empty() {
+        return;
+    }
+    section(out, "Evidence: is the new version worse?");
+    out.push_str(
+        r#"<p class="soft">Times: how many times better a worse version explains what was seen than chance does. At proof it is proven, with the chance of a false alarm that the plan says.</p><div class="scroll"><table><tr><th>by</th><th>what</th><th>verdict</th><th class="n">new version</th><th class="n">old version</th><th class="n">times</th><th class="n">proof at</th><th>proven at</th></tr>"#,
+    );
+    for Evidence { by, finding } in &report.evidence {
+        let mood = match finding.verdict {
+            judge::verdict::Verdict::Pass => "good",
+            judge::verdict::Verdict::Inconclusive => "attention",
+            judge::verdict::Verdict::Fail => "bad",
+        };
+        let (what, word) = (finding.named(), word(finding.verdict));
+        let _ = write!(
+            out,
+            r#"<tr><td>{}</td><td title="{}">{}</td><td><span class="badge {mood}">{word}</span></td>"#,
+            Text(by),
+            Text(&finding.words),
+            Text(&what)
+        );
+        match finding.figures {
+            Some(figures) => {
+                let at = figures.crossing.map_or("–".to_owned(), |crossing| time_of_day(crossing.at_ms));
+                let (new, old) = (figures.green.words(), figures.blue.words());
+                let (times, proof) = (figures.times(), figures.proof());
+                let _ = write!(
+                    out,
+                    r#"<td class="n">{new}</td><td class="n">{old}</td><td class="n">{times}</td><td class="n">{proof}</td><td>{at}</td></tr>"#
+                );
+            }
+            None => {
+                let _ = write!(out, r#"<td colspan="5">{}</td></tr>"#, Text(&finding.words));
+            }
+        }
+    }
+    out.push_str("</table></div>");
     out.push_str(END);
 }
 

@@ -7,6 +7,7 @@
 mod counts;
 mod evidence;
 mod plots;
+mod proof;
 mod scale;
 mod shadow;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub(super) fn page(report: &Report) -> String {
     counts::write_tiles(&mut out, report);
     write_course(&mut out, report);
     counts::write_versions(&mut out, report);
+    evidence::write_evidence(&mut out, report);
     evidence::write_gates(&mut out, report);
     out.push_str(r#"<div class="two">"#);
     write_moves(&mut out, report);

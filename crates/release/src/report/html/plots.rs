@@ -1,5 +1,6 @@
 //! The plots: requests, failures and latency of both colours over the same time, with phases and moves of traffic.
 
+use super::proof;
 use super::scale::{Scale, lines, number_label, time_label, time_step_ms};
 use super::text::Text;
 use crate::report::{Point, Report, Slice};
@@ -7,7 +8,10 @@ use model::colour::Colour;
 use std::fmt::Write;
 
 const WIDTH: f64 = 1_000.0;
-const HEIGHT: f64 = 586.0;
+/// Where the plots end, without and with that of the evidence; the times stand below.
+const BOTTOMS: [f64; 2] = [546.0, 688.0];
+/// Of the times.
+const FOOT: f64 = 40.0;
 const LEFT: f64 = 58.0;
 const RIGHT: f64 = 968.0;
 /// Where the phases stand.
@@ -20,18 +24,18 @@ const LABEL_WIDTH: f64 = 46.0;
 const SHORTEST_MS: u64 = 400;
 
 /// One plot among those that share the time.
-struct Panel<'a> {
-    title: &'a str,
-    top: f64,
-    bottom: f64,
+pub(super) struct Panel<'a> {
+    pub(super) title: &'a str,
+    pub(super) top: f64,
+    pub(super) bottom: f64,
     /// Between two lines across it.
-    step: f64,
+    pub(super) step: f64,
     /// How many of these there are.
-    lines: u32,
+    pub(super) lines: u32,
 }
 
 impl Panel<'_> {
-    fn y(&self) -> Scale {
+    pub(super) fn y(&self) -> Scale {
         Scale::new(0.0, self.step * f64::from(self.lines), self.bottom, self.top)
     }
 }
@@ -44,9 +48,12 @@ pub(super) fn write_plots(out: &mut String, report: &Report) {
     let Some((from_ms, to_ms)) = span(report) else { return };
     let time = Scale::new(0.0, (to_ms - from_ms) as f64, LEFT, RIGHT);
     let points = &without_slivers(report.course.points());
+    let proof = proof::panel(points, BOTTOMS[1]);
+    let bottom = proof.as_ref().map_or(BOTTOMS[0], |panel| panel.bottom);
+    let height = bottom + FOOT;
     let _ = write!(
         out,
-        r#"<svg class="plots" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Requests, failures and latency of both colours over time">"#
+        r#"<svg class="plots" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Requests, failures and latency of both colours over time">"#
     );
     let largest = |value: Value| {
         let of = |point: &Point| [value(&point.blue, seconds(point)), value(&point.green, seconds(point))];
@@ -61,11 +68,12 @@ pub(super) fn write_plots(out: &mut String, report: &Report) {
         panel("Failed requests, % of the colour's own", 264.0, 366.0, largest(failures)),
         panel("Latency, ms: 99th percentile, and the median thin", 404.0, 546.0, largest(p99)),
     ];
-    write_phases(out, report, from_ms, &time, &panels);
-    for panel in &panels {
+    let drawn: Vec<&Panel<'_>> = panels.iter().chain(&proof).collect();
+    write_phases(out, report, from_ms, &time, &drawn);
+    for panel in drawn {
         write_axis(out, panel);
     }
-    write_times(out, to_ms - from_ms, &time);
+    write_times(out, to_ms - from_ms, &time, bottom);
     let [requests, failed, latency] = &panels;
     for colour in drawing_order(report) {
         write_area(out, points, colour, from_ms, &time, requests);
@@ -78,7 +86,10 @@ pub(super) fn write_plots(out: &mut String, report: &Report) {
         let _ =
             write!(out, r#"<text class="none" x="{}" y="160">no traffic was watched</text>"#, WIDTH / 2.0);
     }
-    write_moves(out, report, from_ms, &time);
+    if let Some(panel) = &proof {
+        proof::write(out, report, points, from_ms, &time, panel);
+    }
+    write_moves(out, report, from_ms, &time, bottom);
     out.push_str("</svg>");
 }
 
@@ -130,7 +141,7 @@ fn p99(slice: &Slice, _: f64) -> Option<f64> {
     slice.p99_us.map(|us| us as f64 / 1_000.0)
 }
 
-fn write_phases(out: &mut String, report: &Report, from_ms: i64, time: &Scale, panels: &[Panel<'_>]) {
+fn write_phases(out: &mut String, report: &Report, from_ms: i64, time: &Scale, panels: &[&Panel<'_>]) {
     let (top, bottom) = STRIP;
     for (number, span) in report.phases.iter().enumerate() {
         let begin = time.at((span.began_at_ms - from_ms) as f64);
@@ -186,7 +197,7 @@ fn write_axis(out: &mut String, panel: &Panel<'_>) {
     }
 }
 
-fn write_times(out: &mut String, length_ms: i64, time: &Scale) {
+fn write_times(out: &mut String, length_ms: i64, time: &Scale, bottom: f64) {
     let step_ms = time_step_ms(length_ms);
     let mut at_ms = 0;
     while at_ms <= length_ms {
@@ -194,7 +205,9 @@ fn write_times(out: &mut String, length_ms: i64, time: &Scale) {
         let label = time_label(at_ms);
         let _ = write!(
             out,
-            r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="546" y2="551"/><text class="x" x="{x:.1}" y="568">{label}</text>"#
+            r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="{bottom}" y2="{}"/><text class="x" x="{x:.1}" y="{}">{label}</text>"#,
+            bottom + 5.0,
+            bottom + 22.0
         );
         at_ms += step_ms;
     }
@@ -277,7 +290,7 @@ fn write_places(out: &mut String, part: &[(f64, f64)]) {
 }
 
 /// Moves stand where every gateway ran them.
-fn write_moves(out: &mut String, report: &Report, from_ms: i64, time: &Scale) {
+fn write_moves(out: &mut String, report: &Report, from_ms: i64, time: &Scale, bottom: f64) {
     let mut free_from = f64::MIN;
     for moved in report.moves.iter().filter(|moved| moved.share > 0 || moved.kind == "restore") {
         let took_ms = moved.took_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
@@ -290,7 +303,7 @@ fn write_moves(out: &mut String, report: &Report, from_ms: i64, time: &Scale) {
         let took = moved.took_ms.map_or("not seen everywhere".to_owned(), |ms| format!("in {ms} ms"));
         let _ = write!(
             out,
-            r#"<g class="{class}"><title>{label}, {took}</title><line x1="{x:.1}" x2="{x:.1}" y1="24" y2="546"/>"#
+            r#"<g class="{class}"><title>{label}, {took}</title><line x1="{x:.1}" x2="{x:.1}" y1="24" y2="{bottom}"/>"#
         );
         if x >= free_from {
             let _ = write!(out, r#"<text x="{x:.1}" y="17">{label}</text>"#);

@@ -1,6 +1,6 @@
 use super::page;
 use crate::notify::tests::planned;
-use crate::report::{Course, MAX_POINTS, Point, Report, Slice};
+use crate::report::{Course, Evidence, MAX_POINTS, Point, Report, Slice};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -28,6 +28,7 @@ fn report(text: &str, outcome: Value) -> Report {
         "holds": [{"id": text, "gateways": [text], "in_time": false, "waited": 3, "left": 1, "passed": 1, "p50_ms": 1.0, "p99_ms": 2.0, "longest_ms": 3.0}],
         "timeline": [{"at_ms": 10_000, "actor": text, "what": text}],
         "gates": [gate], "counts": null, "ledger": crate::report::Ledger { received: 9, green: 9, ..Default::default() },
+        "evidence": [evidence(text)],
         "gaps": [text], "notifications": [receiver], "log_lines": [text], "failures": [failure],
     });
     serde_json::from_value(report).unwrap()
@@ -45,9 +46,24 @@ fn shadow(text: &str) -> Value {
     found
 }
 
+/// What somebody has proven.
+fn evidence(text: &str) -> Evidence {
+    let mut proven = crate::report::evidence::tests::evidence(text, 5_000.0, 2_000.0);
+    proven.finding.check = text.to_owned();
+    proven.finding.words = text.to_owned();
+    proven
+}
+
 fn point(at_ms: i64, requests: u64, failed: u64) -> Point {
     let slice = Slice { requests, failed, p50_us: Some(900), p99_us: Some(4_000) };
-    Point { at_ms, ms: 1_000, share: 10, blue: slice, green: Slice { failed: 0, ..slice } }
+    Point {
+        at_ms,
+        ms: 1_000,
+        share: 10,
+        blue: slice,
+        green: Slice { failed: 0, ..slice },
+        ..Point::default()
+    }
 }
 
 #[test]
@@ -120,4 +136,27 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_evidence_is_drawn_over_time_with_the_moment_of_proof_and_without_any_there_is_no_plot() {
+    let mut report = report("judge", json!("rolled_back"));
+    let strong =
+        |second: i64| Point { judge: u16::try_from(4 * second).ok(), ..point(second * 1_000, 50, 5) };
+    report.course.extend(&(11..40).map(strong).collect::<Vec<_>>());
+    let html = page(&report);
+    for part in [
+        r#"class="evidence judge""#,
+        r#"class="proof""#,
+        r#"class="proven""#,
+        "9 of 100 (9 %)",
+        ">5000<",
+        ">2000<",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!html.contains(r#"class="evidence guard""#));
+    report.course = Course::default();
+    report.course.extend(&[point(12_000, 50, 5)]);
+    assert!(!page(&report).contains(r#"class="proof""#));
 }

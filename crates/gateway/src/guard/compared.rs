@@ -1,0 +1,69 @@
+//! What a guard compares: whether failures fall on the new version more than chance allows. The evidence is the judge's.
+
+use super::bounds::Crossed;
+use super::sums::Counted;
+use judge::bound::Bound;
+use judge::budget::{Charge, Terms, Unit};
+use judge::metric::Metric;
+use judge::panel::Panel;
+use judge::tally::Tally;
+use judge::verdict::{Finding, Verdict};
+use model::traffic_split::GuardRule;
+use telemetry::report::{Judged, Weighed};
+
+/// The comparisons of one guard under way.
+#[derive(Debug)]
+pub(super) struct Compared {
+    panel: Panel,
+}
+
+impl Compared {
+    /// Arms what a rule asks for; what it does not ask for is not compared.
+    pub(super) fn armed(rule: &GuardRule) -> Compared {
+        let charge = |one_in: u64, metric: Metric| {
+            let tolerance = f64::from(rule.tolerance_percent) / 100.0;
+            let bound = Bound::new(1.0 / one_in as f64).ok()?.tolerating(tolerance).ok()?;
+            Some(Charge { bound: bound.sensing(metric.sensitivity()).ok()?, metric, unit: Unit::Request })
+        };
+        let failures = rule.false_alarm_one_in.and_then(|one_in| charge(one_in, Metric::Failures));
+        let terms = Terms { charges: failures.into_iter().collect(), ratio_alpha: 0.0 };
+        Compared { panel: Panel::armed(&terms) }
+    }
+
+    /// Looks at what is counted.
+    pub(super) fn look(&mut self, counted: &Counted) -> Option<Crossed> {
+        let tally = |judged: Judged| Tally::new(judged.requests, judged.failed);
+        let (old, new) = ([tally(counted.old)], [tally(counted.new)]);
+        let alarm = self.panel.observe(counted.wall_ms, counted.stratum, &old, &new)?;
+        let evidence = self.panel.findings().into_iter().nth(alarm.charge)?.words;
+        let e_value = Some(alarm.crossing.e_value);
+        Some(Crossed { bound: "comparison", evidence: vec![evidence], e_value, found_in_ms: None })
+    }
+
+    /// What was found until now.
+    pub(super) fn evidence(&self) -> Vec<Weighed> {
+        self.panel.findings().into_iter().filter_map(weighed).collect()
+    }
+}
+
+fn weighed(finding: Finding) -> Option<Weighed> {
+    let Finding { check, verdict, words, figures, .. } = finding;
+    let figures = figures?;
+    let judged = |tally: Tally| Judged { requests: tally.units, failed: tally.failed };
+    let verdict = match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Inconclusive => "inconclusive",
+        Verdict::Fail => "fail",
+    };
+    Some(Weighed {
+        check,
+        verdict: verdict.to_owned(),
+        words,
+        old: judged(figures.blue),
+        new: judged(figures.green),
+        e_value: figures.e_value,
+        threshold: figures.threshold,
+        detectable: figures.detectable,
+        crossed_at_ms: figures.crossing.map(|crossing| crossing.at_ms),
+    })
+}

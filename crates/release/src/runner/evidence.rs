@@ -1,0 +1,35 @@
+//! Gathers what the judge and the guards have found, for those who look now and for the report.
+
+use super::app::AppRunner;
+use super::sampler::is_turn;
+use crate::book::Release;
+use crate::counters::Gateways;
+use crate::journal::Event;
+use crate::machine::{Observation, State};
+use crate::report::{Evidence, proves_more, update};
+
+impl AppRunner {
+    /// Keeps what is found at this look.
+    pub(super) fn gather(&mut self, release: &Release, seen: &Observation, gateways: &Gateways) {
+        let folded = &release.folded;
+        let guard = folded.plan.as_ref().and_then(|plan| plan.guard.as_ref());
+        let of_guards = guard.map(|guard| gateways.weighed(&guard.rule.id)).unwrap_or_default();
+        let of_judge = seen.judged.iter().flat_map(|judged| &judged.findings);
+        let of_judge = of_judge
+            .map(|finding| Evidence { by: Evidence::JUDGE.to_owned(), finding: finding.clone() })
+            .chain(of_guards);
+        let news: Vec<Evidence> = of_judge.collect();
+        if !news.is_empty() {
+            update(self.evidence.entry(folded.release.clone()).or_default(), &news);
+        }
+    }
+
+    /// What is to be written down: something is proven now, or the traffic moves.
+    pub(super) fn newly_judged(&self, release: &Release, before: &State, after: &State) -> Option<Event> {
+        let folded = &release.folded;
+        let evidence = self.evidence.get(&folded.release)?;
+        let proven = proves_more(&folded.evidence, evidence);
+        let is_news = proven || is_turn(before, after) && folded.evidence != *evidence;
+        is_news.then(|| Event::Judged { evidence: evidence.clone(), proven })
+    }
+}

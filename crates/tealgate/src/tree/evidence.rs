@@ -1,0 +1,82 @@
+//! The evidence for and against the new version, as rows below the shift and the soak, from its first requests on.
+
+use crate::tree::numbers::grouped;
+use crate::tree::picture::{PhaseRow, Standing};
+use judge::historical::Basis;
+use judge::tally::Tally;
+use judge::verdict::{Figures, Verdict};
+use release::report::Evidence;
+use release::view::ReleaseView;
+
+/// What is to be seen below a phase. Of the guards only the one whose evidence is strongest.
+pub(super) fn rows(phase: &str, view: &ReleaseView) -> Vec<PhaseRow> {
+    let belongs = |one: &&Evidence| match phase {
+        "shift" => one.finding.basis != Basis::Historical,
+        "soak" => one.finding.basis == Basis::Historical,
+        _ => false,
+    };
+    let (guards, judge): (Vec<&Evidence>, Vec<&Evidence>) =
+        view.evidence.iter().filter(belongs).partition(|one| one.is_by_guard());
+    let strongest = guards.into_iter().max_by_key(|one| one.strength());
+    judge.into_iter().chain(strongest).map(row).collect()
+}
+
+fn row(one: &Evidence) -> PhaseRow {
+    let standing = match one.finding.verdict {
+        Verdict::Pass => Standing::Done,
+        Verdict::Inconclusive => Standing::Running,
+        Verdict::Fail => Standing::Failed,
+    };
+    let by = if one.is_by_guard() { "guard" } else { one.by.as_str() };
+    let name = format!("{by}: {}", one.finding.named());
+    let detail =
+        one.finding.figures.map_or_else(|| one.finding.words.clone(), |figures| in_numbers(&figures));
+    PhaseRow { detail, ..PhaseRow::new(&name, standing) }
+}
+
+/// `9 of 1,020 (0.88 %), old 2 of 9,180 (0.022 %); 12 times likelier worse, proof at 2000`.
+fn in_numbers(figures: &Figures) -> String {
+    let counted = |tally: Tally| {
+        let words = tally.words();
+        let rate = words.split_once('(').map(|(_, rate)| format!(" ({rate}")).unwrap_or_default();
+        format!("{} of {}{rate}", grouped(tally.failed), grouped(tally.units))
+    };
+    let (new, old) = (counted(figures.green), counted(figures.blue));
+    let (times, proof) = (figures.times(), figures.proof());
+    format!("{new}, old {old}; {times} times likelier worse, proof at {proof}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use judge::verdict::Finding;
+
+    fn evidence(by: &str, e_value: f64, basis: Basis) -> Evidence {
+        let (blue, green) = (Tally::new(9_180, 2), Tally::new(1_020, 9));
+        let figures = Figures { blue, green, e_value, threshold: 2_000.0, detectable: None, crossing: None };
+        let (check, words) = ("failures".to_owned(), String::new());
+        let verdict = Verdict::Inconclusive;
+        let finding = Finding { check, basis, verdict, words, figures: Some(figures) };
+        Evidence { by: by.to_owned(), finding }
+    }
+
+    #[test]
+    fn evidence_is_to_be_seen_before_the_verdict_and_of_the_guards_the_strongest() {
+        let mut view = crate::tree::of_view::tests::view(|_| {});
+        view.evidence = vec![
+            evidence("judge", 12.0, Basis::Concurrent),
+            evidence("guard in a", 3.0, Basis::Concurrent),
+            evidence("guard in b", 40.0, Basis::Concurrent),
+            evidence("judge", 7.0, Basis::Historical),
+        ];
+        let rows_of = |phase| rows(phase, &view).into_iter().map(|row| (row.name, row.standing, row.detail));
+        let shift: Vec<_> = rows_of("shift").collect();
+        let said = "9 of 1,020 (0.88 %), old 2 of 9,180 (0.022 %); 12 times likelier worse, proof at 2000";
+        assert_eq!(shift[0], ("judge: failures".to_owned(), Standing::Running, said.to_owned()));
+        assert_eq!(shift[1].0, "guard: failures");
+        assert!(shift[1].2.contains("; 40 times") && shift.len() == 2, "{shift:?}");
+        let soak: Vec<String> = rows_of("soak").map(|(name, ..)| name).collect();
+        assert_eq!(soak, ["judge: failures (historical)"]);
+        assert_eq!(rows_of("test").count(), 0);
+    }
+}
