@@ -28,13 +28,18 @@ fn row(one: &Evidence) -> PhaseRow {
         Verdict::Fail => Standing::Failed,
     };
     let by = if one.is_by_guard() { "guard" } else { one.by.as_str() };
-    let name = format!("{by}: {}", one.finding.named());
+    // What else there is to say of a check stands in the report.
+    let (check, basis) = (&one.finding.check, one.finding.basis);
+    let check = check.split(" (").next().unwrap_or_default();
+    let basis = if basis == Basis::Historical { " (historical)" } else { "" };
+    let name = format!("{by}: {check}{basis}");
     let detail =
         one.finding.figures.map_or_else(|| one.finding.words.clone(), |figures| in_numbers(&figures));
     PhaseRow { detail, ..PhaseRow::new(&name, standing) }
 }
 
-/// `9 of 1,020 (0.88 %), old 2 of 9,180 (0.022 %); 12 times likelier worse, proof at 2000`.
+/// `9 of 1,020 (0.88 %), old 2 of 9,180 (0.022 %), evidence 12 of 2000`: as many times better a worse version explains it
+/// than chance, of as many as are proof.
 fn in_numbers(figures: &Figures) -> String {
     let counted = |tally: Tally| {
         let words = tally.words();
@@ -43,7 +48,7 @@ fn in_numbers(figures: &Figures) -> String {
     };
     let (new, old) = (counted(figures.green), counted(figures.blue));
     let (times, proof) = (figures.times(), figures.proof());
-    format!("{new}, old {old}; {times} times likelier worse, proof at {proof}")
+    format!("{new}, old {old}, evidence {times} of {proof}")
 }
 
 #[cfg(test)]
@@ -71,10 +76,10 @@ mod tests {
         ];
         let rows_of = |phase| rows(phase, &view).into_iter().map(|row| (row.name, row.standing, row.detail));
         let shift: Vec<_> = rows_of("shift").collect();
-        let said = "9 of 1,020 (0.88 %), old 2 of 9,180 (0.022 %); 12 times likelier worse, proof at 2000";
+        let said = "9 of 1,020 (0.88 %), old 2 of 9,180 (0.022 %), evidence 12 of 2000";
         assert_eq!(shift[0], ("judge: failures".to_owned(), Standing::Running, said.to_owned()));
         assert_eq!(shift[1].0, "guard: failures");
-        assert!(shift[1].2.contains("; 40 times") && shift.len() == 2, "{shift:?}");
+        assert!(shift[1].2.contains("evidence 40 of") && shift.len() == 2, "{shift:?}");
         let soak: Vec<String> = rows_of("soak").map(|(name, ..)| name).collect();
         assert_eq!(soak, ["judge: failures (historical)"]);
         assert_eq!(rows_of("test").count(), 0);
