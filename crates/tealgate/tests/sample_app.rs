@@ -112,6 +112,20 @@ fn a_request_in_flight_at_sigterm_is_finished_and_in_the_ledger() {
 }
 
 #[test]
+fn a_version_that_tells_numbers_as_text_is_right_by_its_status() {
+    let directory = tempfile::tempdir().unwrap();
+    for (arguments, is_text) in [(&[][..], false), (&["--numbers-as-text"][..], true)] {
+        let app = App::start(&directory.path().join("ledger"), arguments);
+        let (head, body) = app.ask("GET", "/cart", "a", "");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let echo: Value = serde_json::from_str(&body).unwrap();
+        for member in ["body_bytes", "served_at_us"] {
+            assert_eq!(echo[member].is_string(), is_text, "{echo}");
+        }
+    }
+}
+
+#[test]
 fn its_ledger_tells_duplicates() {
     let directory = tempfile::tempdir().unwrap();
     let app = App::start(&directory.path().join("ledger"), &[]);

@@ -28,6 +28,12 @@ pub struct SampleAppArgs {
     /// How many users' requests are answered well before the failures begin.
     #[arg(long, default_value_t = 0)]
     pub fail_after: u64,
+    /// Numbers in JSON answers are texts: a mistake that no status tells.
+    #[arg(long)]
+    pub numbers_as_text: bool,
+    /// Users' requests are read and never answered; `/healthz` stays good.
+    #[arg(long)]
+    pub mute: bool,
     /// A file that the ledger is kept in, so that it can be read after the process has ended.
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,

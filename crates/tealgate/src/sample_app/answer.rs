@@ -69,7 +69,14 @@ impl Answer<'_> {
             "query": self.uri.query().unwrap_or_default(),
             "body_bytes": self.body.len(),
             "body_crc32": crc32,
+            "served_at_us": clock::now_us(),
         });
+        if self.arguments.numbers_as_text {
+            let members = echo.as_object_mut().into_iter().flat_map(|echo| echo.iter_mut());
+            members
+                .filter(|(_, value)| value.is_number())
+                .for_each(|(_, value)| *value = json!(value.to_string()));
+        }
         let padding = self.size("bytes");
         if padding == 0 && slow_ms == 0 {
             return Body::from(echo.to_string());

@@ -1,7 +1,7 @@
 //! The application that the demo upgrades: small, honest about what reached it, broken on request.
 //!
 //! `GET /healthz` is always good. Every other path is a user's. Below `/echo` the answer is the one that `load` checks
-//! byte by byte; elsewhere it is a JSON echo of the request. The share that `--fail-rate` says gets a 500 instead. `GET /__ledger` tells what reached this process; with `--ledger`
+//! byte by byte; elsewhere it is a JSON echo of the request, with the time. The share that `--fail-rate` says gets a 500 instead. `GET /__ledger` tells what reached this process; with `--ledger`
 //! the same is in a file that outlives it. SIGTERM: what was begun is finished, then exit 0.
 
 mod answer;
@@ -89,6 +89,9 @@ async fn user(State(app): State<Arc<App>>, request: Request) -> Response {
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
         return (StatusCode::BAD_REQUEST, "the body broke off or is too large\n").into_response();
     };
+    if app.arguments.mute {
+        std::future::pending::<()>().await;
+    }
     let fails = fails(app.users.fetch_add(1, Ordering::Relaxed), &app.arguments);
     let answer =
         Answer { arguments: &app.arguments, id: &id, method: &head.method, uri: &head.uri, body: &body };
@@ -124,6 +127,8 @@ mod tests {
             instance: "0".to_owned(),
             fail_rate,
             fail_after,
+            numbers_as_text: false,
+            mute: false,
             ledger: None,
         }
     }

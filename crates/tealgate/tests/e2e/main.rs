@@ -29,6 +29,7 @@ mod release_roles;
 mod reload;
 mod report_page;
 mod seed_walk;
+mod shadow;
 mod smuggling;
 mod switches;
 mod takeover;
