@@ -11,6 +11,7 @@ pub mod counters;
 pub mod events;
 #[cfg(test)]
 mod example;
+pub mod failpoint;
 pub mod gate;
 pub mod journal;
 pub mod lease;

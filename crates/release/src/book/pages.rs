@@ -3,6 +3,7 @@
 use super::{Page, Release};
 use crate::clock;
 use crate::events::EventLog;
+use crate::failpoint::{Deed, Failpoints};
 use crate::journal::{Event, Head, seal};
 use crate::lease::LEASE;
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ pub enum AppendError {
 /// All releases.
 pub(crate) struct Book {
     store: Arc<dyn Store>,
+    failpoints: Failpoints,
     pages: Mutex<Pages>,
     /// One reader at a time; holds the journal count up to which all was read.
     reading: tokio::sync::Mutex<Option<u64>>,
@@ -68,9 +70,10 @@ struct Pages {
 impl Book {
     /// An empty book of a store.
     #[must_use]
-    pub(crate) fn new(store: Arc<dyn Store>) -> Book {
+    pub(crate) fn new(store: Arc<dyn Store>, failpoints: Failpoints) -> Book {
         Book {
             store,
+            failpoints,
             pages: Mutex::default(),
             reading: tokio::sync::Mutex::new(None),
             events: EventLog::default(),
@@ -245,7 +248,9 @@ impl Book {
         let of_store = |source| AppendError::Store { release: release.to_owned(), source };
         let (entry, _) = seal(head, clock::now_ms(), actor, event)
             .map_err(|source| AppendError::Json { release: release.to_owned(), source })?;
-        let written = self.store.append(release, LEASE, fence, entry).await;
+        let (seq, kind) = (entry.seq, event.name());
+        let deed = || Deed::Entry { release: release.to_owned(), seq, kind };
+        let written = self.failpoints.around(deed, self.store.append(release, LEASE, fence, entry)).await;
         let stale = matches!(written, Err(StoreError::JournalHead { .. }));
         let _reading = self.reading.lock().await;
         self.read_one(release).await.map_err(of_store)?;

@@ -3,7 +3,7 @@
 use super::settings::{Drivers, Gates, Settings};
 use crate::book::Book;
 use crate::counters::Gateways;
-use crate::lease::Tenure;
+use crate::lease::{self, Tenure};
 use crate::machine::Waiting;
 use crate::report::Evidence;
 use crate::switch::GatewaySwitch;
@@ -49,8 +49,12 @@ pub(crate) struct Sight {
 impl Context {
     pub(crate) fn new(store: Arc<dyn Store>, drivers: Drivers, gates: Gates, settings: Settings) -> Context {
         Context {
-            switch: GatewaySwitch::new(Arc::clone(&store), settings.live_within_ms),
-            book: Book::new(Arc::clone(&store)),
+            switch: GatewaySwitch::new(
+                Arc::clone(&store),
+                settings.live_within_ms,
+                settings.failpoints.clone(),
+            ),
+            book: Book::new(Arc::clone(&store), settings.failpoints.clone()),
             store,
             drivers,
             gates,
@@ -67,6 +71,18 @@ impl Context {
     pub(crate) async fn gateways(&self) -> Result<Gateways, StoreError> {
         let reports = self.store.reports().await?;
         Ok(Gateways::alive(&reports, crate::clock::now_ms(), self.settings.live_within_ms))
+    }
+
+    /// Whether this controller still is the one that acts, under this fence; then it is for a whole term of the lease
+    /// from now on. The store keeps a controller that was paused from writing, but nothing keeps it from an
+    /// environment: so this is asked just before each change of one.
+    pub(crate) async fn still_acts(&self, fence: u64) -> bool {
+        let (instance, ttl_ms) = (&self.settings.instance, self.settings.lease_ttl_ms);
+        matches!(lease::current_fence(&self.store).await, Ok(Some(current)) if current == fence)
+            && matches!(
+                lease::hold(&self.store, instance, ttl_ms).await,
+                Ok(Tenure::Held { fence: held, .. }) if held == fence
+            )
     }
 
     /// The actor under which decisions of this controller are journaled.

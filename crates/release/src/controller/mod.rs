@@ -20,6 +20,7 @@ pub(crate) use context::{Context, Sight};
 
 pub use crate::book::AppendError;
 
+use crate::clock;
 use crate::events::ReleaseEvent;
 use crate::lease::{self, Tenure};
 use crate::runner;
@@ -89,8 +90,8 @@ impl Controller {
     async fn fence(&self) -> Result<Option<u64>, StoreError> {
         let tenure = *self.context.tenure.borrow();
         match tenure {
-            Tenure::Held { fence, .. } => Ok(Some(fence)),
-            Tenure::Elsewhere => lease::current_fence(&self.context.store).await,
+            Tenure::Held { fence, until_ms } if until_ms > clock::now_ms() => Ok(Some(fence)),
+            _ => lease::current_fence(&self.context.store).await,
         }
     }
 }

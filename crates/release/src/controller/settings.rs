@@ -1,5 +1,6 @@
 //! What a controller needs to be told.
 
+use crate::failpoint::Failpoints;
 use crate::gate::{self, GateRunner};
 use crate::target::EnvironmentDriver;
 use model::policy::Check;
@@ -20,13 +21,22 @@ pub struct Settings {
     pub lease_ttl_ms: u64,
     /// A gateway counts as alive while its report is at most this old, milliseconds.
     pub live_within_ms: i64,
+    /// Who is told of the moments at which a crash could be; nobody but a test.
+    pub failpoints: Failpoints,
 }
 
 impl Settings {
     /// Settings with the usual times: a lease of 3 s, gateways alive for 5 s.
     #[must_use]
     pub fn new(instance: String, data_dir: PathBuf, base_dir: PathBuf) -> Settings {
-        Settings { instance, data_dir, base_dir, lease_ttl_ms: 3_000, live_within_ms: 5_000 }
+        Settings {
+            instance,
+            data_dir,
+            base_dir,
+            lease_ttl_ms: 3_000,
+            live_within_ms: 5_000,
+            failpoints: Failpoints::default(),
+        }
     }
 }
 

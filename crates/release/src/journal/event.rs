@@ -111,6 +111,31 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The word for its kind, as in the journal.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Requested(_) => "requested",
+            Event::Planned { .. } => "planned",
+            Event::Refused { .. } => "refused",
+            Event::Withdrawn { .. } => "withdrawn",
+            Event::Decided { .. } => "decided",
+            Event::Ended { .. } => "ended",
+            Event::Commanded(_) => "commanded",
+            Event::Counted { .. } => "counted",
+            Event::Sampled { .. } => "sampled",
+            Event::Held { .. } => "held",
+            Event::Notified { .. } => "notified",
+            Event::Guarded { .. } => "guarded",
+            Event::Judged { .. } => "judged",
+            Event::Seen { .. } => "seen",
+            Event::Gateway { .. } => "gateway",
+            Event::Dropped { .. } => "dropped",
+        }
+    }
+}
+
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {

@@ -55,6 +55,24 @@ pub enum Action {
     StopNew,
 }
 
+impl Action {
+    /// The word for its kind, as in the journal.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Action::Provision => "provision",
+            Action::SetShare { .. } => "set_share",
+            Action::RunGate { .. } => "run_gate",
+            Action::Copy { .. } => "copy",
+            Action::Restore => "restore",
+            Action::CleanUp { .. } => "clean_up",
+            Action::StopOld => "stop_old",
+            Action::ReduceOld { .. } => "reduce_old",
+            Action::StopNew => "stop_new",
+        }
+    }
+}
+
 /// An action and its id: release, phase, counter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionRequest {

@@ -6,11 +6,12 @@ use super::observe::expected;
 use super::telling::{ShadowsOf, Telling, UsersOf};
 use crate::book::Release;
 use crate::controller::Context;
+use crate::failpoint::Deed;
 use crate::gate::{GateContext, LiveSide, Shadows};
 use crate::machine::{Action, ActionRequest, ActionResult, Copying, State};
 use crate::plan::{Component, Plan, PlannedPreview, shadow_id};
 use crate::switch::{Position, Switch, SwitchError, Write, owned_at, upstream_value};
-use crate::target::{EnvironmentSpec, EnvironmentStatus, TargetError};
+use crate::target::{EnvironmentDriver, EnvironmentSpec, EnvironmentStatus, TargetError};
 use model::colour::Colour;
 use model::overlay::Owned;
 use model::target::Target;
@@ -23,6 +24,9 @@ use tokio::time::timeout;
 
 /// A write that takes longer than this is given up and tried again, whatever the policy says.
 const MAX_WRITE_MS: u64 = 30_000;
+
+/// What a controller says that woke up too late. Nobody reads it: its entry is refused as well.
+const LATE: &str = "another controller acts now";
 
 /// Everything that an action needs, by value: it outlives the pass that began it.
 pub(super) struct Work {
@@ -51,7 +55,10 @@ impl AppRunner {
         let release = release.folded.release.clone();
         tokio::spawn(async move {
             let result = match work {
-                Some(work) => work.perform(&request).await,
+                Some(work) => {
+                    let deed = || Deed::Action { id: request.id.clone(), kind: request.action.name() };
+                    work.context.settings.failpoints.around(deed, work.perform(&request)).await
+                }
                 None => ActionResult::Failed { why: "the plan has no component".to_owned() },
             };
             let _ = results.send(Finished { release, id: request.id, result }).await;
@@ -110,8 +117,10 @@ impl Work {
                 "the {colour} environment gets user traffic, or nobody knows; it is not touched"
             ));
         }
-        let driver = self.context.drivers.of(&self.component.new.target);
-        done(driver.provision(&self.component.new).await)
+        match self.driver(&self.component.new).await {
+            Ok(driver) => done(driver.provision(&self.component.new).await),
+            Err(late) => late,
+        }
     }
 
     pub(super) async fn write(&self, position: Position, overwrite: bool) -> ActionResult {
@@ -167,6 +176,9 @@ impl Work {
         let Some(runner) = (self.context.gates)(&gate.check) else {
             return failed(format!("gate {} cannot be run by a program", gate.name));
         };
+        if !self.context.still_acts(self.fence).await {
+            return failed(LATE.to_owned());
+        }
         let settings = &self.context.settings;
         let progress = Telling::begin(&self.context, &self.plan.release);
         let folder = id.rsplit('/').next().unwrap_or("0");
@@ -224,7 +236,10 @@ impl Work {
         if self.serves(spec.colour).await != Some(false) {
             return failed(format!("the {} environment gets user traffic, or nobody knows", spec.colour));
         }
-        done(self.context.drivers.of(&spec.target).stop(spec).await)
+        match self.driver(spec).await {
+            Ok(driver) => done(driver.stop(spec).await),
+            Err(late) => late,
+        }
     }
 
     async fn reduce(&self, instances: u16) -> ActionResult {
@@ -232,7 +247,18 @@ impl Work {
         if self.serves(spec.colour).await != Some(false) {
             return failed(format!("the {} environment gets user traffic, or nobody knows", spec.colour));
         }
-        done(self.context.drivers.of(&spec.target).scale(spec, instances).await)
+        match self.driver(spec).await {
+            Ok(driver) => done(driver.scale(spec, instances).await),
+            Err(late) => late,
+        }
+    }
+
+    /// What changes an environment, handed out at the last moment.
+    async fn driver(&self, spec: &EnvironmentSpec) -> Result<Arc<dyn EnvironmentDriver>, ActionResult> {
+        match self.context.still_acts(self.fence).await {
+            true => Ok(self.context.drivers.of(&spec.target)),
+            false => Err(failed(LATE.to_owned())),
+        }
     }
 
     /// Whether users reach a colour, looked up at the last moment; `None`: not known.

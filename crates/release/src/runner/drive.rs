@@ -5,7 +5,9 @@ use crate::book::Release;
 use crate::clock;
 use crate::counters::Gateways;
 use crate::journal::Event;
-use crate::machine::{ActionRequest, Decision, State, Traffic, step};
+use crate::machine::{Action, ActionRequest, Decision, State, Traffic, step};
+use crate::plan::Plan;
+use crate::switch::upstream_value;
 use std::sync::Arc;
 
 /// The watched time is written down at least this often, milliseconds, or when it has grown by a tenth: a crash
@@ -63,8 +65,33 @@ impl AppRunner {
             let _ = task.handle.await;
         }
         let Some(request) = wanted.filter(|_| !self.tasks.contains_key(id)) else { return };
+        if !self.is_seen_enough(release, &request.action) {
+            return;
+        }
         let handle = self.begin_action(release, &decision.state, request);
         self.tasks.insert(id.clone(), Task { id: request.id.clone(), handle });
+    }
+}
+
+impl AppRunner {
+    /// A controller that has just begun has not looked at the environments yet. What is done with their addresses waits
+    /// for the first look, which wakes the reconciler; the machine's own limits bound that.
+    fn is_seen_enough(&self, release: &Release, action: &Action) -> bool {
+        let Some(lead) = release.folded.plan.as_ref().and_then(Plan::lead) else { return true };
+        let (new, old) = (self.environments.status(&lead.new), lead.old_environment());
+        let has_address = upstream_value(&lead.new, new.as_ref(), 0).is_some();
+        match action {
+            Action::SetShare { .. } | Action::Copy { .. } => has_address,
+            Action::RunGate { .. } => {
+                has_address && new.is_some() && old.is_none_or(|old| self.environments.status(old).is_some())
+            }
+            Action::Provision
+            | Action::Restore
+            | Action::CleanUp { .. }
+            | Action::StopOld
+            | Action::ReduceOld { .. }
+            | Action::StopNew => true,
+        }
     }
 }
 

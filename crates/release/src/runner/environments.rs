@@ -66,7 +66,7 @@ impl Environments {
         }
         for (colour, wanted) in &wanted {
             if !self.observers.contains_key(colour) {
-                let observer = self.begin(wanted);
+                let observer = self.begin(wanted, fence);
                 self.observers.insert(*colour, observer);
             }
         }
@@ -74,9 +74,10 @@ impl Environments {
         Ok(())
     }
 
-    fn begin(&self, wanted: &Wanted) -> Observer {
+    fn begin(&self, wanted: &Wanted, fence: u64) -> Observer {
+        let adopt = wanted.runs.then(|| (Arc::clone(&self.context), fence));
         let driver = self.context.drivers.of(&wanted.spec.target);
-        Observer::begin(driver, wanted.spec.clone(), wanted.runs, self.changed.clone())
+        Observer::begin(driver, wanted.spec.clone(), adopt, self.changed.clone())
     }
 
     /// The environments that users reach now, by the service; read again only when something was written.

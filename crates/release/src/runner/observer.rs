@@ -1,6 +1,7 @@
 //! Looking at one environment, over and over, so that the reconciler never waits for a slow one.
 
 use crate::clock::{self, pause};
+use crate::controller::Context;
 use crate::target::{EnvironmentDriver, EnvironmentSpec, EnvironmentStatus};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,11 +26,12 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    /// Begins to look. `adopt`: first make sure that it runs, as after a restart of Tealgate or of the machine.
+    /// Begins to look. `adopt`: first make sure that it runs, as after a restart of Tealgate or of the machine, as long
+    /// as this controller acts under that fence.
     pub(super) fn begin(
         driver: Arc<dyn EnvironmentDriver>,
         spec: EnvironmentSpec,
-        adopt: bool,
+        adopt: Option<(Arc<Context>, u64)>,
         changed: watch::Sender<u64>,
     ) -> Observer {
         let last = Arc::new(Mutex::new(None));
@@ -56,12 +58,12 @@ impl Observer {
 async fn look(
     driver: Arc<dyn EnvironmentDriver>,
     spec: EnvironmentSpec,
-    adopt: bool,
+    adopt: Option<(Arc<Context>, u64)>,
     last: Arc<Mutex<Option<(i64, EnvironmentStatus)>>>,
     changed: watch::Sender<u64>,
 ) {
-    if adopt {
-        make_run(&*driver, &spec).await;
+    if let Some((context, fence)) = adopt {
+        make_run(&*driver, &spec, &context, fence).await;
     }
     loop {
         if let Ok(status) = timeout(LIMIT, driver.observe(&spec)).await {
@@ -79,10 +81,14 @@ async fn look(
 }
 
 /// Starts what does not run, again and again until it can be started.
-async fn make_run(driver: &dyn EnvironmentDriver, spec: &EnvironmentSpec) {
-    while let Err(error) = driver.provision(spec).await {
-        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(app = spec.app, colour = spec.colour.name(), %error, source, "cannot start an environment");
+async fn make_run(driver: &dyn EnvironmentDriver, spec: &EnvironmentSpec, context: &Context, fence: u64) {
+    loop {
+        // Without the lease this task is about to be dropped.
+        if context.still_acts(fence).await {
+            let Err(error) = driver.provision(spec).await else { return };
+            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(app = spec.app, colour = spec.colour.name(), %error, source, "cannot start an environment");
+        }
         pause(RETRY).await;
     }
 }

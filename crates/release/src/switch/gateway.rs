@@ -7,6 +7,7 @@
 use super::owned::{Position, difference, owned_at, preview_rules};
 use super::{Applied, Seen, Switch, SwitchError, Write};
 use crate::counters::{Gateways, spread};
+use crate::failpoint::{Deed, Failpoints};
 use crate::lease::LEASE;
 use crate::machine::Spread;
 use crate::plan::{Component, Plan, Standing, standing};
@@ -27,13 +28,14 @@ const MAX_TRIES: u32 = 8;
 pub struct GatewaySwitch {
     store: Arc<dyn Store>,
     live_within_ms: i64,
+    failpoints: Failpoints,
 }
 
 impl GatewaySwitch {
     /// A switch on a store; a gateway counts as alive while its report is at most `live_within_ms` old.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, live_within_ms: i64) -> GatewaySwitch {
-        GatewaySwitch { store, live_within_ms }
+    pub fn new(store: Arc<dyn Store>, live_within_ms: i64, failpoints: Failpoints) -> GatewaySwitch {
+        GatewaySwitch { store, live_within_ms, failpoints }
     }
 
     /// Brings the upstreams of environments up to date with their addresses, outside of any switch.
@@ -54,7 +56,19 @@ impl GatewaySwitch {
         if writes.is_empty() {
             return Ok(None);
         }
-        match self.store.commit(writes, Some((LEASE, fence))).await {
+        let deed = || Deed::Write { of: app.to_owned(), what: "endpoints".to_owned() };
+        self.commit(deed, writes, fence).await
+    }
+
+    /// Writes under the lease. `None`: someone else was faster.
+    async fn commit(
+        &self,
+        deed: impl FnOnce() -> Deed,
+        writes: Vec<store::Write>,
+        fence: u64,
+    ) -> Result<Option<Revision>, StoreError> {
+        let committing = self.store.commit(writes, Some((LEASE, fence)));
+        match self.failpoints.around(deed, committing).await {
             Ok(committed) => Ok(Some(committed.revision)),
             Err(StoreError::Conflict { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -94,11 +108,10 @@ impl GatewaySwitch {
             let revision = if untouched { now } else { revision_of(&standing) };
             return Ok(Some(Applied { revision, overwrote: edit }));
         }
-        match self.store.commit(writes, Some((LEASE, write.fence))).await {
-            Ok(committed) => Ok(Some(Applied { revision: committed.revision, overwrote: edit })),
-            Err(StoreError::Conflict { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let (of, what) = (&write.plan.release, write.position);
+        let deed = || Deed::Write { of: of.clone(), what: what.to_string() };
+        let written = self.commit(deed, writes, write.fence).await?;
+        Ok(written.map(|revision| Applied { revision, overwrote: edit }))
     }
 }
 

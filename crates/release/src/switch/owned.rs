@@ -5,6 +5,7 @@ use model::colour::upstream_id;
 use model::overlay::Owned;
 use model::traffic_split::{EXTENSION, Extension, HoldRule};
 use serde_json::{Value, json};
+use std::fmt;
 
 /// Where the traffic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,19 @@ pub enum Position {
     },
     /// All on the new version, which is the default; no split.
     Committed,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Position::Before => f.write_str("before-image"),
+            Position::Share(share) => write!(f, "share-{share}"),
+            Position::Held { share, number } => write!(f, "share-{share}-hold-{number}"),
+            Position::Rehearsed(share) => write!(f, "rehearsed-{share}"),
+            Position::Copied { number, .. } => write!(f, "copied-{number}"),
+            Position::Committed => f.write_str("committed"),
+        }
+    }
 }
 
 /// The owned fields at a position.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::clock::now_ms;
 use crate::example::{environment, input};
+use crate::failpoint::Failpoints;
 use crate::lease::{LEASE, Tenure, hold};
 use crate::plan::{PlanInput, PreviewToken, plan, standing};
 use crate::target::{EnvironmentSpec, EnvironmentStatus, InstanceState, InstanceStatus};
@@ -45,7 +46,7 @@ async fn place(service: Value, origin: Origin) -> Place {
     let snapshot = store.snapshot().await.unwrap();
     let token = PreviewToken::new(TOKEN.to_owned());
     let plan = plan(&PlanInput { token, ..input(&app, &snapshot.resources, &environments) }).unwrap();
-    Place { switch: GatewaySwitch::new(Arc::clone(&store), 1_000), store, plan, fence }
+    Place { switch: GatewaySwitch::new(Arc::clone(&store), 1_000, Failpoints::default()), store, plan, fence }
 }
 
 fn status(ports: &[(u16, InstanceState)]) -> EnvironmentStatus {

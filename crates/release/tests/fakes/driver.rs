@@ -13,10 +13,14 @@ pub(crate) struct FakeDriver {
     running: Mutex<BTreeMap<Colour, (EnvironmentSpec, u16)>>,
     /// Versions that cannot be started.
     pub(crate) broken: Mutex<Vec<String>>,
+    /// Versions whose spec is wrong.
+    pub(crate) faulty: Mutex<Vec<String>>,
     /// Versions that start and are not ready.
     pub(crate) sick: Mutex<Vec<String>>,
     /// What was asked, in order: `provision blue 1`, `stop green 2`, ...
     pub(crate) calls: Mutex<Vec<String>>,
+    /// What was started anew, in order: `green 2`.
+    pub(crate) started: Mutex<Vec<String>>,
     ports: Mutex<u16>,
 }
 
@@ -46,7 +50,7 @@ impl FakeDriver {
 #[async_trait]
 impl EnvironmentDriver for FakeDriver {
     async fn check(&self, spec: &EnvironmentSpec) -> Result<(), TargetError> {
-        if spec.version == "uncheckable" {
+        if spec.version == "uncheckable" || self.faulty.lock().unwrap().contains(&spec.version) {
             let what = "program \"shop\" does not exist".to_owned();
             return Err(TargetError::Spec { app: spec.app.clone(), colour: spec.colour, what });
         }
@@ -64,6 +68,7 @@ impl EnvironmentDriver for FakeDriver {
         if running.get(&spec.colour).is_none_or(|(known, _)| known != spec) {
             let mut ports = self.ports.lock().unwrap();
             *ports += 1;
+            self.started.lock().unwrap().push(format!("{} {}", spec.colour, spec.version));
             running.insert(spec.colour, (spec.clone(), 9_000 + *ports));
         }
         Ok(())

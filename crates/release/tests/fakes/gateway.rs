@@ -19,6 +19,9 @@ use telemetry::samples::FailureSample;
 use telemetry::series::{SeriesCounts, SeriesKey};
 use tokio::task::JoinHandle;
 
+/// Between two looks; some requests come in each.
+const TICK: Duration = Duration::from_millis(50);
+
 pub(crate) struct FakeGateway {
     inner: Arc<Inner>,
     task: JoinHandle<()>,
@@ -125,11 +128,11 @@ impl Drop for FakeGateway {
 impl Inner {
     async fn run(self: Arc<Self>) {
         let mut revisions = self.store.watch();
-        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let mut ticks = tokio::time::interval(TICK);
         loop {
             tokio::select! {
                 _ = revisions.changed() => {}
-                _ = ticks.tick() => if *self.busy.lock().unwrap() { self.serve(10).await },
+                _ = ticks.tick() => if *self.busy.lock().unwrap() { self.serve(25).await },
             }
             let applied = *revisions.borrow_and_update();
             self.report(applied).await;

@@ -1,19 +1,22 @@
 //! A store in memory, drivers and gates that do what the test says, and a gateway that splits and counts as the real
 //! one does, by arithmetic instead of sockets.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
 
 mod driver;
 mod gateway;
+mod mortal;
 
 pub(crate) use driver::FakeDriver;
 pub(crate) use gateway::FakeGateway;
+pub(crate) use mortal::{Blow, Mortal, Notes, Place, Wish, kind_of, simulated};
 
 use async_trait::async_trait;
 use model::policy::{Check, Role};
 use model::resource::{Kind, Origin};
 use release::controller::{Actor, Controller, Drivers, Settings, StartRequest};
 use release::gate::{GateContext, GateOutcome, GateRunner, Verdict};
+use release::target::EnvironmentDriver;
 use release::view::ReleaseView;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -31,7 +34,15 @@ const LIMIT: Duration = Duration::from_secs(40);
 #[derive(Default)]
 pub(crate) struct FakeGates {
     pub(crate) verdicts: Mutex<VecDeque<Verdict>>,
+    failing: Mutex<bool>,
     pub(crate) asked: Mutex<Vec<GateContext>>,
+}
+
+impl FakeGates {
+    /// From now on none passes.
+    pub(crate) fn fail_always(&self) {
+        *self.failing.lock().unwrap() = true;
+    }
 }
 
 struct FakeGate(Arc<FakeGates>);
@@ -40,7 +51,10 @@ struct FakeGate(Arc<FakeGates>);
 impl GateRunner for FakeGate {
     async fn run(&self, context: &GateContext) -> GateOutcome {
         self.0.asked.lock().unwrap().push(context.clone());
-        let verdict = self.0.verdicts.lock().unwrap().pop_front().unwrap_or(Verdict::Pass);
+        let verdict = self.0.verdicts.lock().unwrap().pop_front();
+        let usual = if *self.0.failing.lock().unwrap() { Verdict::Fail } else { Verdict::Pass };
+        // A gate that is given nobody to ask finds nothing good.
+        let verdict = verdict.unwrap_or(if context.instances.is_empty() { Verdict::Fail } else { usual });
         GateOutcome {
             verdict,
             summary: format!("said {verdict:?}"),
@@ -58,6 +72,7 @@ pub(crate) struct Site {
     pub(crate) gates: Arc<FakeGates>,
     pub(crate) gateway: FakeGateway,
     pub(crate) controller: Option<Controller>,
+    pub(crate) notes: Arc<Notes>,
     shutdown: watch::Sender<bool>,
     data_dir: tempfile::TempDir,
 }
@@ -117,6 +132,7 @@ impl Site {
             gates: Arc::default(),
             gateway,
             controller: None,
+            notes: Arc::default(),
             shutdown: watch::Sender::new(false),
             data_dir: tempfile::tempdir().unwrap(),
         }
@@ -124,13 +140,26 @@ impl Site {
 
     /// Another controller on the same store; must be called inside the runtime that is to run it.
     pub(crate) fn controller_named(&self, instance: &str, shutdown: watch::Receiver<bool>) -> Controller {
-        let gates = Arc::clone(&self.gates);
-        let driver: Arc<FakeDriver> = Arc::clone(&self.driver);
-        let settings = Settings {
+        let (store, driver) = (Arc::clone(&self.store), Arc::clone(&self.driver));
+        self.controller_of(store, driver, self.settings_of(instance), shutdown)
+    }
+
+    fn settings_of(&self, instance: &str) -> Settings {
+        Settings {
             lease_ttl_ms: 300,
             live_within_ms: 2_000,
             ..Settings::new(instance.to_owned(), self.data_dir.path().to_owned(), PathBuf::from("/"))
-        };
+        }
+    }
+
+    fn controller_of(
+        &self,
+        store: Arc<dyn Store>,
+        driver: Arc<dyn EnvironmentDriver>,
+        settings: Settings,
+        shutdown: watch::Receiver<bool>,
+    ) -> Controller {
+        let gates = Arc::clone(&self.gates);
         let runner = move |check: &Check| -> Option<Box<dyn GateRunner>> {
             match check {
                 Check::Approval {} => None,
@@ -139,8 +168,8 @@ impl Site {
                 _ => Some(Box::new(FakeGate(Arc::clone(&gates)))),
             }
         };
-        let drivers = Drivers { process: Arc::clone(&driver) as _, upstream: driver as _ };
-        Controller::new(Arc::clone(&self.store), drivers, Arc::new(runner), settings, shutdown)
+        let drivers = Drivers { process: Arc::clone(&driver), upstream: driver };
+        Controller::new(store, drivers, Arc::new(runner), settings, shutdown)
     }
 
     /// Gives the site a controller of its own.
