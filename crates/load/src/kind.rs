@@ -23,7 +23,7 @@ pub struct RequestKind {
     pub method: Method,
     /// Path and query.
     pub path: String,
-    /// Further headers, beside `Host` and the id.
+    /// Further headers, beside the id. A `Host` among them is sent instead of the target's.
     pub headers: HeaderMap,
     /// Its body.
     pub upload: Upload,
@@ -94,7 +94,10 @@ impl RequestKind {
                 headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
             }
         }
-        request.header(header::HOST, host).header(echo::ID_HEADER, id).body(self.upload.body())
+        if !self.headers.contains_key(header::HOST) {
+            request = request.header(header::HOST, host);
+        }
+        request.header(echo::ID_HEADER, id).body(self.upload.body())
     }
 }
 

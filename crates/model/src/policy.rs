@@ -15,7 +15,8 @@ pub use guard::{ControllerMissing, Guard, OnMissing};
 pub use judge::{Judge, Reaction};
 pub use load::{
     Load, LoadRequest, MAX_LOAD_ANSWER_BYTES, MAX_LOAD_CONNECTIONS, MAX_LOAD_MS, MAX_LOAD_PRELUDE_MS,
-    MAX_LOAD_RATE, MAX_LOAD_REQUEST_MS, MAX_LOAD_REQUESTS, MAX_LOAD_WEIGHT, SAFE_METHODS,
+    MAX_LOAD_RATE, MAX_LOAD_REQUEST_MS, MAX_LOAD_REQUESTS, MAX_LOAD_WEIGHT, MAX_REPLAYED, REPLAY_BYTES,
+    Replay, SAFE_METHODS,
 };
 pub use metric::{Metric, OnFail, Source};
 pub use notification::{Format, MAX_RECEIVERS, NoticeKind, Place, Receiver};

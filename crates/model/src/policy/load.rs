@@ -21,6 +21,10 @@ pub const MAX_LOAD_ANSWER_BYTES: u64 = 1_073_741_824;
 pub const MAX_LOAD_REQUESTS: usize = 256;
 /// Greatest weight of a kind of request.
 pub const MAX_LOAD_WEIGHT: u32 = 10_000;
+/// The newest part of a recording that is read: the least and the most, bytes.
+pub const REPLAY_BYTES: std::ops::RangeInclusive<u64> = 65_536..=268_435_456;
+/// Most recorded requests of a mix.
+pub const MAX_REPLAYED: u32 = 10_000;
 /// Methods that are sent without being allowed: the safe ones (RFC 9110 §9.2.1) that a user's client sends.
 pub const SAFE_METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
@@ -48,6 +52,9 @@ pub struct Load {
     /// A JSON file with further requests of the mix, a list as `requests`; read when the gate runs.
     #[serde(default)]
     pub requests_file: Option<String>,
+    /// The mix out of recorded live requests, instead of `requests` and `requests_file`; read when the gate runs.
+    #[serde(default)]
+    pub replay: Option<Replay>,
     /// Methods that may be sent besides GET, HEAD and OPTIONS. Both versions get them.
     #[serde(default)]
     pub unsafe_methods: Vec<String>,
@@ -78,6 +85,23 @@ pub struct Load {
     /// Probability of a false alarm in one run of the gate, more than 0, less than 1.
     #[serde(default = "one_in_a_thousand")]
     pub alpha: f64,
+}
+
+/// A mix out of recorded live requests: the newest users' requests of the app's service with a safe method.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// The access log of a gateway, where the controller can read it.
+    pub access_log: String,
+    /// So much of its end is read, bytes, 65536 to 268435456.
+    #[serde(default = "sixteen_mebibytes")]
+    pub newest_bytes: u64,
+    /// At most so many recorded requests make the mix, taken evenly over what was read, 1 to 10000.
+    #[serde(default = "two_thousand")]
+    pub max_requests: u32,
+    /// Headers to send with each of them, because none is recorded: texts, or references to secrets.
+    #[serde(default)]
+    pub headers: BTreeMap<String, EnvValue>,
 }
 
 /// One kind of request in the mix of a load gate.
@@ -133,6 +157,12 @@ fn three_seconds() -> u64 {
 }
 fn a_hundred() -> u16 {
     100
+}
+fn sixteen_mebibytes() -> u64 {
+    16 * 1_048_576
+}
+fn two_thousand() -> u32 {
+    2_000
 }
 fn one_mebibyte() -> u64 {
     1_048_576

@@ -27,6 +27,8 @@ use std::sync::Arc;
 pub struct GateContext {
     /// The app.
     pub app: String,
+    /// The gateway service whose traffic it has.
+    pub service: String,
     /// The release.
     pub release: String,
     /// The version under test.

@@ -184,6 +184,7 @@ impl Work {
         let folder = id.rsplit('/').next().unwrap_or("0");
         let context = GateContext {
             app: self.component.app.clone(),
+            service: self.component.service.clone(),
             release: self.plan.release.clone(),
             version: self.component.new.version.clone(),
             colour: self.component.new.colour,

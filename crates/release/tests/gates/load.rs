@@ -144,6 +144,32 @@ async fn a_version_that_is_as_good_passes_and_both_were_asked_the_same() {
 }
 
 #[tokio::test]
+async fn recorded_requests_are_sent_as_often_as_they_came_to_the_hosts_they_came_to() {
+    let world = World::new().await;
+    let line = |path: &str, host: &str, service: &str| {
+        let line = json!({
+            "time": "2026-11-21T11:00:00.000001Z", "service": service, "answerer": "blue", "lane": "share",
+            "status": 200, "method": "GET", "host": host, "path": path, "query": "page=1",
+        });
+        format!("{line}\n")
+    };
+    let often = line("/cart", "shop.example", "shop").repeat(30);
+    let log = [often, line("/a b", "b.shop.example", "shop").repeat(10), line("/", "blog.example", "blog")];
+    std::fs::write(world.directory.path().join("access.log"), log.concat()).unwrap();
+    let outcome = world.run(json!({"requests": [], "replay": {"access_log": "access.log"}})).await;
+    assert_eq!(outcome.verdict, Verdict::Pass, "{outcome:#?}");
+    assert!(has(&outcome, ": 40 of 40 requests that fit, evenly spread, 2 different ones"), "{outcome:#?}");
+    assert!(has(&outcome, "left out of 41 recorded requests: 1 of other services"), "{outcome:#?}");
+    for service in [&world.new, &world.live] {
+        let asked = service.asked();
+        let carts = asked.iter().filter(|asked| asked.target == "/cart?page=1").count();
+        assert!(carts.abs_diff(asked.len() * 3 / 4) <= 5, "{carts} of {}", asked.len());
+        let other = asked.iter().find(|asked| asked.target == "/a%20b?page=1").unwrap();
+        assert_eq!((other.header("host"), other.header("x-tealgate-load")), ("b.shop.example", "r7"));
+    }
+}
+
+#[tokio::test]
 async fn one_in_five_failing_fails_the_gate_and_ends_the_load_early() {
     let world = World::new().await;
     world.new.answer(every(5, Answer::status(500)));

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 fn context(directory: &TempDir) -> GateContext {
     GateContext {
         app: "shop".to_owned(),
+        service: "shop".to_owned(),
         release: "r7".to_owned(),
         version: "v2".to_owned(),
         colour: Colour::Green,

@@ -5,7 +5,8 @@ use super::{Errors, outward};
 use crate::field::{FieldError, push_segment};
 use crate::policy::{
     Load, LoadRequest, MAX_LOAD_ANSWER_BYTES, MAX_LOAD_CONNECTIONS, MAX_LOAD_MS, MAX_LOAD_PRELUDE_MS,
-    MAX_LOAD_RATE, MAX_LOAD_REQUEST_MS, MAX_LOAD_REQUESTS, MAX_LOAD_WEIGHT,
+    MAX_LOAD_RATE, MAX_LOAD_REQUEST_MS, MAX_LOAD_REQUESTS, MAX_LOAD_WEIGHT, MAX_REPLAYED, REPLAY_BYTES,
+    Replay,
 };
 use crate::target::EnvValue;
 
@@ -69,10 +70,28 @@ pub(super) fn check(errors: &mut Errors, at: &str, load: &Load) {
         let right = !file.is_empty() && !file.contains('\0');
         errors.expect(right, &format!("{at}/requests_file"), "must name a file");
     }
-    let at = format!("{at}/requests");
     let some = !load.requests.is_empty() || load.requests_file.is_some();
-    errors.expect(some, &at, "needs a request, or requests_file");
+    if let Some(policy) = &load.replay {
+        let text =
+            "cannot stand beside requests or requests_file: how often each came is part of the recording";
+        errors.expect(!some, &format!("{at}/replay"), text);
+        replay(errors, &format!("{at}/replay"), policy);
+    }
+    let at = format!("{at}/requests");
+    errors.expect(some || load.replay.is_some(), &at, "needs a request, requests_file, or replay");
     requests(errors, &at, load, &load.requests);
+}
+
+fn replay(errors: &mut Errors, at: &str, replay: &Replay) {
+    let right = !replay.access_log.is_empty() && !replay.access_log.contains('\0');
+    errors.expect(right, &format!("{at}/access_log"), "must name a file");
+    let right = REPLAY_BYTES.contains(&replay.newest_bytes);
+    errors.expect(right, &format!("{at}/newest_bytes"), "must be 65536 to 268435456");
+    let right = (1..=MAX_REPLAYED).contains(&replay.max_requests);
+    errors.expect(right, &format!("{at}/max_requests"), "must be 1 to 10000");
+    for (name, value) in &replay.headers {
+        header(errors, &format!("{at}/headers"), name, value);
+    }
 }
 
 fn requests(errors: &mut Errors, at: &str, load: &Load, mix: &[LoadRequest]) {

@@ -241,6 +241,8 @@ fn a_load_gate_is_bounded_and_sends_nothing_that_may_do_harm_unasked() {
     let post = json!([{"path": "/", "method": "POST", "headers": {"Authorization": {"from_env": "KEY"}}}]);
     assert_eq!(all(json!({"requests": post, "unsafe_methods": ["POST"]})), []);
     assert_eq!(all(json!({"requests": [], "requests_file": "mix.json"})), []);
+    let recorded = |replay: Value| json!({"requests": [], "replay": replay});
+    assert_eq!(all(recorded(json!({"access_log": "a.log", "headers": {"Cookie": {"from_env": "C"}}}))), []);
     for (change, field) in [
         (json!({"live_rate_per_second": 101}), "live_rate_per_second"),
         (json!({"live_rate_per_second": 0}), "live_rate_per_second"),
@@ -256,6 +258,11 @@ fn a_load_gate_is_bounded_and_sends_nothing_that_may_do_harm_unasked() {
         (json!({"max_lag_ms": 0}), "max_lag_ms"),
         (json!({"alpha": 0.0}), "alpha"),
         (json!({"requests": []}), "requests"),
+        (json!({"replay": {"access_log": "a.log"}}), "replay"),
+        (recorded(json!({"access_log": ""})), "replay/access_log"),
+        (recorded(json!({"access_log": "a.log", "newest_bytes": 65_535})), "replay/newest_bytes"),
+        (recorded(json!({"access_log": "a.log", "max_requests": 10_001})), "replay/max_requests"),
+        (recorded(json!({"access_log": "a.log", "headers": {"Host": "a"}})), "replay/headers/Host"),
         (json!({"requests": post}), "requests/0/method"),
         (json!({"unsafe_methods": ["CONNECT"]}), "unsafe_methods/0"),
         (json!({"requests": [{"path": "x"}]}), "requests/0/path"),
@@ -293,6 +300,7 @@ fn the_rest_of_the_policy_is_bounded() {
         (json!({"soak": {"duration_ms": 2_592_000_001_u64}}), "soak/duration_ms"),
         (json!({"drain_timeout_ms": 2_592_000_001_u64}), "drain_timeout_ms"),
         (json!({"apply_timeout_ms": 0}), "apply_timeout_ms"),
+        (json!({"rehearsal": {"within_ms": 0}}), "rehearsal/within_ms"),
         (json!({"decommission": {"reduce": {"instances": 2}}}), "decommission/reduce/instances"),
         (json!({"permissions": {"start": "viewer"}}), "permissions/start"),
     ] {

@@ -9,6 +9,7 @@
 mod comparison;
 mod finding;
 mod mix;
+mod recording;
 mod run;
 mod side;
 mod slices;
@@ -19,6 +20,7 @@ use super::{GateContext, GateOutcome, GateRunner, Verdict};
 use async_trait::async_trait;
 use model::policy;
 use std::path::Path;
+use tokio::task::spawn_blocking;
 
 /// The load gate.
 #[derive(Clone, Debug)]
@@ -30,11 +32,14 @@ pub(super) struct Load {
 impl GateRunner for Load {
     async fn run(&self, context: &GateContext) -> GateOutcome {
         let base_dir = Path::new("/").join(&context.base_dir);
-        let mix = match mix::read(&self.load, &base_dir, &context.release) {
+        let (load, service, release) = (self.load.clone(), context.service.clone(), context.release.clone());
+        // A recording may be long, and a disk slow.
+        let mix = spawn_blocking(move || mix::read(&load, &base_dir, &service, &release)).await;
+        let mix = match mix.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(mix) => mix,
             Err(why) => return not_run(Vec::new(), &why),
         };
-        let secrets = mix.secrets.clone();
+        let (secrets, words) = (mix.secrets.clone(), mix.words.clone());
         let finding = match run::run(&self.load, context, mix).await {
             Ok(finding) => finding,
             Err(why) => return not_run(secrets, &why),
@@ -42,7 +47,7 @@ impl GateRunner for Load {
         let (verdict, why) = finding.verdict();
         let mut evidence = Evidence::new(secrets);
         evidence.note(verdict, &why);
-        finding.lines().iter().for_each(|line| evidence.note(Verdict::Pass, line));
+        words.iter().chain(&finding.lines()).for_each(|line| evidence.note(Verdict::Pass, line));
         GateOutcome { did_harm: finding.did_harm(), ..evidence.into_outcome(&why) }
     }
 }
