@@ -7,6 +7,7 @@
 mod oracle;
 
 pub mod body;
+pub mod compare;
 pub mod proxy;
 pub mod request;
 pub mod resource;

@@ -421,6 +421,37 @@ async fn copies_go_over_http2_where_the_new_version_speaks_it() {
 }
 
 #[tokio::test]
+async fn copies_go_over_tls_where_the_new_version_speaks_it() {
+    let live = Service::start(|_| Answer::ok("localhost")).await;
+    let (new, _) = crate::upstreams::tls_server().await;
+    let mut resources = resources(live.address(), new, &rule(&json!({})));
+    let more = json!({"scheme": "https", "nodes": [{"host": "localhost", "port": new.port(), "weight": 1}], "pass_host": "node"});
+    resources[1] = upstream_with("new", &[], &more);
+    let gate = Gate::with(settings(), &resources).await;
+    ask_times(&gate, 3).await;
+    let report = settled(&gate).await;
+    assert_eq!((report.compared, report.same), (3, 3), "{report:?}");
+}
+
+#[tokio::test]
+async fn what_differs_between_nodes_of_the_live_version_is_noise_too() {
+    let (one, two) = (json_service(r#"{"host":"one"}"#).await, json_service(r#"{"host":"two"}"#).await);
+    let new = json_service(r#"{"host":"three"}"#).await;
+    let mut resources = resources(one.address(), new.address(), &rule(&json!({"noise_ppm": 1_000_000})));
+    resources[0].1["nodes"] = upstream("live", &[one.address(), two.address()]).1["nodes"].clone();
+    let gate = Gate::with(settings(), &resources).await;
+    ask_times(&gate, 10).await;
+    let report = settled(&gate).await;
+    let found: Vec<_> =
+        report.groups.iter().map(|group| (group.place.as_str(), group.pairs, group.itself)).collect();
+    assert_eq!(found, [("$.host", 10, 10)]);
+    let of_users = |service: &Service| {
+        service.asked().iter().filter(|one| one.header("x-tealgate-shadow").is_empty()).count()
+    };
+    assert_eq!((of_users(&one), of_users(&two)), (5, 5), "users are spread as ever");
+}
+
+#[tokio::test]
 async fn counts_go_on_over_changes_of_the_configuration_and_are_told_for_a_while() {
     let (live, new) = (json_service("{}").await, json_service("{}").await);
     let gate = gate(live.address(), new.address(), &json!({})).await;
