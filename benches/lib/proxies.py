@@ -217,7 +217,14 @@ class Tealgate(Proxy):
         rules:
           - weighted_upstreams:
               - {upstream_id: two, weight: 50}
-              - {weight: 50}"""]
+              - {upstream_id: one, weight: 50}"""]
+        if "guard" not in self.options.without:
+            # As a release writes it while it moves traffic; failures would make it fire.
+            plugins.append("""
+            tealgate:
+              guard: {id: bench-1, new: two, max_error_ppm: 50000, min_requests: 20, break_ppm: 250000,
+                      false_alarm_one_in: 1000, tolerance_percent: 120, controller_missing: stay,
+                      missing_after_ms: 5000, planned_restart_ms: 60000}""")
         if "key-auth" not in self.options.without:
             plugins.append("""
       key-auth: {}""")

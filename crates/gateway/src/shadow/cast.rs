@@ -64,6 +64,7 @@ pub(super) fn run(
 
 async fn send_all(mut copies: mpsc::Receiver<Box<Copied>>, settings: Arc<Settings>, accounts: Accounts) {
     let (line, accounts) = (Rc::new(Line::new(settings)), Rc::new(accounts));
+    let mut pause = std::pin::pin!(clock::pause(SWEEP));
     loop {
         tokio::select! {
             copy = copies.recv() => {
@@ -71,7 +72,10 @@ async fn send_all(mut copies: mpsc::Receiver<Box<Copied>>, settings: Arc<Setting
                 let (line, accounts) = (Rc::clone(&line), Rc::clone(&accounts));
                 tokio::task::spawn_local(async move { send(&line, &accounts, *copy).await });
             }
-            () = clock::pause(SWEEP) => line.sweep(),
+            () = &mut pause => {
+                line.sweep();
+                pause.set(clock::pause(SWEEP));
+            }
         }
     }
 }
