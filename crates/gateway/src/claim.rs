@@ -6,6 +6,7 @@
 //! one can come. A request that a hold let wait takes the then current table and finds its route in it by its id.
 
 use crate::assignment::Issued;
+use crate::examine::Examination;
 use crate::hold::Counted;
 use crate::refusal::Refusal;
 use crate::request::Request;
@@ -30,6 +31,8 @@ pub(crate) struct Claim<'t> {
     pub(crate) revision: Revision,
     /// The cookie that keeps the choice, if the client is to get one with its answer.
     pub(crate) issued: Option<Issued<'t>>,
+    /// What its answer is asked.
+    pub(crate) examination: Option<&'t Examination>,
     /// The shadow that may fall on it.
     pub(crate) shadow: Option<&'t Arc<Shadow>>,
 }
@@ -46,7 +49,15 @@ impl<'t> Claim<'t> {
         request: &Request<'_>,
     ) -> Result<Claim<'t>, Refusal> {
         let default = |default: &'t RouteDefault, series: &'t Series| {
-            Ok(Claim { route, target: upstream_of(default)?, series, revision, issued: None, shadow: None })
+            Ok(Claim {
+                route,
+                target: upstream_of(default)?,
+                series,
+                revision,
+                issued: None,
+                examination: None,
+                shadow: None,
+            })
         };
         let Some(split) = &route.split else { return default(&route.default, &route.default_series) };
         match split.choose(&RequestVariables { request, route: Some(route) }, worker.thread) {
@@ -55,7 +66,8 @@ impl<'t> Claim<'t> {
             Verdict::Chosen(choice, issued) => match &choice.goal {
                 Goal::Target(target) => {
                     let (series, shadow) = (&choice.series, choice.shadow.as_ref());
-                    Ok(Claim { route, target, series, revision, issued, shadow })
+                    let examination = choice.examination.as_ref();
+                    Ok(Claim { route, target, series, revision, issued, examination, shadow })
                 }
                 Goal::Nowhere(nowhere) => default(nowhere, &choice.series),
             },

@@ -11,6 +11,7 @@ mod claim;
 mod client;
 mod clock;
 mod delivery;
+mod examine;
 mod exchange;
 mod forward;
 mod gateway;

@@ -10,6 +10,7 @@ use http1::Framing;
 use model::record::{Ending, RequestRecord};
 use std::time::Instant;
 use telemetry::cell::{Cell, Ended};
+use telemetry::found::Found;
 use telemetry::samples::Samples;
 use telemetry::series::Series;
 
@@ -37,6 +38,8 @@ pub(crate) struct Facts {
     pub(crate) body_read: bool,
     /// It became a stream.
     pub(crate) upgraded: bool,
+    /// What the answer said of itself, where somebody asks.
+    pub(crate) found: Found,
     /// What is kept of it, if it is to be copied.
     pub(crate) shadow: Option<Box<Capture>>,
 }
@@ -59,6 +62,7 @@ impl Facts {
             response_bytes: 0,
             body_read: matches!(body, Framing::None | Framing::Length(0)),
             upgraded: false,
+            found: Found::default(),
             shadow: None,
         }
     }
@@ -97,6 +101,7 @@ impl Drop for Open<'_> {
                 response_bytes: 0,
                 total_us: 0,
                 upgrade: false,
+                found: Found::default(),
             });
         }
     }
@@ -125,6 +130,7 @@ pub(crate) fn record(
         response_bytes: facts.response_bytes,
         total_us,
         upgrade: facts.upgraded,
+        found: if facts.by_gate { Found::default() } else { facts.found },
     });
     worker.totals().bytes_received(facts.head_bytes + facts.request_bytes);
     worker.totals().bytes_sent(facts.sent_head_bytes + facts.response_bytes);

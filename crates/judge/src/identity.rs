@@ -6,7 +6,7 @@
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 
-/// What Green's answers said of themselves.
+/// What the answers of one side said of themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
@@ -29,15 +29,15 @@ impl Identity {
         }
     }
 
-    /// The same in words.
+    /// The same in words, of the answers of a version.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn words(&self, version: &str) -> String {
         let Identity { right, other, silent } = *self;
         let all = right.saturating_add(other).saturating_add(silent);
         match self.verdict() {
-            Verdict::Fail => format!("{other} of {all} answers came from another version"),
-            Verdict::Pass => format!("{right} of {all} answers said that they are the new version's"),
-            Verdict::Inconclusive => format!("none of {all} answers said which version it came from"),
+            Verdict::Fail => format!("{other} of {all} answers of {version} came from another version"),
+            Verdict::Pass => format!("{right} of {all} answers of {version} said so"),
+            Verdict::Inconclusive => format!("none of {all} answers of {version} said which version it is"),
         }
     }
 }
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn the_words_name_the_counts() {
-        let words = Identity { right: 7, other: 3, silent: 0 }.words();
-        assert_eq!(words, "3 of 10 answers came from another version");
+        let words = Identity { right: 7, other: 3, silent: 0 }.words("2.1");
+        assert_eq!(words, "3 of 10 answers of 2.1 came from another version");
     }
 }

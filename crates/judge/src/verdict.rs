@@ -159,11 +159,12 @@ impl SampleRatio {
 }
 
 impl Identity {
-    /// Whether the answers came from the version that was asked.
+    /// Whether the answers of a version came from it.
     #[must_use]
-    pub fn finding(&self) -> Finding {
-        let (verdict, words) = (self.verdict(), self.words());
-        Finding { check: "identity".to_owned(), basis: Basis::Absolute, verdict, words, figures: None }
+    pub fn finding(&self, version: &str) -> Finding {
+        let (verdict, words) = (self.verdict(), self.words(version));
+        let check = format!("identity of {version}");
+        Finding { check, basis: Basis::Absolute, verdict, words, figures: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! How a release of an app goes: steps, gates, soak, limits, decommission, who may do what.
 
+mod answers;
 mod cutover;
 mod guard;
 mod judge;
@@ -10,6 +11,7 @@ mod rehearsal;
 mod shadow;
 pub mod template;
 
+pub use answers::{AnswerCheck, FailsIf, Identity, MAX_ANSWER_CHECKS};
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
 pub use guard::{ControllerMissing, Guard, OnMissing};
 pub use judge::{Judge, Reaction};
@@ -58,6 +60,10 @@ pub struct ReleasePolicy {
     pub guard: Option<Guard>,
     /// How the versions are compared while both have a share; `null` switches it off.
     pub judge: Option<Judge>,
+    /// Checks of the business: headers by which an answer with a good status says that it is none; at most 4.
+    pub checks: Vec<AnswerCheck>,
+    /// How answers say which version they come from; `null`: nobody asks.
+    pub identity: Option<Identity>,
     /// What happens when a verdict is inconclusive at the end of a step or of the soak.
     pub on_inconclusive: OnInconclusive,
     /// How long an inconclusive release is held before it is rolled back, milliseconds.
@@ -93,6 +99,8 @@ impl Default for ReleasePolicy {
             alpha: 0.001,
             guard: Some(Guard::default()),
             judge: None,
+            checks: Vec::new(),
+            identity: None,
             on_inconclusive: OnInconclusive::Hold,
             inconclusive_hold_ms: 600_000,
             decommission: Decommission::default(),

@@ -1,10 +1,12 @@
 //! The configuration of the `traffic-split` plugin in typed form (APISIX §2.1).
 
+mod answers;
 mod extension;
 mod guard;
 mod json_path;
 mod shadow;
 
+pub use answers::{AnswersRule, CheckRule, IdentityRule};
 pub use extension::{EXTENSION, Extension, HoldRule, StickyRule};
 pub use guard::GuardRule;
 pub use json_path::{JsonPath, JsonStep, write_step};

@@ -14,7 +14,7 @@ use crate::machine::{Spread, Traffic};
 use crate::report::{Account, OpenNow, Row};
 use judge::limits::{Observed, Verdict, evaluate};
 use model::colour::Colour;
-use model::policy::Limits;
+use model::policy::{AnswerCheck, Limits};
 use model::record::{Answerer, Lane};
 use model::resource::Revision;
 use serde::Deserialize;
@@ -199,23 +199,41 @@ pub fn spread(gateways: &Gateways, revision: Revision) -> Spread {
 
 /// Judges the new version's user traffic since its share was last changed.
 #[must_use]
-pub fn judge(gateways: &Gateways, app: &str, colour: Colour, since: Revision, limits: &Limits) -> Traffic {
+pub fn judge(
+    gateways: &Gateways,
+    app: &str,
+    colour: Colour,
+    since: Revision,
+    limits: &Limits,
+    checks: &[AnswerCheck],
+) -> Traffic {
     if let Some(reason) = gateways.uncounted() {
         return Traffic::Unknown { reason };
     }
-    judge_counts(&gateways.of_colour(app, colour, since, Some(Lane::Share)), limits)
+    judge_counts(&gateways.of_colour(app, colour, since, Some(Lane::Share)), limits, checks)
 }
 
-/// Judges counts by absolute limits.
+/// Judges counts by absolute limits: failures, and each check of the business by the same rate.
 #[must_use]
-pub fn judge_counts(counts: &Counts, limits: &Limits) -> Traffic {
+pub fn judge_counts(counts: &Counts, limits: &Limits, checks: &[AnswerCheck]) -> Traffic {
     let observed = Observed { requests: counts.requests(), failed: counts.failed(), p99_ms: p99_ms(counts) };
     let limits = judge::limits::Limits {
         max_error_rate: limits.max_error_rate,
         max_p99_ms: limits.max_p99_ms,
         min_requests: limits.min_requests,
     };
+    let of_checks = checks.iter().zip(counts.failed_checks).filter_map(|(check, failed)| {
+        let limits = judge::limits::Limits { max_p99_ms: None, ..limits };
+        let observed = Observed { failed, p99_ms: None, ..observed };
+        let Verdict::Fail { evidence } = evaluate(&observed, &limits) else { return None };
+        Some(evidence.into_iter().map(|one| format!("check {}: {one}", check.name)))
+    });
+    let of_checks: Vec<String> = of_checks.flatten().collect();
     match evaluate(&observed, &limits) {
+        Verdict::Fail { evidence } if !of_checks.is_empty() => {
+            Traffic::Bad { evidence: evidence.into_iter().chain(of_checks).collect() }
+        }
+        _ if !of_checks.is_empty() => Traffic::Bad { evidence: of_checks },
         Verdict::Pass { .. } => Traffic::Good,
         Verdict::Fail { evidence } => Traffic::Bad { evidence },
         Verdict::Inconclusive { reason } => Traffic::Unknown { reason },

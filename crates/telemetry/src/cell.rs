@@ -8,7 +8,9 @@
 //! `received = whole + cut_short + client_left + drained + open` holds in every snapshot by construction.
 
 use crate::counts::Counts;
+use crate::found::{Found, Origin};
 use crate::histogram::Histogram;
+use model::policy::MAX_ANSWER_CHECKS;
 use model::record::Ending;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +34,8 @@ pub struct Ended {
     pub total_us: u64,
     /// It became a tunnel (WebSocket): its length says nothing about latency.
     pub upgrade: bool,
+    /// What the answer said of itself, where somebody asks.
+    pub found: Found,
 }
 
 /// Counters that one thread writes. Padded to two cache lines, the unit in which x86 prefetches.
@@ -50,7 +54,16 @@ pub struct Cell {
     /// Of those that are open, how many have become streams.
     streams: AtomicU64,
     /// Made by the first whole answer: most series of a large table never get one, and it takes 4 KiB.
-    latency: OnceLock<Box<Histogram>>,
+    answers: OnceLock<Box<Answers>>,
+}
+
+/// What is known of answers only.
+#[derive(Debug, Default)]
+struct Answers {
+    latency: Histogram,
+    failed_checks: [AtomicU64; MAX_ANSWER_CHECKS],
+    /// Of answers that were asked: from the right version, from another one, silent.
+    origins: [AtomicU64; 3],
 }
 
 impl Cell {
@@ -78,7 +91,10 @@ impl Cell {
         add(&self.request_bytes, ended.request_bytes, Ordering::Relaxed);
         add(&self.response_bytes, ended.response_bytes, Ordering::Relaxed);
         if ended.ending == Ending::Whole && !ended.upgrade {
-            self.latency.get_or_init(Box::default).record(ended.total_us);
+            self.answers.get_or_init(Box::default).latency.record(ended.total_us);
+        }
+        if !ended.found.is_nothing() {
+            self.answers.get_or_init(Box::default).count(ended);
         }
         // Last, and released: who sees the ending also sees all that is counted above, and the beginning.
         add(self.counter_of(ended), 1, Ordering::Release);
@@ -110,6 +126,12 @@ impl Cell {
         (good.saturating_add(failed), failed)
     }
 
+    /// Whole answers that failed each check of the business; a few loads, as [`Cell::judged`].
+    #[must_use]
+    pub fn failed_checks(&self) -> [u64; MAX_ANSWER_CHECKS] {
+        self.answers.get().map(|answers| load(&answers.failed_checks)).unwrap_or_default()
+    }
+
     /// What was counted up to now.
     #[must_use]
     pub fn snapshot(&self) -> Counts {
@@ -131,9 +153,32 @@ impl Cell {
             retried: self.retried.load(Ordering::Relaxed),
             request_bytes: self.request_bytes.load(Ordering::Relaxed),
             response_bytes: self.response_bytes.load(Ordering::Relaxed),
-            latency: self.latency.get().map(|histogram| histogram.snapshot()).unwrap_or_default(),
+            failed_checks: self.failed_checks(),
+            origins: self.answers.get().map(|answers| load(&answers.origins)).unwrap_or_default(),
+            latency: self.answers.get().map(|answers| answers.latency.snapshot()).unwrap_or_default(),
         }
     }
+}
+
+impl Answers {
+    fn count(&self, ended: &Ended) {
+        // What broke off has failed already, whatever its head said.
+        let failed = if ended.ending == Ending::Whole { ended.found.failed_checks() } else { 0 };
+        for (place, counter) in self.failed_checks.iter().enumerate() {
+            add(counter, u64::from(failed >> place & 1), Ordering::Relaxed);
+        }
+        let [right, other, silent] = &self.origins;
+        match ended.found.origin() {
+            Some(Origin::Right) => add(right, 1, Ordering::Relaxed),
+            Some(Origin::Other) => add(other, 1, Ordering::Relaxed),
+            Some(Origin::Silent) => add(silent, 1, Ordering::Relaxed),
+            None => {}
+        }
+    }
+}
+
+fn load<const N: usize>(counters: &[AtomicU64; N]) -> [u64; N] {
+    counters.each_ref().map(|counter| counter.load(Ordering::Relaxed))
 }
 
 /// Adds to a counter that only the calling thread writes.

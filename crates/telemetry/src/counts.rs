@@ -1,6 +1,7 @@
 //! Counters of one series, merged over the threads: plain numbers that add.
 
 use crate::sketch::Sketch;
+use model::policy::MAX_ANSWER_CHECKS;
 use serde::{Deserialize, Serialize};
 
 /// What one series counted. `received = whole + cut_short + client_left + drained + open`.
@@ -29,6 +30,12 @@ pub struct Counts {
     pub request_bytes: u64,
     /// Bytes of response bodies.
     pub response_bytes: u64,
+    /// Whole answers that failed each check of the business, in the order of the policy.
+    #[serde(default)]
+    pub failed_checks: [u64; MAX_ANSWER_CHECKS],
+    /// Of answers that were asked for their version: from the one that was asked, from another one, silent.
+    #[serde(default)]
+    pub origins: [u64; 3],
     /// Total times of whole answers, upgrades excluded.
     pub latency: Sketch,
 }
@@ -86,6 +93,12 @@ impl Counts {
     /// Joins every counter, but neither the level `open` nor the sketch.
     fn combine(&mut self, other: &Counts, join: fn(u64, u64) -> u64) {
         for (ours, theirs) in self.whole.iter_mut().zip(other.whole) {
+            *ours = join(*ours, theirs);
+        }
+        for (ours, theirs) in self.failed_checks.iter_mut().zip(other.failed_checks) {
+            *ours = join(*ours, theirs);
+        }
+        for (ours, theirs) in self.origins.iter_mut().zip(other.origins) {
             *ours = join(*ours, theirs);
         }
         for (ours, theirs) in [

@@ -7,6 +7,7 @@
 use crate::cell::Cell;
 use crate::counts::Counts;
 use crate::log_line::SeriesPart;
+use model::policy::MAX_ANSWER_CHECKS;
 use model::record::{Answerer, Lane};
 use model::resource::Revision;
 use serde::{Deserialize, Serialize};
@@ -139,6 +140,18 @@ impl Series {
             (requests.saturating_add(more), failed.saturating_add(of_them))
         })
     }
+
+    /// Whole answers that failed each check of the business; see [`Cell::failed_checks`].
+    #[must_use]
+    pub fn failed_checks(&self) -> [u64; MAX_ANSWER_CHECKS] {
+        self.cells.iter().map(Cell::failed_checks).fold([0; MAX_ANSWER_CHECKS], added)
+    }
+}
+
+/// Sums of each place.
+fn added<const N: usize>(mut one: [u64; N], other: [u64; N]) -> [u64; N] {
+    one.iter_mut().zip(other).for_each(|(ours, theirs)| *ours = ours.saturating_add(theirs));
+    one
 }
 
 /// All series of a process.

@@ -216,6 +216,9 @@ impl Attempt<'_> {
         // It will not be asked for again, so what was kept of the request is not needed any more.
         sides.request.replay = None;
         self.facts.status = answer.status();
+        if let Some(examination) = self.claim.examination {
+            self.facts.found = examination.of(answer);
+        }
         let body = answer.framing(self.request.head.method());
         let may_keep = self.request.head.keep_alive() && !self.worker.draining.get();
         let framing = AnswerFraming::choose(body, self.request.head.version(), may_keep);

@@ -35,11 +35,30 @@ pub(super) struct Crossed {
 /// The bounds of one guard, and what of the last looks they need.
 #[derive(Debug)]
 pub(super) struct Bounds {
+    /// Of failures, and of each check of the business.
+    absolute: Vec<Absolute>,
+    compared: Compared,
+}
+
+/// The absolute bounds of one kind of failure.
+#[derive(Debug)]
+struct Absolute {
+    /// The check of the business that it is about; `None`: failures.
+    check: Option<(usize, String)>,
     limits: Limits,
     break_rate: f64,
-    compared: Compared,
     looks: VecDeque<Look>,
     stratum: u64,
+}
+
+/// What is counted at a moment, by one kind of failure.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    stratum: u64,
+    old: Judged,
+    new: Judged,
+    late: [Judged; 2],
+    concurrent: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,29 +70,66 @@ struct Look {
 
 impl Bounds {
     pub(super) fn new(rule: &GuardRule) -> Bounds {
-        let rate = |ppm: u32| f64::from(ppm) / 1e6;
-        let max_error_rate = rule.max_error_ppm.map(rate);
+        let of_checks = rule.checks.iter().cloned().enumerate().map(Some);
         Bounds {
-            limits: Limits { max_error_rate, max_p99_ms: None, min_requests: rule.min_requests },
-            // Who allows half of all requests to fail does not call a quarter a break.
-            break_rate: rate(rule.break_ppm).max(max_error_rate.unwrap_or(0.0)),
+            absolute: std::iter::once(None)
+                .chain(of_checks)
+                .map(|check| Absolute::new(rule, check))
+                .collect(),
             compared: Compared::armed(rule),
-            looks: VecDeque::with_capacity(MAX_LOOKS),
-            stratum: 0,
         }
     }
 
     /// Whether two rules have the same bounds.
     pub(super) fn are_the_same(one: &GuardRule, other: &GuardRule) -> bool {
         let of = |rule: &GuardRule| {
-            let comparison = (rule.false_alarm_one_in, rule.tolerance_percent);
+            let comparison = (rule.false_alarm_one_in, rule.check_false_alarm_one_in, rule.tolerance_percent);
             (rule.max_error_ppm, rule.min_requests, rule.break_ppm, comparison)
         };
-        of(one) == of(other)
+        of(one) == of(other) && one.checks == other.checks
     }
 
     /// Looks at what is counted at `at_ms` of a clock that nobody sets.
     pub(super) fn look(&mut self, at_ms: u64, counted: &Counted) -> Option<Crossed> {
+        let compared = self.compared.look(counted);
+        let mut absolute = None;
+        for one in &mut self.absolute {
+            // Each of them looks, whatever the one before found.
+            let found = one.look(at_ms, counted);
+            absolute = absolute.or(found);
+        }
+        absolute.or(compared)
+    }
+
+    /// What the comparisons have found.
+    pub(super) fn evidence(&self) -> Vec<Weighed> {
+        self.compared.evidence()
+    }
+}
+
+impl Absolute {
+    fn new(rule: &GuardRule, check: Option<(usize, String)>) -> Absolute {
+        let rate = |ppm: u32| f64::from(ppm) / 1e6;
+        let max_error_rate = rule.max_error_ppm.map(rate);
+        Absolute {
+            check,
+            limits: Limits { max_error_rate, max_p99_ms: None, min_requests: rule.min_requests },
+            // Who allows half of all requests to fail does not call a quarter a break.
+            break_rate: rate(rule.break_ppm).max(max_error_rate.unwrap_or(0.0)),
+            looks: VecDeque::with_capacity(MAX_LOOKS),
+            stratum: 0,
+        }
+    }
+
+    fn look(&mut self, at_ms: u64, counted: &Counted) -> Option<Crossed> {
+        let by = self.check.as_ref().map(|(place, _)| *place);
+        let counted = Seen {
+            stratum: counted.stratum,
+            old: counted.old.by(by),
+            new: counted.new.by(by),
+            late: counted.late.map(|late| late.by(by)),
+            concurrent: counted.concurrent,
+        };
         let [late_old, late_new] = counted.late;
         let look = Look { at_ms, old: plus(counted.old, late_old), new: plus(counted.new, late_new) };
         if std::mem::replace(&mut self.stratum, counted.stratum) != counted.stratum {
@@ -85,17 +141,14 @@ impl Bounds {
             self.looks.pop_front();
         }
         self.looks.push_back(look);
-        let compared = self.compared.look(counted);
-        self.broken(counted).or_else(|| self.over_limit(counted)).or(compared)
-    }
-
-    /// What the comparisons have found.
-    pub(super) fn evidence(&self) -> Vec<Weighed> {
-        self.compared.evidence()
+        let crossed = self.broken(&counted).or_else(|| self.over_limit(&counted))?;
+        let Some((_, check)) = &self.check else { return Some(crossed) };
+        let evidence = crossed.evidence.iter().map(|one| format!("check {check}: {one}")).collect();
+        Some(Crossed { evidence, ..crossed })
     }
 
     /// Within a second, counted from its first failure on, too much of the new version's requests have failed.
-    fn broken(&mut self, counted: &Counted) -> Option<Crossed> {
+    fn broken(&mut self, counted: &Seen) -> Option<Crossed> {
         let now = *self.looks.back()?;
         while self.looks.front().is_some_and(|look| now.at_ms.saturating_sub(look.at_ms) > BREAK_MS) {
             self.looks.pop_front();
@@ -116,8 +169,8 @@ impl Bounds {
     }
 
     /// Since the share was changed, more has failed than the policy allows.
-    fn over_limit(&self, counted: &Counted) -> Option<Crossed> {
-        let Counted { old, new, .. } = *counted;
+    fn over_limit(&self, counted: &Seen) -> Option<Crossed> {
+        let Seen { old, new, .. } = *counted;
         self.limits.max_error_rate?;
         let observed = Observed { requests: new.requests, failed: new.failed, p99_ms: None };
         match evaluate(&observed, &self.limits) {

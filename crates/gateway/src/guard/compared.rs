@@ -8,12 +8,18 @@ use judge::metric::Metric;
 use judge::panel::Panel;
 use judge::tally::Tally;
 use judge::verdict::{Finding, Verdict};
+use model::policy::MAX_ANSWER_CHECKS;
 use model::traffic_split::GuardRule;
 use telemetry::report::{Judged, Weighed};
+
+/// Most comparisons: failures, and the checks.
+const MOST: usize = 1 + MAX_ANSWER_CHECKS;
 
 /// The comparisons of one guard under way.
 #[derive(Debug)]
 pub(super) struct Compared {
+    /// Of each comparison, which check it is about; `None`: failures.
+    places: Vec<Option<usize>>,
     panel: Panel,
 }
 
@@ -26,14 +32,30 @@ impl Compared {
             Some(Charge { bound: bound.sensing(metric.sensitivity()).ok()?, metric, unit: Unit::Request })
         };
         let failures = rule.false_alarm_one_in.and_then(|one_in| charge(one_in, Metric::Failures));
-        let terms = Terms { charges: failures.into_iter().collect(), ratio_alpha: 0.0 };
-        Compared { panel: Panel::armed(&terms) }
+        let mut compared = Compared { places: Vec::new(), panel: Panel::armed(&Terms::default()) };
+        let mut charges: Vec<Charge> = failures.into_iter().collect();
+        compared.places.extend(charges.iter().map(|_| None));
+        for (place, check) in rule.checks.iter().enumerate() {
+            let metric = Metric::Business { check: check.clone() };
+            if let Some(charge) = rule.check_false_alarm_one_in.and_then(|one_in| charge(one_in, metric)) {
+                charges.push(charge);
+                compared.places.push(Some(place));
+            }
+        }
+        compared.panel = Panel::armed(&Terms { charges, ratio_alpha: 0.0 });
+        compared
     }
 
     /// Looks at what is counted.
     pub(super) fn look(&mut self, counted: &Counted) -> Option<Crossed> {
-        let tally = |judged: Judged| Tally::new(judged.requests, judged.failed);
-        let (old, new) = ([tally(counted.old)], [tally(counted.new)]);
+        let mut tallies = [[Tally::default(); MOST]; 2];
+        for (side, tallied) in tallies.iter_mut().zip([&counted.old, &counted.new]) {
+            for (tally, place) in side.iter_mut().zip(&self.places) {
+                let Judged { requests, failed } = tallied.by(*place);
+                *tally = Tally::new(requests, failed);
+            }
+        }
+        let [old, new] = tallies;
         let alarm = self.panel.observe(counted.wall_ms, counted.stratum, &old, &new)?;
         let evidence = self.panel.findings().into_iter().nth(alarm.charge)?.words;
         let e_value = Some(alarm.crossing.e_value);

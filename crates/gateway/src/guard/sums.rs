@@ -5,6 +5,7 @@
 //! A change of the shares begins a new one, in which every counter begins at 0.
 
 use crate::table::Target;
+use model::policy::MAX_ANSWER_CHECKS;
 use model::resource::Revision;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,15 +34,49 @@ pub(super) struct Sums {
     new_targets: Vec<Arc<Target>>,
 }
 
+/// What one side has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tallied {
+    pub(super) requests: u64,
+    pub(super) failed: u64,
+    /// Answers that failed each check of the business.
+    pub(super) checks: [u64; MAX_ANSWER_CHECKS],
+}
+
+impl Tallied {
+    /// By failures, or by one of the checks.
+    pub(super) fn by(&self, check: Option<usize>) -> Judged {
+        let of_check = |place: usize| self.checks.get(place).copied().unwrap_or(0).min(self.requests);
+        Judged { requests: self.requests, failed: check.map_or(self.failed, of_check) }
+    }
+
+    fn plus(mut self, other: Tallied) -> Tallied {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failed = self.failed.saturating_add(other.failed);
+        for (ours, theirs) in self.checks.iter_mut().zip(other.checks) {
+            *ours = ours.saturating_add(theirs);
+        }
+        self
+    }
+}
+
+fn tallied(series: &[Arc<Series>]) -> Tallied {
+    let of = |series: &Arc<Series>| {
+        let (requests, failed) = series.judged();
+        Tallied { requests, failed, checks: series.failed_checks() }
+    };
+    series.iter().map(of).fold(Tallied::default(), Tallied::plus)
+}
+
 /// What is counted at a moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counted {
     pub(super) stratum: u64,
     /// In this stratum.
-    pub(super) old: Judged,
-    pub(super) new: Judged,
+    pub(super) old: Tallied,
+    pub(super) new: Tallied,
     /// What still came in the one before.
-    pub(super) late: [Judged; 2],
+    pub(super) late: [Tallied; 2],
     /// The old version has a share.
     pub(super) concurrent: bool,
     /// When, milliseconds since the Unix epoch.
@@ -66,22 +101,15 @@ impl Sums {
 
     /// What is counted now.
     pub(super) fn now(&self, concurrent: bool, wall_ms: i64) -> Counted {
-        let sum = |of: fn(&Pair) -> &Vec<Arc<Series>>, pairs: &mut dyn Iterator<Item = &Pair>| {
-            pairs.flat_map(of).map(|series| series.judged()).fold(
-                Judged::default(),
-                |sum, (requests, failed)| Judged {
-                    requests: sum.requests.saturating_add(requests),
-                    failed: sum.failed.saturating_add(failed),
-                },
-            )
-        };
+        let old = |pair: &'_ Pair| -> Tallied { tallied(&pair.old) };
+        let new = |pair: &'_ Pair| -> Tallied { tallied(&pair.new) };
         Counted {
             stratum: self.stratum,
-            old: sum(|pair| &pair.old, &mut self.series.values()),
-            new: sum(|pair| &pair.new, &mut self.series.values()),
+            old: self.series.values().map(old).fold(Tallied::default(), Tallied::plus),
+            new: self.series.values().map(new).fold(Tallied::default(), Tallied::plus),
             late: [
-                sum(|pair| &pair.old, &mut self.before.iter()),
-                sum(|pair| &pair.new, &mut self.before.iter()),
+                self.before.iter().map(old).fold(Tallied::default(), Tallied::plus),
+                self.before.iter().map(new).fold(Tallied::default(), Tallied::plus),
             ],
             concurrent,
             wall_ms,

@@ -4,6 +4,7 @@ use super::Target;
 use crate::assignment::{Assigned, Assignment, Issued};
 use crate::balance::shuffle::Shuffled;
 use crate::balance::wheel::Wheel;
+use crate::examine::Examination;
 use crate::hold::Hold;
 use crate::shadow::Shadow;
 use model::expr::eval::{Matcher, Variables};
@@ -56,6 +57,8 @@ pub struct Choice {
     pub weight: u32,
     /// Its counters.
     pub series: Arc<Series>,
+    /// What its answers are asked.
+    pub examination: Option<Examination>,
     /// Copies of its requests go to the new version.
     pub shadow: Option<Arc<Shadow>>,
 }

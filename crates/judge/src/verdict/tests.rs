@@ -71,7 +71,7 @@ fn before_and_after_is_labelled_historical() {
 fn the_worst_finding_decides_and_gives_the_reasons() {
     let good = finding(Tally::new(9_180, 2), Tally::new(1_020, 0));
     let unknown = SampleRatio::armed(1e-4).finding();
-    let bad = Identity { right: 9, other: 1, silent: 0 }.finding();
+    let bad = Identity { right: 9, other: 1, silent: 0 }.finding("2");
     assert_eq!(Judgement::of(vec![good.clone()]).verdict, Verdict::Pass);
     assert_eq!(Judgement::of(vec![good.clone(), unknown.clone()]).verdict, Verdict::Inconclusive);
     let judgement = Judgement::of(vec![good, bad.clone(), unknown]);

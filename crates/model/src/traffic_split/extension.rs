@@ -1,7 +1,7 @@
 //! What Tealgate adds to a rule of `traffic-split`, under the one key `tealgate`. APISIX's schema leaves a rule open for
 //! further keys, and without this one a rule is exactly APISIX's. Releases write it; a person may.
 
-use super::{GuardRule, ShadowRule};
+use super::{AnswersRule, GuardRule, ShadowRule};
 use crate::policy::{HeldRequests, MAX_HOLD_MS, StickyBy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +27,9 @@ pub struct Extension {
     /// Requests that this rule decides wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldRule>,
+    /// What is asked of the answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<AnswersRule>,
     /// The gateway takes the share back by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guard: Option<GuardRule>,
@@ -118,7 +121,8 @@ impl Extension {
             }
         }
         let of_shadow = || self.shadow.as_ref().and_then(ShadowRule::mistake);
-        self.guard.as_ref().and_then(GuardRule::mistake).or_else(of_shadow)
+        let of_answers = || self.answers.as_ref().and_then(AnswersRule::mistake);
+        self.guard.as_ref().and_then(GuardRule::mistake).or_else(of_shadow).or_else(of_answers)
     }
 }
 
@@ -167,6 +171,8 @@ mod tests {
             "sticky": {"by": "cookie", "name": "c", "salt": "shop-7", "max_age_s": 60},
             "shuffle": "shop-7",
             "hold": {"id": "shop-7#4", "requests": "writes", "budget_ms": 500, "max_requests": 9, "max_bytes": 1},
+            "answers": {"checks": [{"header": "x-ok", "fails_if": {"equals": "false"}}, {"header": "x", "fails_if": "missing"}],
+                "identity": {"header": "x-version", "versions": {"shop-green": "2"}}},
             "guard": guard("shop-7-1"),
         });
         assert_eq!(read(whole.clone()).unwrap().to_value(), Some(whole));
@@ -176,6 +182,18 @@ mod tests {
     fn what_cannot_be_meant_is_refused_with_its_field() {
         for (wrong, field) in [
             (json!({"x": 1}), "unknown field `x`"),
+            (
+                json!({"answers": {"checks": [{"header": "a b", "fails_if": "missing"}]}}),
+                "tealgate.answers.checks[0].header",
+            ),
+            (
+                json!({"answers": {"checks": [{"header": "a", "fails_if": {"equals": "x".repeat(300)}}]}}),
+                "checks[0].fails_if",
+            ),
+            (
+                json!({"answers": {"identity": {"header": "", "versions": {}}}}),
+                "tealgate.answers.identity.header",
+            ),
             (json!({"shuffle": ""}), "tealgate.shuffle"),
             (json!({"sticky": {"by": "moon", "salt": "s"}}), "unknown variant `moon`"),
             (json!({"sticky": {"by": "header", "salt": "s"}}), "tealgate.sticky.name"),

@@ -3,7 +3,7 @@
 //! Releases write it with the share, so that whoever moves traffic arms the way back in the same write. Its numbers are
 //! whole ones, so that what is written is what is read.
 
-use crate::policy::OnMissing;
+use crate::policy::{MAX_ANSWER_CHECKS, OnMissing};
 use serde::{Deserialize, Serialize};
 
 /// Longest id: it also names a file.
@@ -32,6 +32,12 @@ pub struct GuardRule {
     /// compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub false_alarm_one_in: Option<u64>,
+    /// Names of the checks of the business (`answers.checks`, in the same order), each of which is a bound of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+    /// As `false_alarm_one_in`, for each of the checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_false_alarm_one_in: Option<u64>,
     /// How many times more likely a failure may be on the new version, percent.
     pub tolerance_percent: u32,
     /// What happens when no controller is there.
@@ -58,6 +64,12 @@ impl GuardRule {
         }
         if !(1..=WHOLE_PPM).contains(&self.break_ppm) {
             return Some(format!("guard.break_ppm: must be 1 to {WHOLE_PPM}"));
+        }
+        if self.checks.len() > MAX_ANSWER_CHECKS || self.checks.iter().any(|name| name.len() > MAX_ID) {
+            return Some(format!("guard.checks: at most {MAX_ANSWER_CHECKS} names of {MAX_ID} bytes"));
+        }
+        if self.check_false_alarm_one_in.is_some_and(|one_in| one_in < 2) {
+            return Some("guard.check_false_alarm_one_in: must be at least 2".to_owned());
         }
         if self.false_alarm_one_in.is_some_and(|one_in| one_in < 2) {
             return Some("guard.false_alarm_one_in: must be at least 2".to_owned());

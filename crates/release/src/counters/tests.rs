@@ -48,10 +48,13 @@ fn only_user_traffic_of_the_new_colour_since_the_switch_is_judged() {
             series(Answerer::Green, Lane::Share, 8, 100, 0, 0),
         ],
     )];
-    assert_eq!(judge(&alive(&reports), "shop", Colour::Green, 8, &limits()), Traffic::Good);
-    let since_older = judge(&alive(&reports), "shop", Colour::Green, 5, &limits());
+    assert_eq!(judge(&alive(&reports), "shop", Colour::Green, 8, &limits(), &[]), Traffic::Good);
+    let since_older = judge(&alive(&reports), "shop", Colour::Green, 5, &limits(), &[]);
     assert!(matches!(since_older, Traffic::Bad { .. }), "{since_older:?}");
-    assert!(matches!(judge(&alive(&reports), "other", Colour::Green, 8, &limits()), Traffic::Unknown { .. }));
+    assert!(matches!(
+        judge(&alive(&reports), "other", Colour::Green, 8, &limits(), &[]),
+        Traffic::Unknown { .. }
+    ));
 }
 
 #[test]
@@ -61,7 +64,7 @@ fn the_counts_of_gateways_add_and_those_of_the_dead_do_not() {
     let mut dead = report("c", 9, vec![series(Answerer::Green, Lane::Share, 8, 0, 900, 0)]);
     dead.at_ms = 1_000;
     let reports = [report("a", 9, good), report("b", 9, bad), dead];
-    let judged = judge(&alive(&reports), "shop", Colour::Green, 8, &limits());
+    let judged = judge(&alive(&reports), "shop", Colour::Green, 8, &limits(), &[]);
     let Traffic::Bad { evidence } = judged else { panic!("{judged:?}") };
     assert!(evidence[0].contains("2 of 32 requests"), "{evidence:?}");
 }
@@ -72,9 +75,9 @@ fn counters_that_cannot_be_read_are_never_good() {
     let mut mute = report("b", 9, Vec::new());
     mute.detail = json!({"series": "none"});
     let gateways = alive(&[fine, mute]);
-    assert!(matches!(judge(&gateways, "shop", Colour::Green, 8, &limits()), Traffic::Unknown { .. }));
+    assert!(matches!(judge(&gateways, "shop", Colour::Green, 8, &limits(), &[]), Traffic::Unknown { .. }));
     assert_eq!(gateways.open("shop", Colour::Green, 8), None);
-    assert!(matches!(judge(&alive(&[]), "shop", Colour::Green, 8, &limits()), Traffic::Unknown { .. }));
+    assert!(matches!(judge(&alive(&[]), "shop", Colour::Green, 8, &limits(), &[]), Traffic::Unknown { .. }));
 }
 
 #[test]

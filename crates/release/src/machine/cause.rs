@@ -83,6 +83,12 @@ pub enum Cause {
         /// What is, on which evidence.
         evidence: Vec<String>,
     },
+    /// Answers came from another version than the one that was asked.
+    #[error("answers come from the wrong version: {}", evidence.join("; "))]
+    Identity {
+        /// Which, and how many.
+        evidence: Vec<String>,
+    },
     /// It could not be found out whether the new version is good.
     #[error("could not be judged: {what}")]
     Inconclusive {

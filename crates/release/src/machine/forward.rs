@@ -2,7 +2,7 @@
 
 use super::{Action, Cause, Flow, Guarded, Phase, RoundKind, Run, Spread, Stage, Traffic, WaitingFor};
 use crate::plan::PlannedStep;
-use model::policy::OnInconclusive;
+use model::policy::{OnInconclusive, Reaction};
 
 /// How long the new environment may be unready, once it was ready, before the release goes back, milliseconds.
 /// Long enough for one instance to be restarted, short enough that users do not suffer for a minute.
@@ -21,6 +21,8 @@ impl Run<'_> {
             && self.state.share() > 0
         {
             self.turn_back(Cause::Limits { evidence: evidence.clone() });
+        } else if let Some(evidence) = self.mixed_up(Reaction::Rollback) {
+            self.turn_back(Cause::Identity { evidence });
         } else if let Some(evidence) = self.worse() {
             self.turn_back(Cause::Worse { evidence });
         } else if self.state.unready_ms.is_some_and(|ms| ms >= UNREADY_LIMIT_MS) {
@@ -162,7 +164,8 @@ impl Run<'_> {
 
     /// The counters must say that all is well, and the judge. `None`: they do, or nobody asks.
     fn settle(&mut self, excused: bool) -> Option<Flow> {
-        let flow = self.settle_limits(excused).or_else(|| self.settle_judgement());
+        let flow = self.settle_limits(excused).or_else(|| self.settle_identity());
+        let flow = flow.or_else(|| self.settle_judgement());
         if flow.is_none() {
             self.state.hold = None;
             self.note_judgement();

@@ -6,7 +6,7 @@
 use super::{Cause, Flow, Run};
 use crate::report::word;
 use judge::historical::Basis;
-use judge::verdict::{Judgement, Verdict};
+use judge::verdict::{Finding, Judgement, Verdict};
 use model::policy::Reaction;
 
 impl Run<'_> {
@@ -38,8 +38,26 @@ impl Run<'_> {
         }
     }
 
-    /// Writes down what the judge found.
+    /// The answers that came from another version than the one that was asked, where the policy reacts so. One of them is
+    /// proof.
+    pub(super) fn mixed_up(&self, reaction: Reaction) -> Option<Vec<String>> {
+        let asked = self.plan.identity.as_ref().is_some_and(|identity| identity.on_mismatch == reaction);
+        let wrong = self.seen.identity.iter().filter(|finding| finding.verdict == Verdict::Fail);
+        let wrong: Vec<String> = wrong.map(|finding| finding.words.clone()).collect();
+        (asked && self.state.share() > 0 && !wrong.is_empty()).then_some(wrong)
+    }
+
+    /// At the end of a step, where a mix-up waits for a person. `None`: it may go on.
+    pub(super) fn settle_identity(&mut self) -> Option<Flow> {
+        let wrong = self.mixed_up(Reaction::Pause)?;
+        Some(self.hold(wrong.join("; ")))
+    }
+
+    /// Writes down what the judge found, and what the answers said of themselves.
     pub(super) fn note_judgement(&mut self) {
+        let said = |one: &Finding| format!("identity: {}: {}", word(one.verdict), one.words);
+        let lines: Vec<String> = self.seen.identity.iter().map(said).collect();
+        self.notes.extend(lines);
         if self.plan.judge.is_none() {
             return;
         }

@@ -1,7 +1,7 @@
 //! What the machine is told: the world as it is seen now, and what was journaled since the last step.
 
 use super::action::ActionResult;
-use judge::verdict::Judgement;
+use judge::verdict::{Finding, Judgement};
 use model::colour::Colour;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,9 @@ pub struct Observation {
     pub guard: Guarded,
     /// How the new version compares with the old one beside it; `None`: not known.
     pub judged: Option<Judgement>,
+    /// Whether answers came from the version that was asked; empty: nobody asks.
+    #[serde(default)]
+    pub identity: Vec<Finding>,
     /// Requests still open on the old colour; `None`: not known.
     pub old_open: Option<u64>,
     /// Requests still open on the new colour; `None`: not known.

@@ -185,6 +185,10 @@ fn is_judgement(cause: &Cause) -> bool {
         Cause::Provision { .. } | Cause::NotReady { .. } => false,
         Cause::NotApplied { .. } | Cause::Switch { .. } | Cause::Hold { .. } => false,
         Cause::Unguarded { .. } | Cause::Rehearsed => false,
-        Cause::Limits { .. } | Cause::Guard { .. } | Cause::Worse { .. } | Cause::Inconclusive { .. } => true,
+        Cause::Limits { .. }
+        | Cause::Guard { .. }
+        | Cause::Worse { .. }
+        | Cause::Identity { .. }
+        | Cause::Inconclusive { .. } => true,
     }
 }

@@ -44,8 +44,11 @@ pub(super) fn planned(
     let missing = &guard.controller_missing;
     // A person has fled from the other version: only what is measured leads back to it.
     let without = |policy: OnMissing| if takes_back { OnMissing::Stay } else { policy };
-    let terms = parts.of_gateway(guard.tolerance, &[Metric::Failures], Unit::Request);
-    let compared = terms.and_then(|terms| Some(one_in(terms.charges.first()?.bound.alpha()).max(2)));
+    let checks = policy.checks.iter().map(|check| Metric::Business { check: check.name.clone() });
+    let metrics: Vec<Metric> = std::iter::once(Metric::Failures).chain(checks).collect();
+    let terms = parts.of_gateway(guard.tolerance, &metrics, Unit::Request);
+    let terms = terms.filter(|_| policy.sticky.is_none()).unwrap_or_default();
+    let rate = |place: usize| Some(one_in(terms.charges.get(place)?.bound.alpha()).max(2));
     Some(PlannedGuard {
         rule: GuardRule {
             id: format!("{}-{now_ms}", release.trim_start_matches('.')),
@@ -55,7 +58,9 @@ pub(super) fn planned(
             break_ppm: ppm(guard.break_rate).clamp(1, 1_000_000),
             // Where users keep their colour a request is no unit of assignment: one user who always fails would be
             // taken for many.
-            false_alarm_one_in: compared.filter(|_| policy.sticky.is_none()),
+            false_alarm_one_in: rate(0),
+            checks: policy.checks.iter().map(|check| check.name.clone()).collect(),
+            check_false_alarm_one_in: rate(1),
             tolerance_percent: u32::try_from(whole(guard.tolerance * 100.0))
                 .unwrap_or(u32::MAX)
                 .clamp(100, 100_000),

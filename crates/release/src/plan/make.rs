@@ -133,6 +133,8 @@ fn assemble(
         soak: if protected { policy.soak.clone() } else { Soak { duration_ms: 0, ..policy.soak.clone() } },
         limits: (protected && has_limits(&policy.limits)).then(|| policy.limits.clone()),
         judge,
+        checks: policy.checks.clone(),
+        identity: policy.identity.clone(),
         on_inconclusive: if input.takes_back { OnInconclusive::Proceed } else { policy.on_inconclusive },
         inconclusive_hold_ms: policy.inconclusive_hold_ms,
         decommission: policy.decommission.clone(),

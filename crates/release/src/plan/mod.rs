@@ -36,7 +36,8 @@ use crate::target::EnvironmentSpec;
 use model::colour::Colour;
 use model::overlay::{Overlay, Owned};
 use model::policy::{
-    Decommission, Gate, Hold, Limits, OnConflict, OnInconclusive, Permissions, Preview, Soak,
+    AnswerCheck, Decommission, Gate, Hold, Identity, Limits, OnConflict, OnInconclusive, Permissions,
+    Preview, Soak,
 };
 use model::resource::Origin;
 use model::target::Target;
@@ -87,6 +88,12 @@ pub struct Plan {
     /// How the versions are compared while both have a share; `None`: they are not.
     #[serde(default)]
     pub judge: Option<PlannedJudge>,
+    /// Checks of the business on every answer.
+    #[serde(default)]
+    pub checks: Vec<AnswerCheck>,
+    /// How answers say which version they come from; `None`: nobody asks.
+    #[serde(default)]
+    pub identity: Option<Identity>,
     /// What happens when it cannot be said whether the new version is good.
     pub on_inconclusive: OnInconclusive,
     /// How long that is waited for, milliseconds.
@@ -259,6 +266,14 @@ impl Plan {
             }
         }
         plan
+    }
+}
+
+impl OldSide {
+    /// Whether it is known which version it runs.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.version != standing::UNKNOWN_VERSION
     }
 }
 

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The version that is shown when no release brought what serves.
-const UNKNOWN_VERSION: &str = "unknown";
+pub(super) const UNKNOWN_VERSION: &str = "unknown";
 
 /// An app's service as it holds now.
 #[derive(Clone, Debug)]

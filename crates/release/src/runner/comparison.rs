@@ -15,6 +15,7 @@ use judge::panel::Panel;
 use judge::sample_ratio::SampleRatio;
 use judge::tally::Tally;
 use judge::verdict::Judgement;
+use model::policy::AnswerCheck;
 use model::record::Lane;
 use model::resource::Revision;
 use telemetry::counts::Counts;
@@ -28,6 +29,8 @@ const MIN_ANSWERS: u64 = 200;
 #[derive(Debug)]
 pub(super) struct Comparison {
     terms: Terms,
+    /// The names of the checks of the business, in the order of their counters.
+    checks: Vec<String>,
     panel: Panel,
     ratio: SampleRatio,
     since: Revision,
@@ -55,8 +58,13 @@ struct Look {
 
 impl Comparison {
     /// Freezes what is judged; `before` is what the old version counted until now.
-    fn begin(policy: &PlannedJudge, before: &Counts) -> Result<Comparison, InvalidBudget> {
+    fn begin(
+        policy: &PlannedJudge,
+        checks: &[AnswerCheck],
+        before: &Counts,
+    ) -> Result<Comparison, InvalidBudget> {
         let mut metrics = vec![Metric::Failures];
+        metrics.extend(checks.iter().map(|check| Metric::Business { check: check.name.clone() }));
         if before.latency.count() >= MIN_ANSWERS {
             metrics.extend(PERCENTILES.into_iter().filter_map(|percentile| {
                 let frozen_us = before.latency.quantile(f64::from(percentile) / 100.0)?;
@@ -66,7 +74,8 @@ impl Comparison {
         let budget = Budget { alpha: policy.alpha, tolerance: policy.tolerance, ..Budget::default() };
         let terms = budget.terms(&metrics, Unit::Request)?;
         let (panel, ratio) = (Panel::armed(&terms), SampleRatio::armed(terms.ratio_alpha));
-        Ok(Comparison { terms, panel, ratio, since: 0, claimed: [0; 2], after: Vec::new() })
+        let checks = checks.iter().map(|check| check.name.clone()).collect();
+        Ok(Comparison { terms, checks, panel, ratio, since: 0, claimed: [0; 2], after: Vec::new() })
     }
 
     fn look(&mut self, look: &Look) -> Judgement {
@@ -118,7 +127,12 @@ impl Comparison {
                 let slower = answers.saturating_sub(counts.latency.count_up_to(*threshold_us));
                 Tally::new(answers, slower)
             }
-            _ => Tally::new(counts.requests(), counts.failed()),
+            Metric::Business { check } => {
+                let place = self.checks.iter().position(|name| name == check);
+                let failed = place.and_then(|place| counts.failed_checks.get(place)).copied().unwrap_or(0);
+                Tally::new(counts.requests(), failed)
+            }
+            Metric::Failures => Tally::new(counts.requests(), counts.failed()),
         };
         self.terms.charges.iter().map(|charge| tally(&charge.metric)).collect()
     }
@@ -145,7 +159,7 @@ impl AppRunner {
         let known = self.comparisons.contains_key(&release.folded.release);
         if !known {
             let before = of(old, 0).minus(&of(old, state.first_revision.unwrap_or(written.revision)));
-            let comparison = Comparison::begin(policy, &before).ok()?;
+            let comparison = Comparison::begin(policy, &plan.checks, &before).ok()?;
             self.comparisons.insert(release.folded.release.clone(), comparison);
         }
         let before = of(old, state.first_revision.unwrap_or(written.revision)).minus(&now);
@@ -186,7 +200,7 @@ mod tests {
     }
 
     fn comparison() -> Comparison {
-        Comparison::begin(&policy(), &counts(1_000, 0, 20)).unwrap()
+        Comparison::begin(&policy(), &[], &counts(1_000, 0, 20)).unwrap()
     }
 
     fn look(share: u8, old: Counts, new: Counts) -> Look {
@@ -214,7 +228,7 @@ mod tests {
 
     #[test]
     fn without_answers_before_times_are_not_judged() {
-        let comparison = Comparison::begin(&policy(), &counts(20, 0, 20)).unwrap();
+        let comparison = Comparison::begin(&policy(), &[], &counts(20, 0, 20)).unwrap();
         assert_eq!(comparison.terms.charges.len(), 1);
     }
 
@@ -233,5 +247,20 @@ mod tests {
     fn a_share_that_is_not_as_written_is_found() {
         let judgement = comparison().look(&look(10, counts(1_000, 0, 20), counts(20, 0, 20)));
         assert_eq!(verdict_of(&judgement, "shares"), Verdict::Fail);
+    }
+
+    #[test]
+    fn a_failed_check_of_the_business_is_compared_by_itself() {
+        let check = AnswerCheck {
+            name: "order".to_owned(),
+            header: "x-order-ok".to_owned(),
+            fails_if: model::policy::FailsIf::Missing,
+        };
+        let mut comparison = Comparison::begin(&policy(), &[check], &counts(20, 0, 20)).unwrap();
+        let mut new = counts(133, 0, 20);
+        new.failed_checks = [12, 0, 0, 0];
+        let judgement = comparison.look(&look(10, counts(1_260, 0, 20), new));
+        assert_eq!(verdict_of(&judgement, "failed check order"), Verdict::Fail);
+        assert_ne!(verdict_of(&judgement, "failures"), Verdict::Fail);
     }
 }

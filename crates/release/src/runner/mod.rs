@@ -13,6 +13,7 @@ mod drive;
 mod environments;
 mod evidence;
 mod held;
+mod identity;
 mod observe;
 mod observer;
 mod record;

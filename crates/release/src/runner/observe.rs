@@ -1,6 +1,7 @@
 //! One look at the world for one release.
 
 use super::app::AppRunner;
+use super::identity;
 use crate::book::Release;
 use crate::counters::{self, Gateways};
 use crate::machine::{Action, Observation, Phase, Readiness, Spread, Stage, State, Written};
@@ -32,7 +33,7 @@ impl AppRunner {
         let open = |colour: Colour| counters::Gateways::open(gateways, app, colour, revision);
         let traffic = match (&plan.limits, state.written) {
             (Some(limits), Some(written)) if state.phase.has_traffic() && written.share > 0 => {
-                counters::judge(gateways, app, new, written.revision, limits)
+                counters::judge(gateways, app, new, written.revision, limits, &plan.checks)
             }
             _ => crate::machine::Traffic::default(),
         };
@@ -55,6 +56,7 @@ impl AppRunner {
             traffic,
             guard: guard.map(|id| gateways.guarded(id)).unwrap_or_default(),
             judged: None,
+            identity: identity::findings(plan, component, state, gateways),
             old_open: component.old.as_ref().and_then(|old| open(old.colour)),
             new_open: open(new),
             foreign: seen.as_ref().and_then(|seen| foreign_edit(plan, component, state, seen.owned.as_ref())),

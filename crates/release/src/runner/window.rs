@@ -9,7 +9,7 @@ use crate::book::Release;
 use crate::counters::{Gateways, judge_counts};
 use crate::machine::{State, Traffic};
 use crate::plan::Plan;
-use model::policy::Limits;
+use model::policy::{AnswerCheck, Limits};
 use model::record::Lane;
 use model::resource::Revision;
 use std::collections::VecDeque;
@@ -36,6 +36,7 @@ impl Window {
         now_ms: i64,
         length_ms: i64,
         limits: &Limits,
+        checks: &[AnswerCheck],
     ) -> Option<Traffic> {
         if self.since != since || self.samples.back().is_some_and(|(at_ms, _)| *at_ms > now_ms) {
             *self = Window { since, samples: VecDeque::new() };
@@ -49,7 +50,7 @@ impl Window {
             self.samples.pop_front();
         }
         let (began_at_ms, baseline) = self.samples.front()?;
-        match judge_counts(&counts.minus(baseline), limits) {
+        match judge_counts(&counts.minus(baseline), limits, checks) {
             Traffic::Bad { evidence } => {
                 let seconds = (now_ms - began_at_ms).max(0) / 1_000;
                 let evidence = evidence.into_iter().map(|one| format!("{one}, in the last {seconds} s"));
@@ -76,7 +77,7 @@ impl AppRunner {
         let counts = gateways.of_colour(&lead.app, lead.new.colour, written.revision, Some(Lane::Share));
         let length_ms = i64::try_from(plan.soak.interval_ms).unwrap_or(i64::MAX).max(SAMPLE_MS);
         let window = self.windows.entry(release.folded.release.clone()).or_default();
-        window.judge(written.revision, &counts, now_ms, length_ms, limits)
+        window.judge(written.revision, &counts, now_ms, length_ms, limits, &plan.checks)
     }
 }
 
@@ -101,11 +102,11 @@ mod tests {
         for second in 0..60 {
             let counts = counts(100 * (second + 1), 0);
             let now_ms = i64::try_from(second).unwrap() * 1_000;
-            assert_eq!(window.judge(7, &counts, now_ms, 10_000, &limits), None);
+            assert_eq!(window.judge(7, &counts, now_ms, 10_000, &limits, &[]), None);
         }
         let burst = counts(6_000, 150);
-        assert_eq!(judge_counts(&burst, &limits), Traffic::Good, "2.4 % over all");
-        let Some(Traffic::Bad { evidence }) = window.judge(7, &burst, 60_000, 10_000, &limits) else {
+        assert_eq!(judge_counts(&burst, &limits, &[]), Traffic::Good, "2.4 % over all");
+        let Some(Traffic::Bad { evidence }) = window.judge(7, &burst, 60_000, 10_000, &limits, &[]) else {
             panic!("it is found")
         };
         assert!(evidence[0].ends_with("in the last 10 s"), "{evidence:?}");
@@ -114,23 +115,23 @@ mod tests {
     #[test]
     fn a_change_of_the_share_begins_a_new_window() {
         let mut window = Window::default();
-        window.judge(7, &counts(100, 0), 0, 10_000, &limits());
-        assert_eq!(window.judge(8, &counts(0, 50), 1_000, 10_000, &limits()), None, "the first sample");
-        assert!(window.judge(8, &counts(0, 100), 2_000, 10_000, &limits()).is_some());
+        window.judge(7, &counts(100, 0), 0, 10_000, &limits(), &[]);
+        assert_eq!(window.judge(8, &counts(0, 50), 1_000, 10_000, &limits(), &[]), None, "the first sample");
+        assert!(window.judge(8, &counts(0, 100), 2_000, 10_000, &limits(), &[]).is_some());
     }
 
     #[test]
     fn too_few_requests_in_the_window_say_nothing() {
         let mut window = Window::default();
-        window.judge(7, &counts(100, 0), 0, 10_000, &limits());
-        assert_eq!(window.judge(7, &counts(105, 2), 1_000, 10_000, &limits()), None);
+        window.judge(7, &counts(100, 0), 0, 10_000, &limits(), &[]);
+        assert_eq!(window.judge(7, &counts(105, 2), 1_000, 10_000, &limits(), &[]), None);
     }
 
     #[test]
     fn the_samples_are_bounded() {
         let mut window = Window::default();
         for second in 0..1_000 {
-            window.judge(7, &counts(1, 0), second * 1_000, i64::MAX, &limits());
+            window.judge(7, &counts(1, 0), second * 1_000, i64::MAX, &limits(), &[]);
         }
         assert!(window.samples.len() <= MAX_SAMPLES);
     }

@@ -3,7 +3,8 @@
 use crate::plan::{Component, Plan, PlannedPreview, shadow_rule};
 use model::colour::upstream_id;
 use model::overlay::Owned;
-use model::traffic_split::{EXTENSION, Extension, HoldRule};
+use model::policy::AnswerCheck;
+use model::traffic_split::{AnswersRule, CheckRule, EXTENSION, Extension, HoldRule, IdentityRule};
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -64,12 +65,14 @@ pub fn owned_at(plan: &Plan, component: &Component, position: Position) -> Owned
             traffic_split: None,
         },
         Position::Share(share) => {
-            let shares = (share > 0).then(|| share_rule(share, component, &extension_at(plan, share)));
+            let shares =
+                (share > 0).then(|| share_rule(share, component, &extension_at(plan, component, share)));
             with_rules(plan, component, shares)
         }
         Position::Rehearsed(share) => with_rules(plan, component, rehearsed_rule(plan, component, share)),
         Position::Held { share, number } => {
-            let extension = Extension { hold: hold_rule(plan, number), ..extension_at(plan, share) };
+            let extension =
+                Extension { hold: hold_rule(plan, number), ..extension_at(plan, component, share) };
             with_rules(plan, component, Some(share_rule(share, component, &extension)))
         }
         Position::Copied { gate, number } => {
@@ -112,9 +115,25 @@ pub fn preview_rules(plan: &Plan) -> Vec<Value> {
 }
 
 /// Who has which colour is a question only while both have a share; the guard is armed as soon as the new one has.
-fn extension_at(plan: &Plan, share: u8) -> Extension {
+fn extension_at(plan: &Plan, component: &Component, share: u8) -> Extension {
     let of_users = if (1..100).contains(&share) { plan.assignment.clone() } else { Extension::default() };
-    Extension { guard: plan.guard.as_ref().and_then(|guard| guard.at(share)), ..of_users }
+    let guard = plan.guard.as_ref().and_then(|guard| guard.at(share));
+    Extension { guard, answers: answers_rule(plan, component), ..of_users }
+}
+
+/// What is asked of the answers of both versions.
+fn answers_rule(plan: &Plan, component: &Component) -> Option<AnswersRule> {
+    let rule =
+        |check: &AnswerCheck| CheckRule { header: check.header.clone(), fails_if: check.fails_if.clone() };
+    let identity = plan.identity.as_ref().map(|identity| {
+        let old = component.old.as_ref().filter(|old| old.is_known());
+        let old = old.map(|old| (upstream_id(&component.app, old.colour), old.version.clone()));
+        let new = &component.new;
+        let new = (upstream_id(&component.app, new.colour), new.version.clone());
+        IdentityRule { header: identity.header.clone(), versions: old.into_iter().chain([new]).collect() }
+    });
+    let answers = AnswersRule { checks: plan.checks.iter().map(rule).collect(), identity };
+    (answers != AnswersRule::default()).then_some(answers)
 }
 
 /// The write of a step that users do not notice: the old version's weight is the share, so that each step is a write of

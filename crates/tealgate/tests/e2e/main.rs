@@ -7,6 +7,7 @@
     reason = "tests: a surprise must stop the test"
 )]
 
+mod answers;
 mod asgi;
 mod clock;
 mod crashes;

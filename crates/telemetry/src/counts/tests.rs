@@ -1,5 +1,6 @@
 use crate::cell::{Cell, Ended};
 use crate::counts::Counts;
+use crate::found::{Found, Origin};
 use model::record::Ending;
 use proptest::prelude::*;
 
@@ -13,6 +14,7 @@ fn ended(ending: Ending, status: u16) -> Ended {
         response_bytes: 100,
         total_us: 1_000,
         upgrade: false,
+        found: Found::default(),
     }
 }
 
@@ -33,6 +35,7 @@ fn event() -> impl Strategy<Value = Option<Ended>> {
             gate_error,
             retried,
             upgrade,
+            found: Found::default(),
             ..ended(ending, status)
         },
     ))
@@ -157,4 +160,24 @@ fn a_reader_on_another_thread_never_sees_an_ending_without_its_beginning() {
         }
     });
     assert_eq!(cell.snapshot().whole_total(), 100_000);
+}
+
+#[test]
+fn what_answers_say_is_counted_for_whole_ones_and_their_origin_for_all() {
+    let cell = Cell::default();
+    let found = Found::default().failed(0).failed(2);
+    for (ending, found) in [
+        (Ending::Whole, found.from(Origin::Right)),
+        (Ending::Whole, Found::default()),
+        (Ending::CutShort, found.from(Origin::Other)),
+    ] {
+        cell.begin();
+        cell.end(&Ended { found, ..ended(ending, 200) });
+    }
+    let counts = cell.snapshot();
+    assert_eq!((cell.failed_checks(), counts.failed_checks), ([1, 0, 1, 0], [1, 0, 1, 0]));
+    assert_eq!(counts.origins, [1, 1, 0]);
+    let mut twice = counts.clone();
+    twice.merge(&counts);
+    assert_eq!((twice.failed_checks, twice.minus(&counts).origins), ([2, 0, 2, 0], [1, 1, 0]));
 }

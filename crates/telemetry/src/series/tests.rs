@@ -1,6 +1,7 @@
 use super::{MAX_EPOCHS, MAX_UNUSED_SERIES, RETIRED_ROUTE, Registry, SeriesKey, sum_of};
 use crate::cell::Ended;
 use crate::counts::Counts;
+use crate::found::Found;
 use model::record::{Answerer, Ending, Lane};
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ fn count_one(registry: &Registry, key: &SeriesKey) {
         response_bytes: 1,
         total_us: 500,
         upgrade: false,
+        found: Found::default(),
     });
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::guard::sums::Tallied;
 use crate::guard::tests::rule;
 
 /// Looks every 20 ms, each time with so much more of both: old requests and failures, new ones.
@@ -17,12 +18,17 @@ impl Run {
     }
 
     fn look(&mut self, old: [u64; 2], new: [u64; 2]) -> Option<Crossed> {
-        let judged = |[requests, failed]: [u64; 2]| Judged { requests, failed };
-        self.counted.old = plus(self.counted.old, judged(old));
-        self.counted.new = plus(self.counted.new, judged(new));
+        for (side, [requests, failed]) in [(&mut self.counted.old, old), (&mut self.counted.new, new)] {
+            side.requests += requests;
+            side.failed += failed;
+        }
         self.at_ms += 20;
         self.bounds.look(self.at_ms, &self.counted)
     }
+}
+
+fn tallied([requests, failed]: [u64; 2]) -> Tallied {
+    Tallied { requests, failed, ..Tallied::default() }
 }
 
 /// Only a break counts.
@@ -129,8 +135,36 @@ fn a_new_stratum_begins_anew_and_late_failures_of_the_one_before_count() {
     let mut run = Run::new(&without_limit());
     assert_eq!(run.look([10, 0], [4, 4]), None);
     run.counted = Counted { stratum: 2, concurrent: true, ..Counted::default() };
-    run.counted.late = [Judged { requests: 10, failed: 0 }, Judged { requests: 4, failed: 4 }];
+    run.counted.late = [[10, 0], [4, 4]].map(tallied);
     assert_eq!(run.look([1, 0], [0, 0]), None);
-    run.counted.late[1] = Judged { requests: 9, failed: 9 };
+    run.counted.late[1] = tallied([9, 9]);
     assert_eq!(run.look([1, 0], [0, 0]).unwrap().bound, "break");
+}
+
+#[test]
+fn a_failed_check_of_the_business_is_a_bound_of_its_own() {
+    let checks = vec!["order".to_owned(), "paid".to_owned()];
+    let rule = GuardRule { checks, check_false_alarm_one_in: Some(4_000), max_error_ppm: None, ..rule() };
+    let mut run = Run::new(&rule);
+    let broken = (1..=5u64).find_map(|number| {
+        run.counted.new.checks = [0, number, 0, 0];
+        run.look([90, 0], [10, 0])
+    });
+    assert_eq!(broken, None, "a tenth of them is no break");
+    let found = (6..=40u64).find_map(|number| {
+        run.counted.new.checks = [0, number, 0, 0];
+        run.look([90, 0], [10, 0])
+    });
+    let found = found.unwrap();
+    assert_eq!(found.bound, "comparison");
+    assert!(found.evidence[0].starts_with("failed check paid: new version "), "{found:?}");
+    let evidence = run.bounds.evidence();
+    let checks: Vec<&str> = evidence.iter().map(|one| one.check.as_str()).collect();
+    assert_eq!(checks, ["failures", "failed check order", "failed check paid"]);
+    assert_eq!(evidence[1].verdict, "inconclusive");
+
+    let mut run = Run::new(&GuardRule { max_error_ppm: Some(50_000), ..rule });
+    run.counted.new.checks = [20, 0, 0, 0];
+    let found = run.look([90, 0], [20, 0]).unwrap();
+    assert!(found.evidence[0].starts_with("check order: 20 of 20 requests failed"), "{found:?}");
 }

@@ -6,6 +6,7 @@ use super::shadows::cast;
 use super::{Compiler, EffectiveService, InlineTarget};
 use crate::balance::shuffle::Shuffled;
 use crate::balance::wheel::Wheel;
+use crate::examine::Examination;
 use crate::plugin::{Plan, configured};
 use crate::router::Entry;
 use crate::table::route::Sources;
@@ -226,7 +227,13 @@ impl Compiler {
                 RouteDefault::Target(target) => Goal::Target(target),
                 nowhere => Goal::Nowhere(nowhere),
             };
-            let choice = Choice { goal, weight: weighted.weight, series, shadow: None };
+            let upstream = match &key {
+                ChoiceKey::Id(id) => Some(id.as_str()),
+                ChoiceKey::Inline(_) | ChoiceKey::Default => None,
+            };
+            let examination =
+                extension.answers.as_ref().and_then(|answers| Examination::new(answers, upstream));
+            let choice = Choice { goal, weight: weighted.weight, series, examination, shadow: None };
             // As in APISIX, a repeated key overwrites: the last weight wins.
             match choices.iter_mut().find(|(other, _)| *other == key) {
                 Some((_, other)) => *other = choice,

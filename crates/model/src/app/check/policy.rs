@@ -5,8 +5,8 @@ use crate::check::is_id;
 use crate::cidr::Cidr;
 use crate::field::push_segment;
 use crate::policy::{
-    Check, Decommission, Gate, Guard, Hold, Judge, Limits, MAX_HOLD_MS, OnFail, Permissions, Preview,
-    ReleasePolicy, Role, SmokeRequest, Step, Sticky, StickyBy, When,
+    Check, Decommission, FailsIf, Gate, Guard, Hold, Judge, Limits, MAX_ANSWER_CHECKS, MAX_HOLD_MS, OnFail,
+    Permissions, Preview, ReleasePolicy, Role, SmokeRequest, Step, Sticky, StickyBy, When,
 };
 use crate::target::Target;
 
@@ -38,6 +38,7 @@ pub(super) fn check(errors: &mut Errors, at: &str, policy: &ReleasePolicy, targe
     if let Some(policy) = &policy.judge {
         judge(errors, &format!("{at}/judge"), policy);
     }
+    answers(errors, at, policy);
     decommission(errors, &format!("{at}/decommission"), &policy.decommission, target);
     for (name, ms) in [
         ("step_pause_ms", policy.step_pause_ms),
@@ -193,6 +194,38 @@ fn guard(errors: &mut Errors, at: &str, guard: &Guard) {
 fn judge(errors: &mut Errors, at: &str, judge: &Judge) {
     let right = (1.0..=1_000.0).contains(&judge.tolerance);
     errors.expect(right, &format!("{at}/tolerance"), "must be 1 to 1000");
+}
+
+fn answers(errors: &mut Errors, at: &str, policy: &ReleasePolicy) {
+    let few = policy.checks.len() <= MAX_ANSWER_CHECKS;
+    errors.expect(few, &format!("{at}/checks"), "must be at most 4");
+    for (place, check) in policy.checks.iter().enumerate() {
+        let at = format!("{at}/checks/{place}");
+        let named = is_id(&check.name);
+        errors.expect(
+            named,
+            &format!("{at}/name"),
+            "must be 1 to 64 characters of a-z, A-Z, 0-9, -, _ and .",
+        );
+        let known = policy.checks.iter().take(place).any(|other| other.name == check.name);
+        errors.expect(!known, &format!("{at}/name"), "is used twice");
+        header(errors, &format!("{at}/header"), &check.header);
+        if let FailsIf::Equals(value) | FailsIf::NotEquals(value) = &check.fails_if {
+            let right =
+                value.len() <= 256 && value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+            let text = "must be at most 256 characters that a header can have";
+            errors.expect(right && value.trim() == value, &format!("{at}/fails_if"), text);
+        }
+    }
+    if let Some(identity) = &policy.identity {
+        header(errors, &format!("{at}/identity/header"), &identity.header);
+    }
+}
+
+fn header(errors: &mut Errors, at: &str, name: &str) {
+    let right = (1..=128).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    errors.expect(right, at, "must be 1 to 128 of a-z, A-Z, 0-9, - and _");
 }
 
 fn decommission(errors: &mut Errors, at: &str, decommission: &Decommission, target: &Target) {

@@ -292,6 +292,17 @@ fn the_rest_of_the_policy_is_bounded() {
         (json!({"preview": {"cookie": "a;b"}}), "preview/cookie"),
         (json!({"preview": {"addresses": ["::1", "x"]}}), "preview/addresses/1"),
         (json!({"limits": {"max_error_rate": 1.5}}), "limits/max_error_rate"),
+        (json!({"checks": [{"name": "a", "header": "a b", "fails_if": "missing"}]}), "checks/0/header"),
+        (json!({"checks": [{"name": "", "header": "a", "fails_if": "missing"}]}), "checks/0/name"),
+        (
+            json!({"checks": [{"name": "a", "header": "a", "fails_if": {"equals": " x"}}]}),
+            "checks/0/fails_if",
+        ),
+        (
+            json!({"checks": vec![json!({"name": "a", "header": "a", "fails_if": "missing"}); 2]}),
+            "checks/1/name",
+        ),
+        (json!({"identity": {"header": ""}}), "identity/header"),
         (json!({"alpha": 0}), "alpha"),
         (json!({"alpha": 0.6}), "alpha"),
         (json!({"judge": {"tolerance": 0.5}}), "judge/tolerance"),

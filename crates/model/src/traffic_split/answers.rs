@@ -1,0 +1,72 @@
+//! What a rule asks of the answers to the requests that it decides.
+
+use super::extension::is_token;
+use crate::policy::{FailsIf, MAX_ANSWER_CHECKS};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Longest value that is compared, bytes.
+const MAX_VALUE: usize = 256;
+/// Most upstreams whose version is known.
+const MAX_VERSIONS: usize = 8;
+
+/// What is asked of every answer; what is absent is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnswersRule {
+    /// Checks of the business; their places are those of their counters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckRule>,
+    /// Which version an answer comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentityRule>,
+}
+
+/// One check of the business.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckRule {
+    /// The header of the answer.
+    pub header: String,
+    /// When it fails.
+    pub fails_if: FailsIf,
+}
+
+/// Which version the answers of each upstream must come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityRule {
+    /// The header that says so.
+    pub header: String,
+    /// By the id of the upstream; answers of others are not asked.
+    pub versions: BTreeMap<String, String>,
+}
+
+impl AnswersRule {
+    /// What is wrong with it, with the field.
+    pub(super) fn mistake(&self) -> Option<String> {
+        if self.checks.len() > MAX_ANSWER_CHECKS {
+            return Some(format!("answers.checks: at most {MAX_ANSWER_CHECKS}"));
+        }
+        let is_short = |text: &str| text.len() <= MAX_VALUE;
+        for (place, check) in self.checks.iter().enumerate() {
+            if !is_token(&check.header) || !is_short(&check.header) {
+                return Some(format!("answers.checks[{place}].header: must name a header"));
+            }
+            if let FailsIf::Equals(value) | FailsIf::NotEquals(value) = &check.fails_if
+                && !is_short(value)
+            {
+                return Some(format!(
+                    "answers.checks[{place}].fails_if: must have at most {MAX_VALUE} bytes"
+                ));
+            }
+        }
+        let identity = self.identity.as_ref()?;
+        if !is_token(&identity.header) || !is_short(&identity.header) {
+            return Some("answers.identity.header: must name a header".to_owned());
+        }
+        let all_short = identity.versions.iter().all(|(id, version)| is_short(id) && is_short(version));
+        (!all_short || identity.versions.len() > MAX_VERSIONS)
+            .then(|| format!("answers.identity.versions: at most {MAX_VERSIONS} of {MAX_VALUE} bytes"))
+    }
+}

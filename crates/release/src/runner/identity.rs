@@ -1,0 +1,33 @@
+//! Whether the answers came from the version that was asked: a switch that leads to the wrong side makes every comparison
+//! look perfect.
+
+use crate::counters::Gateways;
+use crate::machine::State;
+use crate::plan::{Component, Plan};
+use judge::identity::Identity;
+use judge::verdict::Finding;
+use model::colour::Colour;
+use model::record::Lane;
+
+/// What both versions' answers say of themselves since the release moved the first share; empty: nobody asks, or nobody
+/// could have answered yet.
+pub(super) fn findings(
+    plan: &Plan,
+    component: &Component,
+    state: &State,
+    gateways: &Gateways,
+) -> Vec<Finding> {
+    let Some(since) = state.first_revision.filter(|_| plan.identity.is_some() && state.phase.has_traffic())
+    else {
+        return Vec::new();
+    };
+    let of = |colour: Colour, version: &str| {
+        let counts = gateways.of_colour(&component.app, colour, since, Some(Lane::Share));
+        let [right, other, silent] = counts.origins;
+        let identity = Identity { right, other, silent };
+        (identity != Identity::default()).then(|| identity.finding(version))
+    };
+    let old = component.old.as_ref().filter(|old| old.is_known());
+    let old = old.and_then(|old| of(old.colour, &old.version));
+    of(component.new.colour, &component.new.version).into_iter().chain(old).collect()
+}

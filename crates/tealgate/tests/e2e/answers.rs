@@ -1,0 +1,73 @@
+//! A version whose answers are good by their status, and say in a header that they are not, or that they are another's.
+
+use crate::harness::cli::release;
+use crate::harness::gate::Gate;
+use crate::harness::shop::{self, policy};
+use crate::harness::world::World;
+use load::kind::RequestKind;
+use load::run::Load;
+use serde_json::{Value, json};
+
+/// Version 1 is live; version 2 comes with this policy and command, and half of the users' requests. The view when it is
+/// over, and its report.
+async fn released(world: &World, next: Value, says: &str) -> (Value, Value) {
+    let gate = Gate::start(world).await;
+    shop::put(&gate, shop::target(world), policy(json!({"steps": [100], "on_inconclusive": "proceed"}))).await;
+    release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
+    let mut settings = json!({"steps": [{"share": 50, "pause_ms": 60_000}, 100]});
+    settings.as_object_mut().unwrap().extend(next.as_object().unwrap().clone());
+    shop::change(&gate, shop::target(world), policy(settings)).await;
+    let mut target = shop::target(world);
+    let command = target["process"]["command"].as_array_mut().unwrap();
+    let place = command.iter().position(|word| word == "--version").unwrap() + 1;
+    command[place] = json!(says);
+    let spec = world.file("spec.yaml", target.to_string());
+    release(&gate, &["start", "shop", "--version", "v2", "--spec", &spec, "--detach"]).await.exits(5);
+    shop::until(&gate, "the first step", |view| view["share"] == 50).await;
+    let mix = vec![RequestKind::get("/echo")];
+    let load = Load { mix, ..Load::closed_loop(gate.gateway(), "shop.example", 2) }.start().unwrap();
+    let view = shop::until_over(&gate).await;
+    assert_eq!(load.stop().await.tally.lost, 0);
+    assert_eq!((&view["outcome"], shop::live(&gate).await.as_str()), (&json!("rolled_back"), "v1"), "{view}");
+    (view, shop::report(&gate).await)
+}
+
+fn check() -> Value {
+    json!([{"name": "order", "header": "X-Version", "fails_if": {"equals": "v2"}}])
+}
+
+#[tokio::test]
+async fn a_version_whose_answers_fail_a_check_of_the_business_is_found_by_the_judge() {
+    let world = World::new();
+    let next = json!({"checks": check(), "guard": null, "judge": {}, "limits": {"max_error_rate": null}});
+    let (view, report) = released(&world, next, "v2").await;
+    let why = view["why"].as_str().unwrap();
+    assert!(why.starts_with("worse than the old version: failed check order: new version "), "{why}");
+    let evidence = report["evidence"].as_array().unwrap();
+    let of = |check: &str| evidence.iter().find(|one| one["finding"]["check"] == check).unwrap();
+    assert_eq!(of("failed check order")["finding"]["verdict"], "fail");
+    assert_ne!(of("failures")["finding"]["verdict"], "fail", "no status was bad: {report}");
+}
+
+#[tokio::test]
+async fn a_version_whose_answers_fail_a_check_of_the_business_is_taken_back_by_the_guard() {
+    let world = World::new();
+    let (view, report) = released(&world, json!({"checks": check()}), "v2").await;
+    assert!(view["why"].as_str().unwrap().contains("check order: "), "{view}");
+    let green = report["counts"]["rows"].as_array().unwrap().iter().filter(|row| row["answerer"] == "green");
+    let failed: u64 = green.clone().map(|row| row["counts"]["failed_checks"][0].as_u64().unwrap()).sum();
+    let whole: u64 = green.map(|row| row["counts"]["whole"][1].as_u64().unwrap()).sum();
+    assert!(failed >= 5 && failed >= whole, "{failed} of {whole}");
+}
+
+#[tokio::test]
+async fn one_answer_of_another_version_takes_the_release_back() {
+    let world = World::new();
+    let (view, report) = released(&world, json!({"identity": {"header": "x-version"}, "guard": null}), "v1").await;
+    let why = view["why"].as_str().unwrap();
+    assert!(why.starts_with("answers come from the wrong version: ") && why.contains(" answers of v2 came"), "{why}");
+    let evidence = report["evidence"].as_array().unwrap();
+    let of = |check: &str| evidence.iter().find(|one| one["finding"]["check"] == check).unwrap();
+    assert_eq!(of("identity of v2")["finding"]["verdict"], "fail");
+    assert_eq!(of("identity of v1")["finding"]["verdict"], "pass", "the old one is what it says: {report}");
+}
