@@ -146,12 +146,7 @@ fn a_failed_check_of_the_business_is_a_bound_of_its_own() {
     let checks = vec!["order".to_owned(), "paid".to_owned()];
     let rule = GuardRule { checks, check_false_alarm_one_in: Some(4_000), max_error_ppm: None, ..rule() };
     let mut run = Run::new(&rule);
-    let broken = (1..=5u64).find_map(|number| {
-        run.counted.new.checks = [0, number, 0, 0];
-        run.look([90, 0], [10, 0])
-    });
-    assert_eq!(broken, None, "a tenth of them is no break");
-    let found = (6..=40u64).find_map(|number| {
+    let found = (1..=40u64).find_map(|number| {
         run.counted.new.checks = [0, number, 0, 0];
         run.look([90, 0], [10, 0])
     });
