@@ -7,7 +7,7 @@
 //! difference that the live version never had with itself is never noise, however few pairs there were to see it in.
 
 /// How unlikely chance must be before a difference that the live version also has with itself counts all the same.
-pub const LEVEL: f64 = 0.01;
+pub const LEVEL: f64 = 0.001;
 
 /// Most terms that are added up; beyond some billion pairs, what is left of the tail is less than a thousandth.
 const MAX_TERMS: u64 = 100_000;

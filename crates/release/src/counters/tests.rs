@@ -1,5 +1,6 @@
 use super::*;
 use serde_json::json;
+use telemetry::report::ShadowReport;
 use telemetry::series::SeriesKey;
 
 fn series(answerer: Answerer, lane: Lane, epoch: Revision, good: u64, bad: u64, open: u64) -> SeriesCounts {
@@ -87,6 +88,28 @@ fn what_is_open_is_known_only_when_every_gateway_runs_the_change() {
     assert_eq!(alive(&reports).open("shop", Colour::Blue, 9), None);
     assert_eq!(alive(&reports).open("shop", Colour::Blue, 8), Some(6), "over all epochs");
     assert_eq!(alive(&reports).open("shop", Colour::Green, 8), Some(0));
+}
+
+#[test]
+fn every_gateway_that_lives_is_asked_what_it_has_copied_and_one_that_has_ended_only_for_its_last_word() {
+    let with = |instance: &str, shadows: &[&str], ended: bool| {
+        let mut report = report(instance, 9, Vec::new());
+        let mut detail = GatewayReport::deserialize(&report.detail).unwrap();
+        let one = |id: &&str| ShadowReport { id: (*id).to_owned(), compared: 7, ..ShadowReport::default() };
+        (detail.shadows, detail.ended) = (shadows.iter().map(one).collect(), ended);
+        report.detail = serde_json::to_value(detail).unwrap();
+        report
+    };
+    let reports = [
+        with("a", &["s-1", "s-2"], false),
+        with("b", &["s-1"], false),
+        with("c", &["s-2"], true),
+        with("d", &[], true),
+    ];
+    let seen = alive(&reports).shadows("s-2");
+    let seen: Vec<_> =
+        seen.iter().map(|one| (one.gateway.as_str(), one.report.as_ref().map(|it| it.compared))).collect();
+    assert_eq!(seen, [("a", Some(7)), ("b", None), ("c", Some(7))]);
 }
 
 #[test]

@@ -190,10 +190,15 @@ fn write_copies(out: &mut String, report: &Report) {
         for one in &found.differences {
             let (words, examples) = (cell(&one.words()), cell(&one.examples().join(", ")));
             let (pairs, itself) = (one.group.pairs, one.group.itself);
-            let noise = if one.noise { "noise" } else { "**differs**" };
+            let meaning = match one.meaning() {
+                "differs" => "**differs**",
+                other => other,
+            };
             let (all, again) = (found.compared, found.second_compared);
-            let _ =
-                writeln!(out, "| {words} | {pairs} of {all} | {itself} of {again} | {noise} | {examples} |");
+            let _ = writeln!(
+                out,
+                "| {words} | {pairs} of {all} | {itself} of {again} | {meaning} | {examples} |"
+            );
         }
         if found.not_listed > 0 {
             let _ = writeln!(out, "\n{} further kinds of differences are not listed.", found.not_listed);

@@ -1,13 +1,17 @@
 //! What a shadow gate found, as it stands in the journal and the report: bounded, and without anything that only the
 //! gateways need.
 
-use judge::noise::{Differing, is_noise};
+use judge::noise::{Differing, chance, is_noise};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use telemetry::report::{DifferenceGroup, DifferenceKind, LeftOut, ShadowReport, Skipped, Unanswered};
 
 /// Most differences that are kept.
 const MAX_DIFFERENCES: usize = 40;
+
+/// How unlikely chance must be before a difference that the live version was not seen to have with itself is held for one
+/// of the new version: so often at most, noise that was missed is taken for it.
+const CERTAIN: f64 = 0.01;
 
 /// The account of the copies of one run of a shadow gate, over all gateways.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +34,9 @@ pub struct ShadowSummary {
     pub compared: u64,
     /// Of these, those that differ by more than noise.
     pub different: u64,
-    /// Of these, those that differ by noise only.
+    /// Of these, those with a difference that is not so rare that the live version may have it, too.
+    pub certain: u64,
+    /// Compared pairs that differ by noise only.
     pub noisy: u64,
     /// Compared pairs whose bodies were not compared, by reason.
     pub bodies_left_out: BTreeMap<LeftOut, u64>,
@@ -50,21 +56,34 @@ pub struct Difference {
     pub group: DifferenceGroup,
     /// The live version differs so with itself, and not clearly less often.
     pub noise: bool,
+    /// It is too rare to say that it is no noise: the live version was not asked twice often enough.
+    #[serde(default)]
+    pub unsure: bool,
 }
 
 impl ShadowSummary {
-    /// Sums up what the gateways have counted.
+    /// Sums up what the gateways have counted. Unless the live version is asked twice, nothing is noise.
     #[must_use]
-    pub fn of(total: &ShadowReport, gateways: Vec<String>, gone: Vec<String>) -> ShadowSummary {
+    pub fn of(
+        total: &ShadowReport,
+        gateways: Vec<String>,
+        gone: Vec<String>,
+        asks_twice: bool,
+    ) -> ShadowSummary {
+        let is_unsure = |group: &DifferenceGroup| asks_twice && !is_certain(total, group);
         let different = total.different_beyond(|group| is_noisy(total, group));
+        let certain = total.different_beyond(|group| is_noisy(total, group) || is_unsure(group));
         let mut differences: Vec<Difference> = total
             .groups
             .iter()
             // What only the live version has with itself says nothing about the new one.
             .filter(|group| group.pairs > 0)
-            .map(|group| Difference { noise: is_noisy(total, group), group: group.clone() })
+            .map(|group| {
+                let noise = is_noisy(total, group);
+                Difference { noise, unsure: !noise && is_unsure(group), group: group.clone() }
+            })
             .collect();
-        differences.sort_by_key(|one| (one.noise, std::cmp::Reverse(one.group.pairs)));
+        differences.sort_by_key(|one| (one.noise, one.unsure, std::cmp::Reverse(one.group.pairs)));
         let not_listed = differences.len().saturating_sub(MAX_DIFFERENCES) as u64;
         differences.truncate(MAX_DIFFERENCES);
         ShadowSummary {
@@ -77,6 +96,7 @@ impl ShadowSummary {
             dropped: total.dropped,
             compared: total.compared,
             different,
+            certain,
             noisy: total.different().saturating_sub(different),
             bodies_left_out: total.bodies_left_out.clone(),
             second_compared: total.second_compared,
@@ -98,10 +118,22 @@ impl ShadowSummary {
     }
 }
 
+/// Pairs of the live version with itself and of both versions.
+fn pairs(total: &ShadowReport, group: &DifferenceGroup) -> (Differing, Differing) {
+    let itself = Differing { pairs: total.second_compared, differing: group.itself };
+    (itself, Differing { pairs: total.compared, differing: group.pairs })
+}
+
 /// Whether a group is noise.
 fn is_noisy(total: &ShadowReport, group: &DifferenceGroup) -> bool {
-    let itself = Differing { pairs: total.second_compared, differing: group.itself };
-    is_noise(itself, Differing { pairs: total.compared, differing: group.pairs })
+    let (itself, versions) = pairs(total, group);
+    is_noise(itself, versions)
+}
+
+/// Whether a group is so much more frequent between the versions that chance does not explain it.
+fn is_certain(total: &ShadowReport, group: &DifferenceGroup) -> bool {
+    let (itself, versions) = pairs(total, group);
+    chance(itself, versions) <= CERTAIN
 }
 
 impl Difference {
@@ -118,6 +150,16 @@ impl Difference {
         match place.as_str() {
             "" => format!("{kind}: {what}"),
             place => format!("{kind} {place}: {what}"),
+        }
+    }
+
+    /// What it is held for: `noise`, `perhaps noise`, `differs`.
+    #[must_use]
+    pub fn meaning(&self) -> &'static str {
+        match (self.noise, self.unsure) {
+            (true, _) => "noise",
+            (_, true) => "perhaps noise",
+            _ => "differs",
         }
     }
 

@@ -7,8 +7,6 @@ use crate::report::{Difference, ShadowSummary, by_reason};
 use model::policy::Shadow;
 use std::time::Duration;
 
-/// Pairs of two answers of the live version below which it is not known what is noise, and a difference proves nothing.
-const NOISE_MIN: u64 = 10;
 /// Copies without an answer from which on a version that leaves out half of them is not asked any longer.
 const HOPELESS_MIN: u64 = 20;
 /// Differences of each kind that stand in the evidence; the report's table has more.
@@ -23,7 +21,7 @@ pub(super) struct Finding<'a> {
 impl<'a> Finding<'a> {
     pub(super) fn of(policy: &'a Shadow, tally: &Tally) -> Finding<'a> {
         let late = tally.late().map(str::to_owned).collect();
-        Finding { policy, found: tally.summary(), late }
+        Finding { policy, found: tally.summary(policy.noise_share > 0.0), late }
     }
 
     /// Whether nothing is to be waited for any more, when requests have been copied for so long.
@@ -37,12 +35,12 @@ impl<'a> Finding<'a> {
     }
 
     fn is_enough(&self) -> bool {
-        let needs_noise = self.found.different > 0 && !self.knows_noise();
-        self.found.compared >= self.policy.min_requests && !needs_noise
+        self.found.compared >= self.policy.min_requests
+            && (self.differs().is_some() || !self.is_too_many(self.found.different))
     }
 
-    fn knows_noise(&self) -> bool {
-        self.policy.noise_share == 0.0 || self.found.second_compared >= NOISE_MIN
+    fn is_too_many(&self, different: u64) -> bool {
+        different as f64 > self.policy.max_different_rate * self.found.compared as f64
     }
 
     /// The new version leaves out half of the answers, or half of them differ in ways that the live version never does:
@@ -51,7 +49,7 @@ impl<'a> Finding<'a> {
         let found = &self.found;
         let silent = found.no_answer();
         let mute = self.leaves_out().is_some() && silent >= HOPELESS_MIN && silent * 2 >= found.ended();
-        let never_itself = |one: &&Difference| !one.noise && one.group.itself == 0;
+        let never_itself = |one: &&Difference| !one.noise && !one.unsure && one.group.itself == 0;
         let most = found.differences.iter().filter(never_itself).map(|one| one.group.pairs).max();
         let other = self.differs().is_some() && most.is_some_and(|pairs| pairs * 2 >= found.compared);
         mute || other
@@ -67,12 +65,11 @@ impl<'a> Finding<'a> {
         })
     }
 
-    /// Too many differences, where it is known what is noise.
+    /// Too many differences that are no noise for certain.
     fn differs(&self) -> Option<String> {
-        let (different, compared) = (self.found.different, self.found.compared);
+        let ShadowSummary { certain, different, compared, .. } = self.found;
         let limit = self.policy.max_different_rate;
-        let spoken = compared >= self.policy.min_requests && self.knows_noise();
-        (spoken && different as f64 > limit * compared as f64).then(|| {
+        (compared >= self.policy.min_requests && self.is_too_many(certain)).then(|| {
             let first = self.found.differences.first().map(|one| format!(": {}", one.words()));
             let ways = self.found.differences.iter().filter(|one| !one.noise).count();
             let more = if ways > 1 { format!(", and {} more", ways - 1) } else { String::new() };
@@ -97,10 +94,12 @@ impl<'a> Finding<'a> {
             let why = format!("{compared} answers were compared, {needed} are needed");
             return (Verdict::Inconclusive, why);
         }
-        if different as f64 > self.policy.max_different_rate * compared as f64 {
+        if self.is_too_many(different) {
+            let first = self.found.differences.first().map(|one| format!(": {}", one.words()));
             let why = format!(
-                "{different} of {compared} answers differ, but the live version was asked a second time {second_compared} \
-                 times only, and {NOISE_MIN} are needed to know what is noise"
+                "{different} of {compared} answers differ, but so rarely that it may be noise: the live version was asked a \
+                 second time {second_compared} times only{}",
+                first.unwrap_or_default()
             );
             return (Verdict::Inconclusive, why);
         }
@@ -173,7 +172,8 @@ impl<'a> Finding<'a> {
         }
         let examples = one.examples();
         let examples = if examples.is_empty() { String::new() } else { format!(": {}", examples.join(", ")) };
-        format!("different: {words} in {pairs} of {compared}, {as_itself}{examples}")
+        let meaning = if one.unsure { "perhaps noise" } else { "different" };
+        format!("{meaning}: {words} in {pairs} of {compared}, {as_itself}{examples}")
     }
 }
 

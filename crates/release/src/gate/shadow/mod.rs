@@ -36,7 +36,10 @@ impl GateRunner for Shadow {
         let mut tally = Tally::default();
         match self.watch(context, shadows.as_ref(), &mut tally).await {
             Ok(()) => Finding::of(&self.policy, &tally).outcome(),
-            Err(why) => GateOutcome { shadow: Some(Box::new(tally.summary())), ..unclear(&why) },
+            Err(why) => GateOutcome {
+                shadow: Some(Box::new(tally.summary(self.policy.noise_share > 0.0))),
+                ..unclear(&why)
+            },
         }
     }
 }

@@ -70,10 +70,10 @@ impl Tally {
         self.idle.iter().map(String::as_str)
     }
 
-    pub(super) fn summary(&self) -> ShadowSummary {
+    pub(super) fn summary(&self, asks_twice: bool) -> ShadowSummary {
         let mut total = ShadowReport::default();
         self.known.values().for_each(|report| total.merge(report));
         let gone = self.known.keys().filter(|gateway| !self.alive.contains(*gateway));
-        ShadowSummary::of(&total, self.known.keys().cloned().collect(), gone.cloned().collect())
+        ShadowSummary::of(&total, self.known.keys().cloned().collect(), gone.cloned().collect(), asks_twice)
     }
 }

@@ -12,7 +12,12 @@ pub(super) fn write_differences(out: &mut String, found: &ShadowSummary) {
         r#"<div class="scroll"><table><tr><th>what differs</th><th></th><th class="n">in pairs</th><th class="n">the live version with itself</th><th>for example</th></tr>"#,
     );
     for one in &found.differences {
-        let (word, mood) = if one.noise { ("noise", "neutral") } else { ("differs", "bad") };
+        let word = one.meaning();
+        let mood = match (one.noise, one.unsure) {
+            (true, _) => "neutral",
+            (_, true) => "attention",
+            _ => "bad",
+        };
         let of = |count: u64, all: u64| format!("{} of {}", grouped(count), grouped(all));
         let _ = write!(
             out,
