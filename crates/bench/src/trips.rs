@@ -13,8 +13,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The failed answer with which a guard may first say that something is broken.
-const CROSSING: usize = 5;
+/// The failed answer before which no guard can say that something is broken.
+const CROSSING: usize = 3;
 
 /// One service of the proxy, with users of its own.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ pub struct Seen {
 pub struct Trip {
     /// From the first failed answer to the last answer of Green.
     pub from_first: Duration,
-    /// From the fifth failed answer (the last, if there were fewer) to the last answer of Green.
+    /// From the third failed answer (the last, if there were fewer) to the last answer of Green.
     pub from_crossing: Duration,
     /// Failed answers.
     pub failed: usize,
@@ -99,7 +99,7 @@ mod tests {
     use crate::clock;
 
     #[test]
-    fn a_trip_is_over_when_green_was_quiet_and_counts_from_its_first_and_fifth_failure() {
+    fn a_trip_is_over_when_green_was_quiet_and_counts_from_its_first_and_third_failure() {
         let began = clock::now();
         let ms = |ms: u64| began + Duration::from_millis(ms);
         let green = |at: u64, failed: bool| Seen { at: ms(at), colour: Colour::Green, failed };
@@ -113,7 +113,7 @@ mod tests {
         let whole = trip(&seen, ms(170), quiet).unwrap();
         assert_eq!(
             (whole.from_first, whole.from_crossing),
-            (Duration::from_millis(60), Duration::from_millis(20))
+            (Duration::from_millis(60), Duration::from_millis(40))
         );
         assert_eq!((whole.failed, whole.failed_elsewhere), (6, 0));
     }
