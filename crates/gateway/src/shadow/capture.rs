@@ -67,6 +67,12 @@ impl Capture {
         let Capture { shadow, body, answer } = self;
         let is_whole = facts.ending == Ending::Whole && !facts.by_gate && facts.body_read;
         let (head, answer) = answer.filter(|_| is_whole).ok_or(Skipped::Unfinished)?;
+        // A table without it runs: whoever took the rule away meets no copy after that.
+        let table = worker.table();
+        let is_cast = || table.route(&claim.route.id).is_some_and(|route| route.casts(shadow.id()));
+        if table.revision != claim.revision && !is_cast() {
+            return Err(Skipped::Over);
+        }
         let body = body.map(|body| Kept::take(&body));
         match body.as_ref().map_or(Ok(&[][..]), Kept::body) {
             Ok(_) => {}

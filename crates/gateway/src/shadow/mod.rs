@@ -107,6 +107,10 @@ impl Shadow {
         }
     }
 
+    pub(crate) fn id(&self) -> &str {
+        &self.rule.id
+    }
+
     /// Chance, with this probability.
     fn falls_on(&self, ppm: u32, thread: usize) -> bool {
         self.random.below(thread, WHOLE_PPM) < ppm as usize

@@ -9,7 +9,7 @@ use std::time::Instant;
 use telemetry::report::{DifferenceGroup, ShadowExample, ShadowReport, Skipped, Unanswered};
 
 /// Number of [`Skipped`]'s variants.
-const REASONS: usize = 7;
+const REASONS: usize = 8;
 const SKIPPED: [Skipped; REASONS] = [
     Skipped::Method,
     Skipped::Stream,
@@ -18,6 +18,7 @@ const SKIPPED: [Skipped; REASONS] = [
     Skipped::InFlight,
     Skipped::Memory,
     Skipped::Unfinished,
+    Skipped::Over,
 ];
 
 /// The counters of a shadow. Request threads write to atomic ones, and only for requests that were drawn.
@@ -209,6 +210,6 @@ mod tests {
             (0..=times).for_each(|_| tally.skip(*why));
         }
         let counts: Vec<u64> = SKIPPED.iter().map(|why| tally.report().skipped[why]).collect();
-        assert_eq!(counts, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(counts, [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 }

@@ -97,6 +97,14 @@ impl Route {
         rules.iter().filter_map(|rule| rule.hold.as_ref())
     }
 
+    /// Whether one of its rules casts the shadow with this id.
+    pub(crate) fn casts(&self, shadow: &str) -> bool {
+        let rules = self.split.as_ref().map_or(&[][..], |split| &split.rules);
+        let mut shadows =
+            rules.iter().flat_map(|rule| &rule.choices).filter_map(|choice| choice.shadow.as_ref());
+        shadows.any(|cast| cast.id() == shadow)
+    }
+
     /// Whether requests can still come to a target.
     #[must_use]
     pub fn leads_to(&self, target: u64) -> bool {

@@ -421,6 +421,31 @@ async fn copies_go_over_http2_where_the_new_version_speaks_it() {
 }
 
 #[tokio::test]
+async fn nothing_is_copied_once_a_table_without_the_rule_runs() {
+    let (live, new) = (Upstream::start("live").await, json_service("{}").await);
+    live.behave(Behaviour::Held);
+    let gate = gate(live.address(), new.address(), &json!({})).await;
+    let (mut early, mut late) = (gate.client().await, gate.client().await);
+    early.0.send(get("/early")).await;
+    live.arrived(1).await;
+    // Another table with the rule changes nothing.
+    gate.apply(&resources(live.address(), new.address(), &rule(&json!({"max_per_s": 9})))).await;
+    live.release(1);
+    assert_eq!(early.answer(false).await.status, 200);
+    assert_eq!(new.asked_times(1).await[0].target, "/early");
+    late.0.send(get("/late")).await;
+    live.arrived(2).await;
+    let mut without = resources(live.address(), new.address(), &rule(&json!({})));
+    without[2] = (Kind::Service, json!({"id": "s", "upstream_id": "live"}));
+    gate.apply(&without).await;
+    live.release(1);
+    assert_eq!(late.answer(false).await.status, 200);
+    let report = settled(&gate).await;
+    assert_eq!((report.sent, skipped(&report, Skipped::Over)), (1, 1), "{report:?}");
+    assert_eq!(new.asked().len(), 1);
+}
+
+#[tokio::test]
 async fn copies_go_over_tls_where_the_new_version_speaks_it() {
     let live = Service::start(|_| Answer::ok("localhost")).await;
     let (new, _) = crate::upstreams::tls_server().await;

@@ -124,6 +124,8 @@ pub enum Skipped {
     Memory,
     /// The live version gave no whole answer, or the client did not wait for it.
     Unfinished,
+    /// The rule was taken away before the answer was whole.
+    Over,
 }
 
 /// Why a copy has no answer.
