@@ -165,6 +165,7 @@ impl Run<'_> {
     /// Writes again what should hold, over the edit; what was watched before does not count any more.
     fn overwrite_edit(&mut self) {
         self.state.round = None;
+        self.state.hold = None;
         let share = match self.state.phase {
             Phase::Shift { step } => self.plan.steps.get(step).map_or(100, |step| step.share),
             Phase::Soak => 100,

@@ -1,5 +1,7 @@
 //! The pure half of the release path in a world made of plain values: what the runner would see and do, by hand.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use model::app::App;
 use model::colour::Colour;
 use model::policy::ReleasePolicy;

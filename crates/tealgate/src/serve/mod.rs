@@ -10,6 +10,7 @@ mod certificates;
 mod controller_watch;
 mod descriptors;
 mod error;
+mod failpoints;
 mod follow;
 mod gateway_settings;
 mod inheritance;

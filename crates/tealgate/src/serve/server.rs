@@ -8,7 +8,7 @@ use super::instance::Instance;
 use super::options::{KeySource, Options};
 use super::reload::{self, FileWatch};
 use super::takeover::{Giver, Holdings, Program, Taker, Use};
-use super::{admin_listeners, controller_watch, notify};
+use super::{admin_listeners, controller_watch, failpoints, notify};
 use crate::cli::serve::Role;
 use crate::config::apply::check_file;
 use crate::config::settings::AccessLog;
@@ -221,8 +221,11 @@ impl Server {
         let drivers = Drivers { process: processes, upstream: Arc::new(UpstreamDriver::new()) };
         let loaded = prepared.loaded.as_ref();
         let base_dir = loaded.map_or_else(|| PathBuf::from("/"), |loaded| loaded.base_dir.clone());
-        let settings =
-            controller::Settings::new(self.instance.id().to_owned(), prepared.data_dir.clone(), base_dir);
+        let instance = self.instance.id().to_owned();
+        let settings = controller::Settings {
+            failpoints: failpoints::from_environment(),
+            ..controller::Settings::new(instance, prepared.data_dir.clone(), base_dir)
+        };
         let controller = Controller::new(
             Arc::clone(&self.store),
             drivers,

@@ -11,15 +11,32 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// How long many processes may take, one after the other.
+const LONG_LIMIT: Duration = Duration::from_secs(280);
+
 /// Waits until a condition holds, looking every 10 ms; `evidence` is what is shown if it does not come to hold.
-pub(crate) async fn until(
+pub(crate) async fn until(what: &str, condition: impl AsyncFnMut() -> bool, evidence: impl Fn() -> String) {
+    within(LIMIT, what, condition, evidence).await;
+}
+
+/// The same for what needs a hundred processes to come and go.
+pub(crate) async fn patiently(
+    what: &str,
+    condition: impl AsyncFnMut() -> bool,
+    evidence: impl Fn() -> String,
+) {
+    within(LONG_LIMIT, what, condition, evidence).await;
+}
+
+async fn within(
+    limit: Duration,
     what: &str,
     mut condition: impl AsyncFnMut() -> bool,
     evidence: impl Fn() -> String,
 ) {
     let start = Instant::now();
     while !condition().await {
-        assert!(start.elapsed() < LIMIT, "{what} did not come within {LIMIT:?}:\n{}", evidence());
+        assert!(start.elapsed() < limit, "{what} did not come within {limit:?}:\n{}", evidence());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

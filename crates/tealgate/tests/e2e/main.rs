@@ -13,6 +13,7 @@ mod clock;
 mod crashes;
 mod cutover;
 mod evidence;
+mod failpoints;
 mod grpc;
 mod guard;
 mod harness;

@@ -85,6 +85,15 @@ pub(crate) async fn get_with(address: SocketAddr, path: &str, headers: &[(&str, 
 
 /// A GET of someone who may not be there.
 pub(crate) async fn try_get(address: SocketAddr, path: &str) -> Option<Answer> {
+    try_get_with(address, path, &[]).await
+}
+
+/// The same with headers.
+pub(crate) async fn try_get_with(
+    address: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Option<Answer> {
     let mut connection = Connection::open(address).await.ok()?;
-    connection.send(Method::GET, path, &[], "").await.ok()
+    connection.send(Method::GET, path, headers, "").await.ok()
 }

@@ -125,6 +125,13 @@ impl Start {
         gate
     }
 
+    /// Starts it and does not wait for anything: it may end at any moment.
+    pub(crate) fn launched(self) -> Gate {
+        let log = File::create(&self.log).unwrap();
+        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log }
+    }
+
     /// Starts it beside one that has left word in the data directory, and waits until it says that it is up.
     pub(crate) async fn up(self) -> Gate {
         let log = File::create(&self.log).unwrap();
@@ -158,8 +165,22 @@ impl Gate {
         Start::new(world).ready().await
     }
 
+    /// How it ended, if it did.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Whether it says that it is ready; it may be over before it has said so.
+    pub(crate) async fn answers(&mut self) -> bool {
+        self.ended().is_none() && self.says_ready().await
+    }
+
     async fn is_ready(&mut self) -> bool {
         assert_eq!(self.child.try_wait().unwrap(), None, "it ended:\n{}", read(&self.log));
+        self.says_ready().await
+    }
+
+    async fn says_ready(&mut self) -> bool {
         // `running.json` of a process that was killed is still there: the pid tells.
         let text = std::fs::read(self.data_dir.join("running.json")).unwrap_or_default();
         let Ok(running) = serde_json::from_slice::<Value>(&text) else { return false };

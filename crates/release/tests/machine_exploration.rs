@@ -1,0 +1,164 @@
+//! The machine, walked through: every state that a small plan can come to, by everything that can happen in it.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod exploration;
+mod world;
+
+use exploration::explore;
+use exploration::happenings::Happening;
+use model::policy::{Check, OnInconclusive, ReleasePolicy, When};
+use release::machine::{
+    Action, Decision, GateResult, Input, Observation, Outcome, Phase, State, Verdict, step,
+};
+use release::plan::Plan;
+use serde_json::{Value, json};
+use world::plan_over;
+
+/// A walk ends after so many states, the nearest ones: a matter of seconds.
+const MOST: usize = 8_000;
+
+fn plan(changes: Value) -> Plan {
+    let mut policy = json!({
+        "steps": [100],
+        "step_pause_ms": 5_000,
+        "soak": {"duration_ms": 10_000, "interval_ms": 5_000},
+        "inconclusive_hold_ms": 10_000,
+        "keep_failed_ms": 5_000,
+        "drain_timeout_ms": 3_000,
+        "apply_timeout_ms": 5_000,
+    });
+    policy.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    let policy: ReleasePolicy = serde_json::from_value(policy).unwrap();
+    plan_over(&policy, Some("1"), "2").unwrap()
+}
+
+/// What holds of every step that the machine takes, whatever happened.
+fn check(plan: &Plan, before: &State, happening: &Happening, decision: &Decision) -> Result<(), String> {
+    let after = &decision.state;
+    let hold = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
+    let ended = after.phase == Phase::Ended;
+    hold(ended || !decision.actions.is_empty() || !decision.waiting_for.is_empty(), "it stands still")?;
+    hold(!ended || decision.actions.is_empty(), "it goes on after its end")?;
+    hold(ended == (after.outcome.is_some() && ended), "it ends without an outcome")?;
+    let decided = before.outcome.is_none() || before.outcome == after.outcome;
+    hold(decided, "its outcome changes")?;
+    let promoted = after.outcome == Some(Outcome::Promoted);
+    hold(
+        promoted || after.outcome.is_none() || after.share() == 0,
+        "users stay on a version that was refused",
+    )?;
+    if matches!(happening, Happening::Abort | Happening::EndedAndAborted) && before.outcome.is_none() {
+        let back = matches!(after.phase, Phase::Revert | Phase::KeepFailed | Phase::Ended);
+        hold(back && !promoted, "an abort before the commit does not go back")?;
+    }
+    decision.actions.iter().try_for_each(|request| allowed(plan, after, happening, &request.action))
+}
+
+/// Whether an action may be under way in a state.
+fn allowed(plan: &Plan, state: &State, happening: &Happening, action: &Action) -> Result<(), String> {
+    let hold = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
+    let promoted = state.outcome == Some(Outcome::Promoted);
+    let serves = |colour| matches!(happening, Happening::Serving(serving) if *serving == colour);
+    let unknown = *happening == Happening::NobodyKnowsWhoServes;
+    let lead = plan.lead().unwrap();
+    match action {
+        Action::SetShare { share, hold: waits, .. } => {
+            hold(*share == 0 || gates_passed(plan, state), "users come before the gates have passed")?;
+            hold(waits.is_none() || state.phase.can_turn_back(), "someone waits on the way back")
+        }
+        Action::StopOld | Action::ReduceOld { .. } => {
+            let idle = !unknown && !serves(lead.new.colour.other());
+            hold(promoted && idle, "the old version is stopped although users may have it")
+        }
+        Action::StopNew => {
+            let idle = !unknown && !serves(lead.new.colour);
+            hold(
+                !promoted && state.outcome.is_some() && idle,
+                "the new version is stopped although users may have it",
+            )
+        }
+        Action::CleanUp { .. } => hold(promoted, "the split is removed before the commit"),
+        Action::Restore => hold(state.phase == Phase::Revert, "it is put back on the way forward"),
+        Action::Provision | Action::RunGate { .. } | Action::Copy { .. } => {
+            hold(state.phase.can_turn_back(), "it goes forward on the way back")
+        }
+    }
+}
+
+fn gates_passed(plan: &Plan, state: &State) -> bool {
+    plan.gates.iter().filter(|gate| gate.when.contains(&When::BeforeShift)).all(|gate| {
+        let of_gate = |result: &&GateResult| result.gate == gate.name;
+        let verdict = state.gates.iter().find(of_gate).map(|result| result.verdict);
+        match verdict {
+            Some(Verdict::Pass) => !matches!(gate.check, Check::Approval {}),
+            Some(Verdict::Approved) => true,
+            Some(Verdict::Inconclusive) => plan.on_inconclusive == OnInconclusive::Proceed,
+            Some(Verdict::Fail) | None => false,
+        }
+    })
+}
+
+/// A process that has just read the journal does what one does that never stopped.
+fn survives_a_crash(plan: &Plan, state: &State) -> Result<(), String> {
+    let journaled: State = serde_json::from_str(&serde_json::to_string(state).unwrap()).unwrap();
+    if journaled != *state {
+        return Err("the journal does not say all of it".to_owned());
+    }
+    let resumed = journaled.resumed(state.seen_at_ms + 3_600_000);
+    let seen = Observation { inputs: Vec::<Input>::new(), ..Happening::Time.seen(plan, state).0 };
+    let (now, later) = (state.seen_at_ms, resumed.seen_at_ms);
+    let (on, again) = (step(plan, state, &seen, now), step(plan, &resumed, &seen, later));
+    let same = on.actions == again.actions && on.state.same_but_for_time(&again.state);
+    if same { Ok(()) } else { Err("a crash changes what it does".to_owned()) }
+}
+
+fn walk(changes: Value) -> usize {
+    let plan = plan(changes);
+    let check_step = |before: &State, happening: &Happening, decision: &Decision| {
+        check(&plan, before, happening, decision)
+    };
+    let found = explore(&plan, MOST, check_step, |state| survives_a_crash(&plan, state));
+    found.all_can_end();
+    let phases: Vec<&str> = found.phases();
+    let all =
+        ["provision", "test", "shift", "soak", "commit", "decommission", "revert", "keep-failed", "ended"];
+    // The nearest states of a large plan may all be before its commit.
+    let missing: Vec<_> = all.iter().filter(|phase| !phases.contains(phase)).collect();
+    assert!(missing.is_empty() || found.len() >= MOST, "no way leads to {missing:?}");
+    println!("{} states", found.len());
+    found.len()
+}
+
+#[test]
+fn without_gates() {
+    let found = walk(json!({}));
+    assert!((100..MOST).contains(&found), "all states of the smallest plan: {found}");
+}
+
+#[test]
+fn with_a_gate_before_users_and_one_in_the_soak() {
+    let gates = json!([{"name": "tests", "when": ["before_shift", "soak"], "timeout_ms": 5_000,
+        "check": {"command": {"command": ["t"]}}}]);
+    assert!(walk(json!({"gates": gates, "decommission": {"keep_warm": {"for_ms": 5_000}}})) > 100);
+}
+
+#[test]
+fn with_two_steps_and_an_approval() {
+    let gates =
+        json!([{"name": "yes", "when": ["before_shift"], "timeout_ms": 10_000, "check": {"approval": {}}}]);
+    assert!(
+        walk(json!({"gates": gates, "steps": [10, 100], "decommission": {"reduce": {"instances": 1}}})) > 100
+    );
+}
+
+#[test]
+fn with_requests_that_wait() {
+    let hold = json!({"requests": "writes", "budget_ms": 5_000, "tries": 2});
+    assert!(walk(json!({"hold": hold, "on_inconclusive": "rollback", "decommission": {"keep": {}}})) > 100);
+}
+
+#[test]
+fn with_live_requests_that_are_copied() {
+    let gates = json!([{"name": "shadow", "timeout_ms": 5_000, "check": {"shadow": {"duration_ms": 1_000}}}]);
+    assert!(walk(json!({"gates": gates, "on_inconclusive": "proceed"})) > 100);
+}
