@@ -66,25 +66,17 @@ enum Fate {
     Bad,
     /// Only the guard in the gateway does, whether or not a controller lives then.
     Guarded,
-    /// Good, and live requests were copied to it.
-    Copied,
 }
 
 /// Releases version 2 and kills the controller once its journal has `entries` entries. Answers whether it came so far.
 async fn release_with_a_death(entries: usize, fate: Fate, hold: &str) -> bool {
-    let bad = matches!(fate, Fate::Bad | Fate::Guarded);
+    let bad = fate != Fate::Good;
     let limits = if fate == Fate::Guarded { json!({"max_error_rate": null}) } else { json!({}) };
-    let gates = match fate {
-        Fate::Copied => {
-            json!([{"name": "shadow", "check": {"shadow": {"duration_ms": 300, "min_requests": 20}}}])
-        }
-        _ => json!([{"name": "tests", "check": {"command": {"command": ["t"]}}}]),
-    };
     let changes = json!({
         "limits": limits,
         "hold": {"requests": hold, "tries": 5},
         "steps": [20, 100],
-        "gates": gates,
+        "gates": [{"name": "tests", "check": {"command": {"command": ["t"]}}}],
         "keep_failed_ms": 100,
     });
     let site = Site::without_controller(policy(changes), json!({}), Origin::Api).await;
@@ -153,11 +145,6 @@ async fn a_bad_release_goes_back_although_its_controller_dies_after_any_entry() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_release_that_a_guard_takes_back_survives_the_death_of_its_controller_after_any_entry() {
     deaths(Fate::Guarded, "none").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_release_with_a_shadow_gate_survives_the_death_of_its_controller_after_any_entry() {
-    deaths(Fate::Copied, "none").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Copies without an answer from which on a version that leaves out half of them is not asked any longer.
 const HOPELESS_MIN: u64 = 20;
 /// Differences of each kind that stand in the evidence; the report's table has more.
-const LINES: usize = 20;
+const LINES: usize = 5;
 
 pub(super) struct Finding<'a> {
     policy: &'a Shadow,
