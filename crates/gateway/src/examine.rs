@@ -87,7 +87,11 @@ mod tests {
         };
         assert_eq!(of(200, "X-ORDER-OK: false\r\nx-version: 2\r\n"), (0b11, Some(Origin::Right)));
         assert_eq!(of(404, "x-order-ok: true\r\nx-trace: 1\r\n"), (0, Some(Origin::Silent)));
-        assert_eq!(of(500, "x-order-ok: false\r\nX-Version: 1\r\n"), (0, Some(Origin::Other)), "failed already");
+        assert_eq!(
+            of(500, "x-order-ok: false\r\nX-Version: 1\r\n"),
+            (0, Some(Origin::Other)),
+            "failed already"
+        );
     }
 
     #[test]

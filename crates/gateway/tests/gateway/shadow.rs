@@ -223,15 +223,25 @@ async fn what_changes_things_is_copied_only_where_that_is_allowed_and_then_once(
     let chunked =
         "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n";
     assert_eq!(gate.ask(chunked).await.status, 200);
+    let large = "f".repeat(40_000);
+    let in_chunks = format!("9c40\r\n{large}\r\n0\r\n\r\n");
+    assert_eq!(
+        gate.ask(format!("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{in_chunks}"))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(gate.ask(with_body("POST", &large)).await.status, 200);
     assert_eq!(gate.ask(get("/")).await.status, 200);
     let report = settled(&gate).await;
-    assert_eq!((report.sent, report.second_sent, skipped(&report, Skipped::Method)), (2, 0, 1));
+    assert_eq!((report.sent, report.second_sent, skipped(&report, Skipped::Method)), (4, 0, 1));
     let bodies =
         |service: &Service| service.asked().iter().map(|asked| asked.body.to_vec()).collect::<Vec<_>>();
     let mut copies = bodies(&new);
     copies.sort();
-    assert_eq!(copies, [b"abcd".to_vec(), b"abcde".to_vec()]);
-    assert_eq!(bodies(&live).len(), 4, "the live version does nothing twice");
+    let large = large.into_bytes();
+    assert_eq!(copies, [b"abcd".to_vec(), b"abcde".to_vec(), large.clone(), large]);
+    assert_eq!(bodies(&live).len(), 6, "the live version does nothing twice");
 }
 
 #[tokio::test]
