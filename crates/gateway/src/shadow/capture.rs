@@ -29,12 +29,19 @@ pub(crate) struct Capture {
     body: Option<Tee>,
     /// The live version's answer, once it has come.
     answer: Option<(Head, Tee)>,
+    /// What became of it was counted.
+    is_counted: bool,
 }
 
 impl Capture {
     pub(super) fn new(shadow: &Arc<Shadow>, request: &Request<'_>) -> Capture {
         let has_body = !matches!(request.head.framing(), Framing::None | Framing::Length(0));
-        Capture { shadow: Arc::clone(shadow), body: has_body.then(|| shadow.keep().tee()), answer: None }
+        Capture {
+            shadow: Arc::clone(shadow),
+            body: has_body.then(|| shadow.keep().tee()),
+            answer: None,
+            is_counted: false,
+        }
     }
 
     /// What the request's body is added to as it passes.
@@ -50,30 +57,30 @@ impl Capture {
     }
 
     /// The exchange has ended: the copy is handed over, if the user got the whole answer of an upstream.
-    pub(crate) fn end(self, worker: &Worker, request: &Request<'_>, claim: &Claim<'_>, facts: &Facts) {
-        let shadow = Arc::clone(&self.shadow);
+    pub(crate) fn end(mut self, worker: &Worker, request: &Request<'_>, claim: &Claim<'_>, facts: &Facts) {
+        self.is_counted = true;
         if let Err(why) = self.hand_over(worker, request, claim, facts) {
-            shadow.tally.skip(why);
+            self.shadow.tally.skip(why);
         }
     }
 
     fn hand_over(
-        self,
+        &mut self,
         worker: &Worker,
         request: &Request<'_>,
         claim: &Claim<'_>,
         facts: &Facts,
     ) -> Result<(), Skipped> {
-        let Capture { shadow, body, answer } = self;
+        let shadow = &self.shadow;
         let is_whole = facts.ending == Ending::Whole && !facts.by_gate && facts.body_read;
-        let (head, answer) = answer.filter(|_| is_whole).ok_or(Skipped::Unfinished)?;
+        let (head, answer) = self.answer.take().filter(|_| is_whole).ok_or(Skipped::Unfinished)?;
         // A table without it runs: whoever took the rule away meets no copy after that.
         let table = worker.table();
         let is_cast = || table.route(&claim.route.id).is_some_and(|route| route.casts(shadow.id()));
         if table.revision != claim.revision && !is_cast() {
             return Err(Skipped::Over);
         }
-        let body = body.map(|body| Kept::take(&body));
+        let body = self.body.as_ref().map(Kept::take);
         match body.as_ref().map_or(Ok(&[][..]), Kept::body) {
             Ok(_) => {}
             Err(LeftOut::Memory) => return Err(Skipped::Memory),
@@ -94,9 +101,18 @@ impl Capture {
             again,
             body,
             live: (head, Kept::take(&answer)),
-            shadow: Arc::clone(&shadow),
+            shadow: Arc::clone(shadow),
         };
         shadow.copies.try_send(Box::new(copied)).map_err(|_| Skipped::InFlight)
+    }
+}
+
+/// One whose exchange was dropped in its midst.
+impl Drop for Capture {
+    fn drop(&mut self) {
+        if !self.is_counted {
+            self.shadow.tally.skip(Skipped::Unfinished);
+        }
     }
 }
 

@@ -400,6 +400,19 @@ async fn what_has_no_whole_answer_or_becomes_a_stream_is_not_copied() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_cut_with_the_gateway_is_accounted_for_too() {
+    let (live, new) = (Upstream::start("live").await, json_service("{}").await);
+    live.behave(Behaviour::Held);
+    let gate = gate(live.address(), new.address(), &json!({})).await;
+    let mut client = gate.client().await;
+    client.0.send(get("/")).await;
+    live.arrived(1).await;
+    gate.gateway.stop().unwrap();
+    let report = settled(&gate).await;
+    assert_eq!((report.sampled, skipped(&report, Skipped::Unfinished)), (1, 1), "{report:?}");
+}
+
+#[tokio::test]
 async fn a_shadow_whose_upstream_is_missing_says_so_and_begins_once_it_is_there() {
     let (live, new) = (json_service("{}").await, json_service("{}").await);
     let mut resources = resources(live.address(), new.address(), &rule(&json!({"to": "later"})));
