@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 /// over, and its report.
 async fn released(world: &World, next: Value, says: &str) -> (Value, Value) {
     let gate = Gate::start(world).await;
-    shop::put(&gate, shop::target(world), policy(json!({"steps": [100], "on_inconclusive": "proceed"}))).await;
+    shop::put(&gate, shop::target(world), policy(json!({"steps": [100], "on_inconclusive": "proceed"})))
+        .await;
     release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
     let mut settings = json!({"steps": [{"share": 50, "pause_ms": 60_000}, 100]});
     settings.as_object_mut().unwrap().extend(next.as_object().unwrap().clone());
@@ -63,9 +64,13 @@ async fn a_version_whose_answers_fail_a_check_of_the_business_is_taken_back_by_t
 #[tokio::test]
 async fn one_answer_of_another_version_takes_the_release_back() {
     let world = World::new();
-    let (view, report) = released(&world, json!({"identity": {"header": "x-version"}, "guard": null}), "v1").await;
+    let (view, report) =
+        released(&world, json!({"identity": {"header": "x-version"}, "guard": null}), "v1").await;
     let why = view["why"].as_str().unwrap();
-    assert!(why.starts_with("answers come from the wrong version: ") && why.contains(" answers of v2 came"), "{why}");
+    assert!(
+        why.starts_with("answers come from the wrong version: ") && why.contains(" answers of v2 came"),
+        "{why}"
+    );
     let evidence = report["evidence"].as_array().unwrap();
     let of = |check: &str| evidence.iter().find(|one| one["finding"]["check"] == check).unwrap();
     assert_eq!(of("identity of v2")["finding"]["verdict"], "fail");
