@@ -7,6 +7,7 @@
 
 use crate::assignment::Issued;
 use crate::examine::Examination;
+use crate::guard::Seat;
 use crate::hold::Counted;
 use crate::refusal::Refusal;
 use crate::request::Request;
@@ -31,6 +32,8 @@ pub(crate) struct Claim<'t> {
     pub(crate) revision: Revision,
     /// The cookie that keeps the choice, if the client is to get one with its answer.
     pub(crate) issued: Option<Issued<'t>>,
+    /// Where it is counted whose request it is, and whose.
+    pub(crate) user: Option<(&'t Seat, u64)>,
     /// What its answer is asked.
     pub(crate) examination: Option<&'t Examination>,
     /// The shadow that may fall on it.
@@ -56,6 +59,7 @@ impl<'t> Claim<'t> {
                 revision,
                 issued: None,
                 examination: None,
+                user: None,
                 shadow: None,
             })
         };
@@ -63,11 +67,12 @@ impl<'t> Claim<'t> {
         match split.choose(&RequestVariables { request, route: Some(route) }, worker.thread) {
             Verdict::Default => default(&route.default, &route.default_series),
             Verdict::Missing(id) => Err(Refusal::SplitUpstreamMissing(id.to_owned())),
-            Verdict::Chosen(choice, issued) => match &choice.goal {
+            Verdict::Chosen(choice, assigned) => match &choice.goal {
                 Goal::Target(target) => {
                     let (series, shadow) = (&choice.series, choice.shadow.as_ref());
                     let examination = choice.examination.as_ref();
-                    Ok(Claim { route, target, series, revision, issued, examination, shadow })
+                    let (issued, user) = (assigned.issued, choice.seat.as_ref().zip(assigned.point));
+                    Ok(Claim { route, target, series, revision, issued, examination, user, shadow })
                 }
                 Goal::Nowhere(nowhere) => default(nowhere, &choice.series),
             },

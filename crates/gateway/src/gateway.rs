@@ -108,7 +108,7 @@ impl Gateway {
         let tls = Connectors::new(settings.tls_ca_file.as_deref())?;
         let series = Arc::new(Registry::new(threads));
         let unmatched = series.series(&unmatched());
-        let guards = Arc::new(Guards::new(settings.guard_dir.clone()));
+        let guards = Arc::new(Guards::new(settings.guard_dir.clone(), threads));
         let settings = Arc::new(settings);
         let shadows = Arc::new(Shadows::new(Arc::clone(&settings)));
         let compiler = Compiler::new(threads, settings.always_verify_upstreams, Arc::clone(&series))

@@ -68,6 +68,20 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// What failed, as bits: all of it, then each check of the business; `None`: it cannot be judged. As the counters have
+    /// it ([`telemetry::counts::Counts::failed`]).
+    fn judged(&self) -> Option<u8> {
+        match self.ending {
+            Ending::Whole if (100..500).contains(&self.status) => {
+                Some(if self.by_gate { 0 } else { self.found.failed_checks() << 1 })
+            }
+            Ending::Whole | Ending::CutShort => Some(1),
+            Ending::ClientLeft | Ending::Drained => None,
+        }
+    }
+}
+
 /// A request that has begun to be counted. It is ended once, in whatever way: a task that is dropped (the gateway is
 /// stopped, or it panics) cuts its request short.
 #[derive(Debug)]
@@ -132,6 +146,11 @@ pub(crate) fn record(
         upgrade: facts.upgraded,
         found: if facts.by_gate { Found::default() } else { facts.found },
     });
+    if let Some((seat, point)) = claim.and_then(|claim| claim.user)
+        && let Some(failed) = facts.judged()
+    {
+        seat.ended(worker.thread, point, failed);
+    }
     worker.totals().bytes_received(facts.head_bytes + facts.request_bytes);
     worker.totals().bytes_sent(facts.sent_head_bytes + facts.response_bytes);
     let mut log = worker.log.borrow_mut();

@@ -55,6 +55,8 @@ pub struct Keys {
     window: u64,
     stratum: u64,
     open: [Open; 2],
+    /// Users who have failed by each metric since the first look: Blue's, Green's.
+    failing: [[u64; MAX_METRICS]; 2],
 }
 
 impl Keys {
@@ -69,6 +71,7 @@ impl Keys {
             window: 1,
             stratum: 0,
             open,
+            failing: [[0; MAX_METRICS]; 2],
         }
     }
 
@@ -85,9 +88,11 @@ impl Keys {
                 return;
             }
         }
-        let open = match side {
-            Side::Blue => &mut self.open[0],
-            Side::Green => &mut self.open[1],
+        let [blue, green] = &mut self.open;
+        let [blue_failing, green_failing] = &mut self.failing;
+        let (open, failing) = match side {
+            Side::Blue => (blue, blue_failing),
+            Side::Green => (green, green_failing),
         };
         let user = self.users.entry(key).or_default();
         if user.window != self.window {
@@ -96,6 +101,7 @@ impl Keys {
             count(&mut open.spent, user.failed);
         }
         count(&mut open.failed, failed & !user.failed);
+        count(failing, failed & !user.failed);
         user.failed |= failed;
     }
 
@@ -121,6 +127,17 @@ impl Keys {
             self.window += 1;
         }
         panel.alarm()
+    }
+
+    /// How many different users have failed by a charge on one side; of those who were followed.
+    #[must_use]
+    pub fn failing(&self, side: Side, charge: usize) -> u64 {
+        let [blue, green] = &self.failing;
+        let failing = match side {
+            Side::Blue => blue,
+            Side::Green => green,
+        };
+        failing.get(charge).copied().unwrap_or(0)
     }
 
     /// How many users are followed.
@@ -185,6 +202,7 @@ mod tests {
         }
         let [blue, green] = seen(&panel);
         assert_eq!((blue, green.failed), (Tally::new(45 * 200, 0), 1));
+        assert_eq!(keys.failing(Side::Green, 0), 1);
         assert_eq!(green.units, 5 + 4 * 199, "who has failed is not at risk any more");
     }
 

@@ -109,6 +109,9 @@ fn the_plan_says_what_the_judge_can_do() {
         sticky: serde_json::from_value(serde_json::json!({"by": "cookie"})).unwrap(),
         ..stepped
     };
-    assert!(notes(&sticky).contains("the judge is off"), "{}", notes(&sticky));
-    assert_eq!(plan_over(&sticky, Some("1"), "2").unwrap().judge, None);
+    assert!(notes(&sticky).contains("each of them counts once"), "{}", notes(&sticky));
+    assert!(plan_over(&sticky, Some("1"), "2").unwrap().judge.unwrap().by_users);
+    let unguarded = ReleasePolicy { guard: None, ..sticky };
+    assert!(notes(&unguarded).contains("only a guard can tell them apart"), "{}", notes(&unguarded));
+    assert_eq!(plan_over(&unguarded, Some("1"), "2").unwrap().judge, None);
 }

@@ -70,6 +70,12 @@ pub struct GuardReport {
     /// What its comparisons have found until now, or when it fired.
     #[serde(default)]
     pub evidence: Vec<Weighed>,
+    /// How many different users of the new version have failed; `None`: users do not keep their version.
+    #[serde(default)]
+    pub failing_users: Option<u64>,
+    /// The same for each check of the business.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing_by_check: Vec<u64>,
 }
 
 /// One comparison of the old version with the new one in one gateway.

@@ -57,6 +57,8 @@ pub struct Assigned<'a> {
     pub choice: usize,
     /// The cookie that keeps it.
     pub issued: Option<Issued<'a>>,
+    /// The point of who asks; `None`: the choice is the request's alone.
+    pub point: Option<u64>,
 }
 
 /// A cookie that goes to the client with its answer.
@@ -115,18 +117,19 @@ impl Assignment {
         if self.by == StickyBy::Cookie {
             return self.by_cookie(variables, thread);
         }
-        Some(Assigned { choice: self.choice_at(self.point_of(variables))?, issued: None })
+        let point = self.point_of(variables);
+        Some(Assigned { choice: self.choice_at(point)?, issued: None, point: Some(point) })
     }
 
     fn by_cookie<V: Variables>(&self, variables: &V, thread: usize) -> Option<Assigned<'_>> {
         let kept = text(variables, &self.variable).and_then(|value| self.point_in(&value));
         if let Some(point) = kept {
-            return Some(Assigned { choice: self.choice_at(point)?, issued: None });
+            return Some(Assigned { choice: self.choice_at(point)?, issued: None, point: Some(point) });
         }
         let point = self.sequence.next(thread);
         let secure = text(variables, "scheme").is_some_and(|scheme| scheme == "https");
         let issued = Some(Issued { assignment: self, point, secure });
-        Some(Assigned { choice: self.choice_at(point)?, issued })
+        Some(Assigned { choice: self.choice_at(point)?, issued, point: Some(point) })
     }
 
     /// The point of a user who is known by a value; who lacks the value is known by the address.

@@ -6,9 +6,11 @@
 
 use super::compared::Compared;
 use super::sums::Counted;
+use super::users::{UserLog, Users};
 use judge::limits::{ENOUGH_TO_FAIL_ALL, Limits, Observed, Verdict, evaluate};
 use model::traffic_split::GuardRule;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use telemetry::report::{Judged, Weighed};
 
 /// The time in which a break must show, milliseconds.
@@ -20,6 +22,9 @@ const MAX_LOOKS: usize = 64;
 const UNHEARD_MS: u64 = 500;
 /// The old version fails alike when its share of failures is at least this part of the new one's.
 const ALIKE: f64 = 0.5;
+
+/// Where users keep their version, so many different ones must have failed before an absolute bound speaks.
+pub(super) const FAILING_USERS: u64 = 3;
 
 /// A bound that was crossed.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,14 +74,14 @@ struct Look {
 }
 
 impl Bounds {
-    pub(super) fn new(rule: &GuardRule) -> Bounds {
+    pub(super) fn new(rule: &GuardRule, threads: usize) -> Bounds {
         let of_checks = rule.checks.iter().cloned().enumerate().map(Some);
         Bounds {
             absolute: std::iter::once(None)
                 .chain(of_checks)
                 .map(|check| Absolute::new(rule, check))
                 .collect(),
-            compared: Compared::armed(rule),
+            compared: Compared::armed(rule, threads),
         }
     }
 
@@ -84,7 +89,7 @@ impl Bounds {
     pub(super) fn are_the_same(one: &GuardRule, other: &GuardRule) -> bool {
         let of = |rule: &GuardRule| {
             let comparison = (rule.false_alarm_one_in, rule.check_false_alarm_one_in, rule.tolerance_percent);
-            (rule.max_error_ppm, rule.min_requests, rule.break_ppm, comparison)
+            (rule.max_error_ppm, rule.min_requests, rule.break_ppm, rule.by_users, comparison)
         };
         of(one) == of(other) && one.checks == other.checks
     }
@@ -96,9 +101,21 @@ impl Bounds {
         for one in &mut self.absolute {
             // Each of them looks, whatever the one before found.
             let found = one.look(at_ms, counted);
-            absolute = absolute.or(found);
+            // One busy user for whom everything fails is no reason, however large a part of a small share it is.
+            let failing = self.compared.users().map(|users| users.failing(one.place()));
+            absolute = absolute.or(found.filter(|_| failing.is_none_or(|users| users >= FAILING_USERS)));
         }
         absolute.or(compared)
+    }
+
+    /// Where users are written down; `None`: they do not keep their version.
+    pub(super) fn users(&self) -> Option<&Arc<UserLog>> {
+        self.compared.users().map(Users::log)
+    }
+
+    /// How many users of the new version have failed, by all failures or by a check of the business.
+    pub(super) fn failing(&self, check: Option<usize>) -> Option<u64> {
+        self.compared.users().map(|users| users.failing(check))
     }
 
     /// What the comparisons have found.
@@ -121,8 +138,12 @@ impl Absolute {
         }
     }
 
+    fn place(&self) -> Option<usize> {
+        self.check.as_ref().map(|(place, _)| *place)
+    }
+
     fn look(&mut self, at_ms: u64, counted: &Counted) -> Option<Crossed> {
-        let by = self.check.as_ref().map(|(place, _)| *place);
+        let by = self.place();
         let counted = Seen {
             stratum: counted.stratum,
             old: counted.old.by(by),

@@ -2,10 +2,11 @@
 
 use super::bounds::Crossed;
 use super::sums::Counted;
+use super::users::Users;
 use judge::bound::Bound;
 use judge::budget::{Charge, Terms, Unit};
 use judge::metric::Metric;
-use judge::panel::Panel;
+use judge::panel::{Alarm, Panel};
 use judge::tally::Tally;
 use judge::verdict::{Finding, Verdict};
 use model::policy::MAX_ANSWER_CHECKS;
@@ -21,18 +22,22 @@ pub(super) struct Compared {
     /// Of each comparison, which check it is about; `None`: failures.
     places: Vec<Option<usize>>,
     panel: Panel,
+    /// Where users keep their version.
+    users: Option<Users>,
 }
 
 impl Compared {
     /// Arms what a rule asks for; what it does not ask for is not compared.
-    pub(super) fn armed(rule: &GuardRule) -> Compared {
+    pub(super) fn armed(rule: &GuardRule, threads: usize) -> Compared {
+        let unit = if rule.by_users { Unit::User } else { Unit::Request };
         let charge = |one_in: u64, metric: Metric| {
             let tolerance = f64::from(rule.tolerance_percent) / 100.0;
             let bound = Bound::new(1.0 / one_in as f64).ok()?.tolerating(tolerance).ok()?;
-            Some(Charge { bound: bound.sensing(metric.sensitivity()).ok()?, metric, unit: Unit::Request })
+            Some(Charge { bound: bound.sensing(metric.sensitivity()).ok()?, metric, unit })
         };
         let failures = rule.false_alarm_one_in.and_then(|one_in| charge(one_in, Metric::Failures));
-        let mut compared = Compared { places: Vec::new(), panel: Panel::armed(&Terms::default()) };
+        let users = rule.by_users.then(|| Users::new(threads));
+        let mut compared = Compared { places: Vec::new(), panel: Panel::armed(&Terms::default()), users };
         let mut charges: Vec<Charge> = failures.into_iter().collect();
         compared.places.extend(charges.iter().map(|_| None));
         for (place, check) in rule.checks.iter().enumerate() {
@@ -48,6 +53,16 @@ impl Compared {
 
     /// Looks at what is counted.
     pub(super) fn look(&mut self, counted: &Counted) -> Option<Crossed> {
+        let alarm = match &mut self.users {
+            Some(users) => users.look(counted, &mut self.panel)?,
+            None => self.look_at_requests(counted)?,
+        };
+        let evidence = self.panel.findings().into_iter().nth(alarm.charge)?.words;
+        let e_value = Some(alarm.crossing.e_value);
+        Some(Crossed { bound: "comparison", evidence: vec![evidence], e_value, found_in_ms: None })
+    }
+
+    fn look_at_requests(&mut self, counted: &Counted) -> Option<Alarm> {
         let mut tallies = [[Tally::default(); MOST]; 2];
         for (side, tallied) in tallies.iter_mut().zip([&counted.old, &counted.new]) {
             for (tally, place) in side.iter_mut().zip(&self.places) {
@@ -56,10 +71,12 @@ impl Compared {
             }
         }
         let [old, new] = tallies;
-        let alarm = self.panel.observe(counted.wall_ms, counted.stratum, &old, &new)?;
-        let evidence = self.panel.findings().into_iter().nth(alarm.charge)?.words;
-        let e_value = Some(alarm.crossing.e_value);
-        Some(Crossed { bound: "comparison", evidence: vec![evidence], e_value, found_in_ms: None })
+        self.panel.observe(counted.wall_ms, counted.stratum, &old, &new)
+    }
+
+    /// The users, where they are what is compared.
+    pub(super) fn users(&self) -> Option<&Users> {
+        self.users.as_ref()
     }
 
     /// What was found until now.

@@ -24,10 +24,12 @@ mod lease;
 mod registry;
 mod sums;
 mod thread;
+mod users;
 
 pub use registry::Guards;
 pub(crate) use sums::Pair;
 pub(crate) use thread::{Stop, watch};
+pub(crate) use users::Seat;
 
 use crate::table::Target;
 use bounds::{Bounds, Crossed};
@@ -60,6 +62,8 @@ struct Inner {
     latch: Option<Arc<Latch>>,
     sums: Sums,
     bounds: Bounds,
+    /// Request threads.
+    threads: usize,
     /// When it was armed here.
     armed: Instant,
     /// When the first failure of the new version was seen.
@@ -68,7 +72,13 @@ struct Inner {
 }
 
 impl Guard {
-    fn new(rule: &GuardRule, service: &str, latch: Result<Latch, String>, now: Instant) -> Guard {
+    fn new(
+        rule: &GuardRule,
+        service: &str,
+        latch: Result<Latch, String>,
+        threads: usize,
+        now: Instant,
+    ) -> Guard {
         let (latch, why) = match latch {
             Ok(latch) => (Some(Arc::new(latch)), None),
             Err(why) => (None, Some(why)),
@@ -89,7 +99,8 @@ impl Guard {
                 state,
                 latch,
                 sums: Sums::default(),
-                bounds: Bounds::new(rule),
+                bounds: Bounds::new(rule, threads),
+                threads,
                 armed: now,
                 first_failure: None,
                 concurrent: false,
@@ -106,7 +117,7 @@ impl Guard {
     fn follow(&self, rule: &GuardRule) {
         let mut inner = self.lock();
         if !Bounds::are_the_same(&inner.rule, rule) {
-            inner.bounds = Bounds::new(rule);
+            inner.bounds = Bounds::new(rule, inner.threads);
         }
         inner.rule = rule.clone();
     }
@@ -117,6 +128,12 @@ impl Guard {
         let mut inner = self.lock();
         inner.concurrent = concurrent;
         inner.sums.add(weights, at, pair);
+    }
+
+    /// Where the users of one of the choices are counted, as of the last [`Guard::count`]; `None`: they are not.
+    pub(crate) fn seat(&self, is_new: bool) -> Option<Seat> {
+        let inner = self.lock();
+        Some(Seat::new(inner.bounds.users()?, is_new, inner.sums.stratum()))
     }
 
     /// Where the requests of both versions go.
@@ -230,8 +247,16 @@ impl Guard {
             }
             state => state.clone(),
         };
-        let evidence = inner.bounds.evidence();
-        GuardReport { id: self.id.clone(), service: self.service.clone(), state, evidence }
+        GuardReport {
+            id: self.id.clone(),
+            service: self.service.clone(),
+            state,
+            evidence: inner.bounds.evidence(),
+            failing_users: inner.bounds.failing(None),
+            failing_by_check: (0..inner.rule.checks.len())
+                .filter_map(|check| inner.bounds.failing(Some(check)))
+                .collect(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -265,6 +290,7 @@ pub(crate) mod tests {
             false_alarm_one_in: Some(1_000),
             checks: Vec::new(),
             check_false_alarm_one_in: None,
+            by_users: false,
             tolerance_percent: 120,
             controller_missing: OnMissing::Revert,
             missing_after_ms: 5_000,

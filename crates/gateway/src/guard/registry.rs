@@ -25,6 +25,8 @@ const MAX_RECENT: usize = 8;
 pub struct Guards {
     /// Where their latches are; `None`: there is no such place, and no guard can be armed.
     directory: Option<PathBuf>,
+    /// Request threads.
+    threads: usize,
     known: Mutex<Vec<Arc<Guard>>>,
     recent: Mutex<VecDeque<GuardReport>>,
     lease: Mutex<Lease>,
@@ -35,9 +37,10 @@ pub struct Guards {
 }
 
 impl Guards {
-    pub(crate) fn new(directory: Option<PathBuf>) -> Guards {
+    pub(crate) fn new(directory: Option<PathBuf>, threads: usize) -> Guards {
         Guards {
             directory,
+            threads,
             known: Mutex::default(),
             recent: Mutex::default(),
             lease: Mutex::new(Lease::GivenBack(clock::now())),
@@ -95,7 +98,7 @@ impl Guards {
         if let Lease::Held(until) = &mut *lock(&self.lease) {
             *until = (*until).max(now + ARMED_BY);
         }
-        let guard = Arc::new(Guard::new(rule, service, latch, now));
+        let guard = Arc::new(Guard::new(rule, service, latch, self.threads, now));
         if guard.sends_back() {
             let state = guard.report().state;
             tracing::warn!(guard = rule.id, service, ?state, "traffic stays on the old version");

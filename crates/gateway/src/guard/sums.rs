@@ -99,6 +99,11 @@ impl Sums {
         (self.old_targets, self.new_targets) = (old, new);
     }
 
+    /// Which shares are counted.
+    pub(super) fn stratum(&self) -> u64 {
+        self.stratum
+    }
+
     /// What is counted now.
     pub(super) fn now(&self, concurrent: bool, wall_ms: i64) -> Counted {
         let old = |pair: &'_ Pair| -> Tallied { tallied(&pair.old) };

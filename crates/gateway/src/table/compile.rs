@@ -130,7 +130,7 @@ impl Compiler {
             holds: Arc::new(Holds::new(threads)),
             held: HashMap::default(),
             tallies: HashMap::default(),
-            guards: Arc::new(Guards::new(None)),
+            guards: Arc::new(Guards::new(None, threads)),
             shadows: Arc::new(Shadows::new(Arc::default())),
             revision: 0,
             problems: BTreeMap::new(),

@@ -1,10 +1,11 @@
 //! The split: which upstream a request of a route goes to (APISIX §2.2, §2.4).
 
 use super::Target;
-use crate::assignment::{Assigned, Assignment, Issued};
+use crate::assignment::{Assigned, Assignment};
 use crate::balance::shuffle::Shuffled;
 use crate::balance::wheel::Wheel;
 use crate::examine::Examination;
+use crate::guard::Seat;
 use crate::hold::Hold;
 use crate::shadow::Shadow;
 use model::expr::eval::{Matcher, Variables};
@@ -59,6 +60,8 @@ pub struct Choice {
     pub series: Arc<Series>,
     /// What its answers are asked.
     pub examination: Option<Examination>,
+    /// Where its users are counted, if they keep their version.
+    pub seat: Option<Seat>,
     /// Copies of its requests go to the new version.
     pub shadow: Option<Arc<Shadow>>,
 }
@@ -76,7 +79,7 @@ pub enum Goal {
 #[derive(Debug)]
 pub enum Verdict<'a> {
     /// This choice, and the cookie that keeps it, if the client is to get one.
-    Chosen(&'a Choice, Option<Issued<'a>>),
+    Chosen(&'a Choice, Assigned<'a>),
     /// No rule's match passed: the default upstream.
     Default,
     /// An upstream that a rule names does not exist.
@@ -93,7 +96,7 @@ impl Split {
         };
         let Some(assigned) = rule.turns.choose(variables, thread) else { return Verdict::Default };
         let choice = rule.choices.get(assigned.choice);
-        choice.map_or(Verdict::Default, |choice| Verdict::Chosen(choice, assigned.issued))
+        choice.map_or(Verdict::Default, |choice| Verdict::Chosen(choice, assigned))
     }
 
     /// The hold under which one request would be chosen for, if there is one.
@@ -129,7 +132,7 @@ impl Split {
 
 impl Turns {
     fn choose<V: Variables>(&self, variables: &V, thread: usize) -> Option<Assigned<'_>> {
-        let by_turn = |choice| Assigned { choice, issued: None };
+        let by_turn = |choice| Assigned { choice, issued: None, point: None };
         match self {
             Turns::Wheel(wheel) => wheel.next(thread).map(by_turn),
             Turns::Shuffled(shuffled) => shuffled.next(thread).map(by_turn),

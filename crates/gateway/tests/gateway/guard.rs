@@ -261,3 +261,57 @@ async fn a_guard_in_the_split_of_a_route_is_refused() {
     let applied = gate.apply(&resources).await;
     assert!(applied.problems.iter().any(|problem| problem.what.contains("of a service only")), "{applied:?}");
 }
+
+/// Users stay with their version, and are what is compared.
+fn by_users(mut resources: Vec<(Kind, Value)>) -> Vec<(Kind, Value)> {
+    for (kind, value) in &mut resources {
+        if *kind == Kind::Service {
+            let extension = value.pointer_mut("/plugins/traffic-split/rules/1/tealgate").unwrap();
+            extension["guard"]["by_users"] = json!(true);
+            extension["sticky"] = json!({"by": "header", "name": "X-User", "salt": "shop-1"});
+            extension.as_object_mut().unwrap().remove("shuffle");
+        }
+    }
+    resources
+}
+
+async fn ask_as(gate: &Gate, user: u32) -> crate::support::Answer {
+    gate.ask(format!("GET / HTTP/1.1\r\nHost: h\r\nX-User: user-{user}\r\n\r\n")).await
+}
+
+#[tokio::test]
+async fn where_users_keep_their_version_each_of_them_counts_once() {
+    let shop = Shop::start().await;
+    let resources = by_users(shop.resources(20, Some(guard("g"))));
+    let gate = Gate::with(shop.settings(), &resources).await;
+    let (mut on_green, mut on_blue) = (Vec::new(), Vec::new());
+    for user in 0..60 {
+        let of_colour =
+            if colour(&ask_as(&gate, user).await) == "green" { &mut on_green } else { &mut on_blue };
+        of_colour.push(user);
+    }
+    assert!(on_green.len() >= 4 && on_blue.len() >= 20, "{on_green:?}");
+    shop.green.behave(failing(500));
+    let report =
+        || gate.gateway.guards().reports().into_iter().rev().find(|report| report.id == "g").unwrap();
+    for _ in 0..100 {
+        assert_eq!(ask_as(&gate, on_green[0]).await.status, 500);
+        ask_as(&gate, on_blue[0]).await;
+    }
+    eventually("the one user who fails", async || report().failing_users == Some(1)).await;
+    assert_eq!(report().state, GuardState::Armed, "a hundred failures of one user are one");
+    let others = async {
+        loop {
+            for user in on_green.iter().chain(&on_blue) {
+                ask_as(&gate, *user).await;
+            }
+            if let Some(trip) = trip(&gate, "g") {
+                return trip;
+            }
+        }
+    };
+    let trip = within("the guard", others).await;
+    assert!(["break", "errors", "comparison"].contains(&trip.bound.as_str()), "{trip:?}");
+    assert!(report().failing_users >= Some(3), "{:?}", report());
+    assert_eq!(colour(&ask_as(&gate, on_green[0]).await), "blue");
+}

@@ -38,6 +38,9 @@ pub struct GuardRule {
     /// As `false_alarm_one_in`, for each of the checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_false_alarm_one_in: Option<u64>,
+    /// Users keep their version: what is compared are users, each of whom counts once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub by_users: bool,
     /// How many times more likely a failure may be on the new version, percent.
     pub tolerance_percent: u32,
     /// What happens when no controller is there.
@@ -82,4 +85,9 @@ impl GuardRule {
         let wrong = waits.into_iter().find(|(_, ms)| *ms > MAX_WAIT_MS);
         wrong.map(|(field, _)| format!("guard.{field}: must be at most {MAX_WAIT_MS}"))
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }

@@ -53,6 +53,16 @@ impl Gateways {
         self.gateways.iter().flat_map(of).collect()
     }
 
+    /// How many different users the guard with an id has seen failing on the new version, in the gateway that saw most;
+    /// `None`: users do not keep their version. A user may come to several gateways, so they are not added.
+    #[must_use]
+    pub(crate) fn failing_users(&self, id: &str) -> Option<u64> {
+        let of = |guard: &GuardReport| {
+            Some(guard.failing_by_check.iter().copied().fold(guard.failing_users?, u64::max))
+        };
+        self.gateways.iter().filter_map(|gateway| gateway.guard(id)).filter_map(of).max()
+    }
+
     /// Whether every living gateway runs a revision, and has armed the guard that came with it.
     #[must_use]
     pub(crate) fn spread_guarded(&self, revision: Revision, id: Option<&str>) -> Spread {

@@ -16,6 +16,9 @@ pub struct PlannedJudge {
     pub on_fail: Reaction,
     /// What happens when it cannot be said at the end of a step.
     pub on_inconclusive: Reaction,
+    /// Users keep their version: they are compared, by the guards of the gateways.
+    #[serde(default)]
+    pub by_users: bool,
 }
 
 /// The comparison of a release with these steps, and what is to be said of it.
@@ -25,13 +28,14 @@ pub(super) fn planned(
     steps: &[PlannedStep],
 ) -> (Option<PlannedJudge>, Vec<String>) {
     let is_shared = steps.iter().any(|step| step.share < 100);
-    let (Some(judge), Some(alpha)) = (&policy.judge, parts.judge) else { return (None, Vec::new()) };
-    if policy.sticky.is_some() {
-        // One user who always fails would be taken for many.
+    let Some(judge) = &policy.judge else { return (None, Vec::new()) };
+    let by_users = policy.sticky.is_some();
+    let Some(alpha) = (if by_users { parts.guard } else { parts.judge }) else {
+        // Requests of one user who always fails would be taken for many users.
         let note =
-            "users keep their version, and their requests are no evidence by themselves: the judge is off";
+            "users keep their version, and only a guard can tell them apart: it is off, so the judge is, too";
         return (None, vec![note.to_owned()]);
-    }
+    };
     let mut notes: Vec<String> = parts.note(policy.alpha).filter(|_| is_shared).into_iter().collect();
     notes.push(if is_shared {
         "judged side by side while both versions have a share; at 100 % nothing is held back, and it is compared with \
@@ -42,6 +46,13 @@ pub(super) fn planned(
          compared with the time before (historical), which acts on nothing"
             .to_owned()
     });
+    if by_users && is_shared {
+        notes.push(
+            "users keep their version, so each of them counts once, in every gateway for itself: failures and checks of \
+             the business are compared, times are not"
+                .to_owned(),
+        );
+    }
     let Judge { tolerance, on_fail, on_inconclusive } = *judge;
-    (Some(PlannedJudge { alpha, tolerance, on_fail, on_inconclusive }), notes)
+    (Some(PlannedJudge { alpha, tolerance, on_fail, on_inconclusive, by_users }), notes)
 }

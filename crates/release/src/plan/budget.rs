@@ -27,7 +27,9 @@ pub(super) struct Parts {
 impl Parts {
     /// Splits a policy's budget: who looks alone has all of it.
     pub(super) fn of(policy: &ReleasePolicy, gateways: u32) -> Parts {
-        let (by_guard, by_judge) = (policy.guard.is_some(), policy.judge.is_some());
+        // Where users keep their version, only a gateway sees them, and its guard is what compares them.
+        let by_judge = policy.judge.is_some() && policy.sticky.is_none();
+        let by_guard = policy.guard.is_some();
         let part = if by_guard && by_judge { policy.alpha / 2.0 } else { policy.alpha };
         Parts {
             guard: by_guard.then_some(part),
@@ -45,12 +47,15 @@ impl Parts {
 
     /// What a person should know of it, where the release compares anything itself.
     pub(super) fn note(&self, alpha: f64) -> Option<String> {
-        self.judge?;
         let (whole, gateways) = (one_in(alpha), self.gateways);
-        let parts = self
-            .guard
-            .map(|_| format!(": half of that by the guards of up to {gateways} gateways, half by the judge"));
-        let parts = parts.unwrap_or_default();
+        let parts = match (self.guard, self.judge) {
+            (Some(_), Some(_)) => {
+                format!(": half of that by the guards of up to {gateways} gateways, half by the judge")
+            }
+            (Some(_), None) => format!(", by the guards of up to {gateways} gateways"),
+            (None, Some(_)) => String::new(),
+            (None, None) => return None,
+        };
         Some(format!("a version that is no worse is blamed at most once in {whole} releases{parts}"))
     }
 }

@@ -46,8 +46,10 @@ pub(super) fn planned(
     let without = |policy: OnMissing| if takes_back { OnMissing::Stay } else { policy };
     let checks = policy.checks.iter().map(|check| Metric::Business { check: check.name.clone() });
     let metrics: Vec<Metric> = std::iter::once(Metric::Failures).chain(checks).collect();
-    let terms = parts.of_gateway(guard.tolerance, &metrics, Unit::Request);
-    let terms = terms.filter(|_| policy.sticky.is_none()).unwrap_or_default();
+    // Where users keep their colour a request is no unit of assignment: one user who always fails would be taken for many.
+    let by_users = policy.sticky.is_some();
+    let unit = if by_users { Unit::User } else { Unit::Request };
+    let terms = parts.of_gateway(guard.tolerance, &metrics, unit).unwrap_or_default();
     let rate = |place: usize| Some(one_in(terms.charges.get(place)?.bound.alpha()).max(2));
     Some(PlannedGuard {
         rule: GuardRule {
@@ -56,9 +58,8 @@ pub(super) fn planned(
             max_error_ppm: max_error_rate.map(|rate| ppm(rate).min(1_000_000)),
             min_requests,
             break_ppm: ppm(guard.break_rate).clamp(1, 1_000_000),
-            // Where users keep their colour a request is no unit of assignment: one user who always fails would be
-            // taken for many.
             false_alarm_one_in: rate(0),
+            by_users,
             checks: policy.checks.iter().map(|check| check.name.clone()).collect(),
             check_false_alarm_one_in: rate(1),
             tolerance_percent: u32::try_from(whole(guard.tolerance * 100.0))
@@ -106,10 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn users_who_keep_their_colour_are_not_compared_by_their_requests_and_null_switches_it_off() {
+    fn users_who_keep_their_colour_are_compared_themselves_and_null_switches_it_off() {
         let sticky = Some(Sticky { by: StickyBy::Address, name: String::new(), lifetime_ms: 1_000 });
         let guard = plan(&ReleasePolicy { sticky, ..ReleasePolicy::default() }).unwrap();
-        assert_eq!(guard.rule.false_alarm_one_in, None);
+        assert_eq!((guard.rule.false_alarm_one_in, guard.rule.by_users), (Some(2_000), true));
+        assert!(!plan(&ReleasePolicy::default()).unwrap().rule.by_users);
         assert_eq!(plan(&ReleasePolicy { guard: None, ..ReleasePolicy::default() }), None);
     }
 

@@ -16,6 +16,8 @@ pub use account::{Account, OpenNow, Row};
 pub(crate) use course::in_groups;
 pub use course::{Course, MAX_POINTS, Point, Slice};
 pub use evidence::Evidence;
+#[cfg(test)]
+pub(crate) use evidence::tests as tests_of_evidence;
 pub(crate) use evidence::{proves_more, strongest, update, word};
 pub use guard::GuardSummary;
 pub use hold::HoldSummary;

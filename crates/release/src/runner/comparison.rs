@@ -8,13 +8,14 @@ use crate::book::Release;
 use crate::counters::Gateways;
 use crate::machine::State;
 use crate::plan::{Plan, PlannedJudge};
+use crate::report::Evidence;
 use judge::budget::{Budget, InvalidBudget, Terms, Unit};
 use judge::historical::{DEFAULT_TOLERANCE, Historical};
 use judge::metric::Metric;
 use judge::panel::Panel;
 use judge::sample_ratio::SampleRatio;
 use judge::tally::Tally;
-use judge::verdict::Judgement;
+use judge::verdict::{Finding, Judgement, Verdict};
 use model::policy::AnswerCheck;
 use model::record::Lane;
 use model::resource::Revision;
@@ -100,7 +101,7 @@ impl Comparison {
         Judgement::of(findings)
     }
 
-    fn compare_with_before(&mut self, look: &Look, new: &[Tally]) -> Vec<judge::verdict::Finding> {
+    fn compare_with_before(&mut self, look: &Look, new: &[Tally]) -> Vec<Finding> {
         if self.after.is_empty() {
             let before = self.tallies(&look.before);
             let charges = self.terms.charges.iter().zip(before);
@@ -138,6 +139,24 @@ impl Comparison {
     }
 }
 
+/// What the guards have found about users: of each check what fails, or else what most users were seen for. Evidence of
+/// several gateways is not added, because the same user may come to several.
+fn of_users(evidence: Vec<Evidence>) -> Judgement {
+    let weight = |finding: &Finding| {
+        let units = finding.figures.map_or(0, |figures| figures.green.units.min(figures.blue.units));
+        (finding.verdict == Verdict::Fail, units)
+    };
+    let mut findings: Vec<Finding> = Vec::new();
+    for Evidence { finding, .. } in evidence {
+        match findings.iter_mut().find(|known| known.check == finding.check) {
+            Some(known) if weight(known) < weight(&finding) => *known = finding,
+            Some(_) => {}
+            None => findings.push(finding),
+        }
+    }
+    Judgement::of(findings)
+}
+
 impl AppRunner {
     /// Compares both versions' user traffic; `None`: nothing can be compared, or nobody asks.
     pub(super) fn compare(
@@ -153,6 +172,10 @@ impl AppRunner {
         let written = state.written.filter(|written| state.phase.has_traffic() && written.share > 0)?;
         if !gateways.count_all() {
             return None;
+        }
+        if policy.by_users {
+            let guard = plan.guard.as_ref()?;
+            return Some(of_users(gateways.weighed(&guard.rule.id)));
         }
         let of = |colour, since| gateways.of_colour(&lead.app, colour, since, Some(Lane::Share));
         let now = of(old, written.revision);
@@ -179,7 +202,6 @@ impl AppRunner {
 mod tests {
     use super::*;
     use judge::historical::Basis;
-    use judge::verdict::Verdict;
     use model::policy::Judge;
 
     fn counts(good: u64, bad: u64, ms: u64) -> Counts {
@@ -196,6 +218,7 @@ mod tests {
             tolerance: judge.tolerance,
             on_fail: judge.on_fail,
             on_inconclusive: judge.on_inconclusive,
+            by_users: false,
         }
     }
 
@@ -262,5 +285,17 @@ mod tests {
         let judgement = comparison.look(&look(10, counts(1_260, 0, 20), new));
         assert_eq!(verdict_of(&judgement, "failed check order"), Verdict::Fail);
         assert_ne!(verdict_of(&judgement, "failures"), Verdict::Fail);
+    }
+
+    #[test]
+    fn what_one_gateway_proves_about_users_counts_and_the_others_are_heard_by_how_many_they_saw() {
+        use crate::report::tests_of_evidence::evidence;
+        let (weak, proof) = (evidence("guard in a", 3.0, 2_000.0), evidence("guard in b", 5_000.0, 2_000.0));
+        let mut more = evidence("guard in c", 1.0, 2_000.0);
+        more.finding.figures.as_mut().unwrap().green = Tally::new(500, 1);
+        let judgement = of_users(vec![weak.clone(), proof.clone(), more.clone()]);
+        assert_eq!((judgement.findings, judgement.verdict), (vec![proof.finding], Verdict::Fail));
+        assert_eq!(of_users(vec![weak, more.clone()]).findings, vec![more.finding]);
+        assert_eq!(of_users(Vec::new()).verdict, Verdict::Inconclusive);
     }
 }

@@ -33,6 +33,7 @@ impl AppRunner {
         if let (Some(recent), false) = (recent, matches!(seen.traffic, Traffic::Bad { .. })) {
             seen.traffic = recent;
         }
+        seen.traffic = self.spread_over_users(plan, &before, gateways, seen.traffic);
         seen.judged = self.compare(release, &before, gateways, now_ms);
         self.gather(release, &seen, gateways);
         let decision = step(plan, &before, &seen, now_ms);

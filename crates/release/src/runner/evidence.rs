@@ -14,7 +14,10 @@ impl AppRunner {
         let folded = &release.folded;
         let guard = folded.plan.as_ref().and_then(|plan| plan.guard.as_ref());
         let of_guards = guard.map(|guard| gateways.weighed(&guard.rule.id)).unwrap_or_default();
-        let of_judge = seen.judged.iter().flat_map(|judged| &judged.findings).chain(&seen.identity);
+        // What the judge says of users is what the guards have found.
+        let judge = folded.plan.as_ref().and_then(|plan| plan.judge);
+        let judged = seen.judged.iter().filter(|_| !judge.is_some_and(|judge| judge.by_users));
+        let of_judge = judged.flat_map(|judged| &judged.findings).chain(&seen.identity);
         let of_judge = of_judge
             .map(|finding| Evidence { by: Evidence::JUDGE.to_owned(), finding: finding.clone() })
             .chain(of_guards);

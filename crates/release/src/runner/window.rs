@@ -61,7 +61,39 @@ impl Window {
     }
 }
 
+/// Where users keep their version, so many different ones must have failed before a limit of failures speaks; as the
+/// gateways' guards have it.
+const FAILING_USERS: u64 = 3;
+
 impl AppRunner {
+    /// What follows from limits that failures have broken, where users keep their version: one busy user for whom
+    /// everything fails says nothing about the version.
+    pub(super) fn spread_over_users(
+        &self,
+        plan: &Plan,
+        state: &State,
+        gateways: &Gateways,
+        traffic: Traffic,
+    ) -> Traffic {
+        let Traffic::Bad { evidence } = &traffic else { return traffic };
+        let guard = plan.guard.as_ref().filter(|guard| guard.rule.by_users);
+        let failing = guard.and_then(|guard| gateways.failing_users(&guard.rule.id));
+        let (Some(failing), Some(limits), Some(lead)) =
+            (failing.filter(|users| *users < FAILING_USERS), &plan.limits, Plan::lead(plan))
+        else {
+            return traffic;
+        };
+        let Some(written) = state.written else { return traffic };
+        let counts = gateways.of_colour(&lead.app, lead.new.colour, written.revision, Some(Lane::Share));
+        let times = Limits { max_error_rate: None, ..limits.clone() };
+        match judge_counts(&counts, &times, &[]) {
+            Traffic::Bad { evidence } => Traffic::Bad { evidence },
+            _ => Traffic::Unknown {
+                reason: format!("{}; but only {failing} of the users have failed", evidence.join("; ")),
+            },
+        }
+    }
+
     /// Judges the last interval; `None`: nothing to say beyond the counts since the last change of the share.
     pub(super) fn judge_recent(
         &mut self,

@@ -183,7 +183,14 @@ impl Inner {
         let Some(id) = id else { return false };
         if guards.iter().all(|guard| guard.id != id) {
             let (id, service) = (id.to_owned(), "shop".to_owned());
-            guards.push(GuardReport { id, service, state: GuardState::Armed, evidence: Vec::new() });
+            guards.push(GuardReport {
+                id,
+                service,
+                state: GuardState::Armed,
+                evidence: Vec::new(),
+                failing_users: None,
+                failing_by_check: Vec::new(),
+            });
         }
         let Some(guard) = guards.iter_mut().find(|guard| guard.id == id) else { return false };
         if fails && guard.state == GuardState::Armed {

@@ -38,6 +38,7 @@ mod takeover;
 mod takeover_failures;
 mod tls;
 mod upgrade_by_signal;
+mod users;
 mod writes;
 mod wrong_files;
 mod wrong_journal;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::guard::sums::Tallied;
 use crate::guard::tests::rule;
+use crate::guard::users::Seat;
 
 /// Looks every 20 ms, each time with so much more of both: old requests and failures, new ones.
 struct Run {
@@ -12,7 +13,7 @@ struct Run {
 impl Run {
     fn new(rule: &GuardRule) -> Run {
         let counted = Counted { stratum: 1, concurrent: true, ..Counted::default() };
-        let mut run = Run { bounds: Bounds::new(rule), counted, at_ms: 0 };
+        let mut run = Run { bounds: Bounds::new(rule, 1), counted, at_ms: 0 };
         assert_eq!(run.look([0, 0], [0, 0]), None);
         run
     }
@@ -162,4 +163,16 @@ fn a_failed_check_of_the_business_is_a_bound_of_its_own() {
     run.counted.new.checks = [20, 0, 0, 0];
     let found = run.look([90, 0], [20, 0]).unwrap();
     assert!(found.evidence[0].starts_with("check order: 20 of 20 requests failed"), "{found:?}");
+}
+
+#[test]
+fn one_busy_user_for_whom_everything_fails_breaks_nothing_and_three_do() {
+    let by_users = GuardRule { by_users: true, ..rule() };
+    for (users, crosses) in [(1, false), (2, false), (3, true)] {
+        let mut run = Run::new(&by_users);
+        let seat = Seat::new(run.bounds.users().unwrap(), true, 1);
+        (0..100u64).for_each(|number| seat.ended(0, (number % users) << 40, 1));
+        let crossed = run.look([900, 0], [100, 100]);
+        assert_eq!(crossed.is_some(), crosses, "{users}: {crossed:?}");
+    }
 }

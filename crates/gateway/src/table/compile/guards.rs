@@ -63,9 +63,11 @@ pub(super) fn heed(guard: &Guard, choices: &mut [Choice], is_new: &[bool]) -> bo
 }
 
 /// Lets the guard look at what a route counts from now on.
-pub(super) fn show(guard: &Guard, choices: &[Choice], is_new: &[bool], at: (&str, Revision)) {
-    let of =
-        |new: bool| choices.iter().zip(is_new).filter(move |(_, is)| **is == new).map(|(choice, _)| choice);
+pub(super) fn show(guard: &Guard, choices: &mut [Choice], is_new: &[bool], at: (&str, Revision)) {
+    let choices_now: &[Choice] = choices;
+    let of = |new: bool| {
+        choices_now.iter().zip(is_new).filter(move |(_, is)| **is == new).map(|(choice, _)| choice)
+    };
     let series = |new: bool| of(new).map(|choice| Arc::clone(&choice.series)).collect();
     let targets = |new: bool| {
         let reached = of(new).filter(|choice| choice.weight > 0 || new);
@@ -76,8 +78,11 @@ pub(super) fn show(guard: &Guard, choices: &[Choice], is_new: &[bool], at: (&str
             })
             .collect()
     };
-    let weights: Vec<u32> = choices.iter().map(|choice| choice.weight).collect();
+    let weights: Vec<u32> = choices_now.iter().map(|choice| choice.weight).collect();
     let concurrent = of(false).any(|choice| choice.weight > 0);
     guard.count(&weights, concurrent, at, Pair { old: series(false), new: series(true) });
     guard.lead_to(targets(false), targets(true));
+    for (choice, new) in choices.iter_mut().zip(is_new) {
+        choice.seat = guard.seat(*new);
+    }
 }

@@ -233,7 +233,8 @@ impl Compiler {
             };
             let examination =
                 extension.answers.as_ref().and_then(|answers| Examination::new(answers, upstream));
-            let choice = Choice { goal, weight: weighted.weight, series, examination, shadow: None };
+            let choice =
+                Choice { goal, weight: weighted.weight, series, examination, seat: None, shadow: None };
             // As in APISIX, a repeated key overwrites: the last weight wins.
             match choices.iter_mut().find(|(other, _)| *other == key) {
                 Some((_, other)) => *other = choice,
@@ -251,7 +252,7 @@ impl Compiler {
         if let Some(rule) = extension.guard.take() {
             let guard =
                 self.guards.guard(&rule.id).ok_or("tealgate.guard: is for the split of a service only")?;
-            show(&guard, &choices, &is_new, (names.route, names.epoch));
+            show(&guard, &mut choices, &is_new, (names.route, names.epoch));
             if heed(&guard, &mut choices, &is_new) {
                 extension = Extension::default();
             }
