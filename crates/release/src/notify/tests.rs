@@ -118,6 +118,32 @@ fn a_gate_is_told_when_its_verdict_changes_and_not_each_time() {
 }
 
 #[test]
+fn a_rehearsal_tells_its_beginning_and_its_good_end_and_no_share() {
+    let ci = receiver(json!({}));
+    let mut story = Story::new(vec![ci.clone()]);
+    if let Some(Event::Planned { plan }) = story.events.get_mut(1) {
+        plan.rehearsal = Some(crate::plan::PlannedRehearsal { of: String::new() });
+    }
+    story.decides(|state| {
+        (state.phase, state.stage) = (Phase::Shift { step: 0 }, Stage::Spread { revision: 7 });
+        state.written = Some(Written { share: 0, rehearses: Some(10), revision: 7 });
+    });
+    story.decides(|state| state.stage = Stage::Watch);
+    story.decides(|state| {
+        (state.phase, state.outcome) = (Phase::KeepFailed, Some(Outcome::Rehearsed));
+        state.cause = Some(crate::machine::Cause::Rehearsed);
+    });
+    let told: Vec<String> = story.told(&ci).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(
+        told,
+        [
+            "ann rehearses version 2 from version 1 by steps: 10 %, 100 %",
+            "version 2 was rehearsed there and back, and no user was moved",
+        ]
+    );
+}
+
+#[test]
 fn a_rollback_tells_why_and_that_the_traffic_is_back() {
     let ci = receiver(json!({}));
     let mut story = Story::new(vec![ci.clone()]);

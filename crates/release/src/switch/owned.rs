@@ -140,7 +140,7 @@ fn answers_rule(plan: &Plan, component: &Component) -> Option<AnswersRule> {
 /// its own, and it is all that there is. A rule without an old side would send everyone to the new one.
 fn rehearsed_rule(plan: &Plan, component: &Component, share: u8) -> Option<Value> {
     let guard = plan.guard.as_ref().and_then(|guard| guard.at(share));
-    let extension = Extension { guard, ..Extension::default() };
+    let extension = Extension { guard, answers: answers_rule(plan, component), ..Extension::default() };
     component.has_way_back().then(|| weighted_rule((0, share.max(1)), component, &extension))
 }
 

@@ -334,6 +334,51 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_rehearsal_that_went_well_has_failed_nowhere_and_one_that_did_not_says_so() {
+        let went = |outcome: &str, why: Value| {
+            view(|value| {
+                (value["outcome"], value["why"]) = (json!(outcome), why);
+                value["rehearsal"] = json!({"there_ms": 1_000, "steps_ms": [4, 5], "back_ms": 3, "users": 100, "users_on_new": 0});
+                value["share"] = json!(0);
+                value["steps"]
+                    .as_array_mut()
+                    .unwrap()
+                    .iter_mut()
+                    .for_each(|step| step["state"] = json!("pending"));
+                value["phases"][2]["ended_at_ms"] = json!(5_000);
+                for (phase, from) in [("soak", 5_000), ("revert", 5_001), ("keep-failed", 5_004)] {
+                    let span = json!({"phase": phase, "began_at_ms": from, "ended_at_ms": from + 1});
+                    value["phases"].as_array_mut().unwrap().push(span);
+                }
+                let step = |kind: &str, rehearses: Value| {
+                    json!({"action": "x", "kind": kind, "share": 0,
+                    "rehearses": rehearses, "intended_at_ms": 0, "revision": 1, "took_ms": 4})
+                };
+                value["moves"] = json!([
+                    step("share", json!(10)),
+                    step("share", json!(100)),
+                    step("restore", Value::Null)
+                ]);
+            })
+        };
+        let picture = Picture::of(&went("rehearsed", Value::Null), 6_000);
+        assert_eq!((picture.headline.as_str(), picture.mood), ("rehearsed", Mood::Good));
+        let standings: Vec<_> = standings(&picture);
+        assert!(standings.iter().all(|(_, standing)| *standing != Standing::Failed), "{standings:?}");
+        assert_eq!(picture.phases[2].steps.as_ref().map(|steps| steps.begun), Some(2));
+        assert_eq!(picture.phases[2].detail, "rehearsed 100 % in 4 ms, no user moved");
+        assert_eq!(
+            (picture.phases[6].name.as_str(), picture.phases[6].standing),
+            ("clean up", Standing::Done)
+        );
+        assert!(picture.remarks[0].1.contains("the way back 3 ms"), "{:?}", picture.remarks);
+        let failed = Picture::of(&went("rolled_back", json!("gate tests failed: no")), 6_000);
+        assert_eq!((failed.headline.as_str(), failed.mood), ("rehearsal failed", Mood::Bad));
+        assert_eq!(failed.phases[3].standing, Standing::Failed);
+        assert_eq!(failed.remarks[0].1, "gate tests failed: no");
+    }
+
+    #[test]
     fn a_phase_that_someone_stopped_has_not_failed() {
         let aborted = view(|value| {
             value["why"] = json!("aborted by ann: wrong version");
