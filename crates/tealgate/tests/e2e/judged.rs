@@ -71,20 +71,21 @@ async fn a_version_that_fails_one_request_in_twenty_is_taken_back_although_no_li
 #[tokio::test]
 async fn a_good_version_passes_and_the_report_says_what_would_have_been_found() {
     let world = World::new();
-    let steps = json!([{"share": 50, "pause_ms": 3_000}, 100]);
-    // Both versions run on one busy machine: their times are told, and lead to nothing.
-    let judge = json!({"on_fail": "advise", "on_inconclusive": "advise"});
-    let next = json!({"limits": lax_limits(), "steps": steps, "guard": null, "judge": judge});
+    // The step lasts until enough has come to pass, however slow the machine is.
+    let steps = json!([{"share": 50, "pause_ms": 100}, 100]);
+    let judge = json!({"on_fail": "advise", "on_inconclusive": "pause"});
+    let next = json!({"limits": {"max_error_rate": null}, "steps": steps, "guard": null, "judge": judge});
     let gate = with_version_1(&world, next).await;
+    release(&gate, &["start", "shop", "--version", "v2", "--detach"]).await.exits(5);
+    shop::until(&gate, "the first step", |view| view["share"] == 50).await;
+    // Only now, so that no times of the old version are known before: on a busy machine they say nothing.
     let load =
         Load { mix: vec![RequestKind::get("/echo")], ..Load::closed_loop(gate.gateway(), "shop.example", 2) };
     let load = load.start().unwrap();
-    release(&gate, &["start", "shop", "--version", "v2", "--detach"]).await.exits(5);
     let is_seen = |view: &Value| view["evidence"].to_string().contains("e_value");
-    let view = shop::until(&gate, "evidence before any verdict", is_seen).await;
-    assert_eq!((&view["outcome"], &view["share"]), (&Value::Null, &json!(50)), "{view}");
+    shop::until(&gate, "evidence", is_seen).await;
     let tree = run(&gate, &["release", "status", "shop"], None).await.out;
-    assert!(tree.contains("judge: failures") && tree.contains(" of 2000"), "{tree}");
+    assert!(tree.contains("judge: failures") && tree.contains(" of 1250"), "{tree}");
     shop::until_over(&gate).await;
     load.stop().await;
     let markdown = run(&gate, &["release", "report", "shop"], None).await.exits(0).out;
@@ -92,7 +93,7 @@ async fn a_good_version_passes_and_the_report_says_what_would_have_been_found() 
     let line = line.unwrap_or_else(|| panic!("the judge is not heard in:\n{markdown}"));
     assert!(line.contains("points more would have been found"), "{line}");
     assert!(
-        markdown.contains("judge: pass: the new version got 50 % of the traffic, 50 % was ordered"),
+        markdown.contains("judge: pass: the new version got ") && markdown.contains("50 % was ordered"),
         "{markdown}"
     );
     assert!(markdown.contains("| judge | failures | pass | 0 of "), "{markdown}");
