@@ -1,7 +1,8 @@
 //! Numbers as people read them.
 
 /// `30.8 %`, `0.25 %`, `5 %`: as many digits as help a person.
-pub(crate) fn percent(rate: f64) -> String {
+#[must_use]
+pub fn percent(rate: f64) -> String {
     let percent = rate * 100.0;
     let digits = match percent {
         small if small >= 10.0 => 1,

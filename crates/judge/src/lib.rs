@@ -40,7 +40,7 @@ pub mod bound;
 pub mod budget;
 pub mod detectable;
 pub mod evidence;
-mod figures;
+pub mod figures;
 pub mod historical;
 pub mod identity;
 pub mod keys;

@@ -29,6 +29,26 @@ pub enum Verdict {
     Fail,
 }
 
+impl Verdict {
+    const ALL: [Verdict; 3] = [Verdict::Pass, Verdict::Inconclusive, Verdict::Fail];
+
+    /// The verdict in a word: `pass`, `inconclusive`, `fail`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Inconclusive => "inconclusive",
+            Verdict::Fail => "fail",
+        }
+    }
+
+    /// The verdict of this word; what is no such word says nothing.
+    #[must_use]
+    pub fn of_name(name: &str) -> Verdict {
+        Verdict::ALL.into_iter().find(|verdict| verdict.name() == name).unwrap_or(Verdict::Inconclusive)
+    }
+}
+
 /// The numbers behind a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {

@@ -11,6 +11,7 @@ mod rehearsal;
 mod shadow;
 pub mod template;
 
+pub use crate::traffic_split::SAFE_METHODS;
 pub use answers::{AnswerCheck, FailsIf, Identity, MAX_ANSWER_CHECKS};
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
 pub use guard::{ControllerMissing, Guard, OnMissing};
@@ -18,7 +19,7 @@ pub use judge::{Judge, Reaction};
 pub use load::{
     Load, LoadRequest, MAX_LOAD_ANSWER_BYTES, MAX_LOAD_CONNECTIONS, MAX_LOAD_MS, MAX_LOAD_PRELUDE_MS,
     MAX_LOAD_RATE, MAX_LOAD_REQUEST_MS, MAX_LOAD_REQUESTS, MAX_LOAD_WEIGHT, MAX_REPLAYED, REPLAY_BYTES,
-    Replay, SAFE_METHODS,
+    Replay,
 };
 pub use metric::{Metric, OnFail, Source};
 pub use notification::{Format, MAX_RECEIVERS, NoticeKind, Place, Receiver};

@@ -228,16 +228,13 @@ pub fn judge_counts(counts: &Counts, limits: &Limits, checks: &[AnswerCheck]) ->
         let Verdict::Fail { evidence } = evaluate(&observed, &limits) else { return None };
         Some(evidence.into_iter().map(|one| format!("check {}: {one}", check.name)))
     });
-    let of_checks: Vec<String> = of_checks.flatten().collect();
-    match evaluate(&observed, &limits) {
-        Verdict::Fail { evidence } if !of_checks.is_empty() => {
-            Traffic::Bad { evidence: evidence.into_iter().chain(of_checks).collect() }
-        }
-        _ if !of_checks.is_empty() => Traffic::Bad { evidence: of_checks },
-        Verdict::Pass { .. } => Traffic::Good,
-        Verdict::Fail { evidence } => Traffic::Bad { evidence },
-        Verdict::Inconclusive { reason } => Traffic::Unknown { reason },
-    }
+    let (mut evidence, otherwise) = match evaluate(&observed, &limits) {
+        Verdict::Fail { evidence } => (evidence, Traffic::Good),
+        Verdict::Pass { .. } => (Vec::new(), Traffic::Good),
+        Verdict::Inconclusive { reason } => (Vec::new(), Traffic::Unknown { reason }),
+    };
+    evidence.extend(of_checks.flatten());
+    if evidence.is_empty() { otherwise } else { Traffic::Bad { evidence } }
 }
 
 fn p99_ms(counts: &Counts) -> Option<f64> {

@@ -29,8 +29,7 @@ pub struct ReleaseEvent {
     pub at_ms: i64,
     /// Who did it.
     pub actor: String,
-    /// `requested`, `planned`, `refused`, `withdrawn`, `decided`, `ended`, `commanded`, `counted`, `held`, `judged`,
-    /// `draining`, `notified`, `noticed`.
+    /// The kind of the journal's entry ([`Event::name`]), `noticed` for what nobody has done, or `draining`.
     pub kind: String,
     /// The phase after it, if the release has a plan.
     pub phase: Option<String>,
@@ -56,7 +55,7 @@ impl EventLog {
         let mut kept = self.lock();
         let mut seq = *self.newest.borrow();
         for entry in entries {
-            let Some((kind, text)) = words(&entry.event) else { continue };
+            let Some(text) = words(&entry.event) else { continue };
             seq += 1;
             kept.push_back(ReleaseEvent {
                 seq,
@@ -66,7 +65,7 @@ impl EventLog {
                 entry: entry.seq,
                 at_ms: entry.at_ms,
                 actor: entry.actor.clone(),
-                kind: kind.to_owned(),
+                kind: kind(&entry.event).to_owned(),
                 phase: phase_after(&entry.event),
                 text,
             });
@@ -127,45 +126,44 @@ fn phase_after(event: &Event) -> Option<String> {
     }
 }
 
-/// Kind and words of an event; `None`: nothing that a watcher needs.
-pub(crate) fn words(event: &Event) -> Option<(&'static str, String)> {
+/// The kind of an event as it is told: what nobody has done is noticed.
+fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::Gateway { .. } | Event::Dropped { .. } => "noticed",
+        other => other.name(),
+    }
+}
+
+/// An event in words; `None`: nothing that a watcher needs.
+pub(crate) fn words(event: &Event) -> Option<String> {
     let lines = |lines: Vec<String>| lines.join("\n");
     Some(match event {
-        Event::Requested(request) => {
-            ("requested", format!("release of {} version {}", request.app, request.version))
-        }
-        Event::Planned { plan } => ("planned", lines(plan.notes.clone())),
-        Event::Refused { refusals } => ("refused", lines(refusals.iter().map(ToString::to_string).collect())),
-        Event::Withdrawn { outcome, why } => ("withdrawn", format!("{}: {why}", outcome.name())),
+        Event::Requested(request) => format!("release of {} version {}", request.app, request.version),
+        Event::Planned { plan } => lines(plan.notes.clone()),
+        Event::Refused { refusals } => lines(refusals.iter().map(ToString::to_string).collect()),
+        Event::Withdrawn { outcome, why } => format!("{}: {why}", outcome.name()),
         Event::Decided { notes, .. } if notes.is_empty() => return None,
-        Event::Decided { notes, .. } => ("decided", lines(notes.clone())),
-        Event::Commanded(command) => ("commanded", command.to_string()),
-        Event::Gateway { instance, alive: true } => ("noticed", format!("gateway {instance} is there")),
+        Event::Decided { notes, .. } => lines(notes.clone()),
+        Event::Commanded(command) => command.to_string(),
+        Event::Gateway { instance, alive: true } => format!("gateway {instance} is there"),
         Event::Gateway { instance, alive: false } => {
-            ("noticed", format!("gateway {instance} is gone, and with it what it had counted"))
+            format!("gateway {instance} is gone, and with it what it had counted")
         }
-        Event::Dropped { seq } => ("noticed", format!("journal entry {seq} was cut off and does not count")),
-        Event::Guarded { guard } => {
-            ("guarded", format!("the guard has fired in {}: {}", guard.gateway, guard.words()))
-        }
+        Event::Dropped { seq } => format!("journal entry {seq} was cut off and does not count"),
+        Event::Guarded { guard } => format!("the guard has fired in {}: {}", guard.gateway, guard.words()),
         Event::Judged { evidence, proven: true } => {
             let proven = evidence.iter().filter(|one| one.finding.verdict == Verdict::Fail);
-            (
-                "judged",
-                lines(proven.map(|one| format!("proven by {}: {}", one.by, one.finding.words)).collect()),
-            )
+            lines(proven.map(|one| format!("proven by {}: {}", one.by, one.finding.words)).collect())
         }
-        Event::Held { hold } => ("held", format!("hold {}: {}", hold.id, hold.words())),
+        Event::Held { hold } => format!("hold {}: {}", hold.id, hold.words()),
         Event::Notified { receiver, failure: Some(why), .. } => {
-            ("notified", format!("{receiver} could not be told: {why}"))
+            format!("{receiver} could not be told: {why}")
         }
-        Event::Notified { failure: None, .. } => return None,
-        Event::Ended { .. }
+        Event::Notified { failure: None, .. }
+        | Event::Ended { .. }
         | Event::Counted { .. }
         | Event::Sampled { .. }
         | Event::Seen { .. }
-        | Event::Judged { .. } => {
-            return None;
-        }
+        | Event::Judged { .. } => return None,
     })
 }

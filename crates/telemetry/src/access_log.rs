@@ -4,7 +4,8 @@
 //! ([`LogBuffer::flush`]). It never waits: if the writer cannot keep up, lines are dropped and counted in
 //! [`crate::totals::TotalsSnapshot::log_lines_dropped`]. Written buffers come back to be filled again.
 
-pub use crate::log_line::SeriesPart;
+pub use crate::log_line::{CUT, SeriesPart};
+pub use crate::masking::MASK;
 
 use crate::log_line::{CachedSecond, write_line};
 use crate::log_writer::{Batch, Writer};

@@ -8,6 +8,8 @@ use crate::masking::{MASK, is_secret};
 use crate::series::SeriesKey;
 use model::record::RequestRecord;
 
+/// What stands where a text was cut.
+pub const CUT: char = '…';
 /// Longest value of a text field, in bytes as they came; what follows is replaced by `…`.
 pub(crate) const MAX_FIELD_BYTES: usize = 4_096;
 
@@ -138,7 +140,7 @@ fn query(out: &mut Vec<u8>, value: &str) {
 
 fn end_of_text(out: &mut Vec<u8>, value: &str) {
     if value.len() > MAX_FIELD_BYTES {
-        out.extend_from_slice("…".as_bytes());
+        out.extend_from_slice(CUT.encode_utf8(&mut [0; 4]).as_bytes());
     }
 }
 

@@ -5,7 +5,7 @@
 //! costs a secret.
 
 /// What is written in place of a secret value.
-pub(crate) const MASK: &str = "***";
+pub const MASK: &str = "***";
 
 /// Names that are secret as a whole.
 const SECRET_NAMES: [&[u8]; 14] = [

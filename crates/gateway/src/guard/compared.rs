@@ -8,7 +8,7 @@ use judge::budget::{Charge, Terms, Unit};
 use judge::metric::Metric;
 use judge::panel::{Alarm, Panel};
 use judge::tally::Tally;
-use judge::verdict::{Finding, Verdict};
+use judge::verdict::Finding;
 use model::policy::MAX_ANSWER_CHECKS;
 use model::traffic_split::GuardRule;
 use telemetry::report::{Judged, Weighed};
@@ -89,14 +89,9 @@ fn weighed(finding: Finding) -> Option<Weighed> {
     let Finding { check, verdict, words, figures, .. } = finding;
     let figures = figures?;
     let judged = |tally: Tally| Judged { requests: tally.units, failed: tally.failed };
-    let verdict = match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Inconclusive => "inconclusive",
-        Verdict::Fail => "fail",
-    };
     Some(Weighed {
         check,
-        verdict: verdict.to_owned(),
+        verdict: verdict.name().to_owned(),
         words,
         old: judged(figures.blue),
         new: judged(figures.green),

@@ -1,6 +1,7 @@
 //! The load gate: how hard the new version is driven before users see it, and beside it the live one.
 
 use crate::target::EnvValue;
+use crate::traffic_split::SAFE_METHODS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,8 +26,6 @@ pub const MAX_LOAD_WEIGHT: u32 = 10_000;
 pub const REPLAY_BYTES: std::ops::RangeInclusive<u64> = 65_536..=268_435_456;
 /// Most recorded requests of a mix.
 pub const MAX_REPLAYED: u32 = 10_000;
-/// Methods that are sent without being allowed: the safe ones (RFC 9110 §9.2.1) that a user's client sends.
-pub const SAFE_METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
 
 /// What a load gate sends, how fast, and what it tolerates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

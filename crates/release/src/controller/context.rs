@@ -2,6 +2,7 @@
 
 use super::settings::{Drivers, Gates, Settings};
 use crate::book::Book;
+use crate::clock;
 use crate::counters::Gateways;
 use crate::lease::{self, Tenure};
 use crate::machine::Waiting;
@@ -11,8 +12,12 @@ use crate::target::EnvironmentStatus;
 use model::colour::Colour;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use store::{Store, StoreError};
 use tokio::sync::watch;
+
+/// Between two questions to a store that does not answer.
+const STORE_RETRY: Duration = Duration::from_millis(100);
 
 pub(crate) struct Context {
     pub(crate) store: Arc<dyn Store>,
@@ -70,7 +75,7 @@ impl Context {
     /// The gateways that are alive.
     pub(crate) async fn gateways(&self) -> Result<Gateways, StoreError> {
         let reports = self.store.reports().await?;
-        Ok(Gateways::alive(&reports, crate::clock::now_ms(), self.settings.live_within_ms))
+        Ok(Gateways::alive(&reports, clock::now_ms(), self.settings.live_within_ms))
     }
 
     /// Whether this controller still is the one that acts, under this fence; then it is for a whole term of the lease
@@ -78,11 +83,18 @@ impl Context {
     /// environment: so this is asked just before each change of one.
     pub(crate) async fn still_acts(&self, fence: u64) -> bool {
         let (instance, ttl_ms) = (&self.settings.instance, self.settings.lease_ttl_ms);
-        matches!(lease::current_fence(&self.store).await, Ok(Some(current)) if current == fence)
-            && matches!(
-                lease::hold(&self.store, instance, ttl_ms).await,
-                Ok(Tenure::Held { fence: held, .. }) if held == fence
-            )
+        loop {
+            match lease::current_fence(&self.store).await {
+                Ok(current) if current != Some(fence) => return false,
+                Ok(_) => match lease::hold(&self.store, instance, ttl_ms).await {
+                    Ok(tenure) => return matches!(tenure, Tenure::Held { fence: held, .. } if held == fence),
+                    Err(error) => tracing::debug!(%error, "the store is asked once more who acts"),
+                },
+                Err(error) => tracing::debug!(%error, "the store is asked once more who acts"),
+            }
+            // A store that does not answer says nothing: whoever waits for this has a limit of its own.
+            clock::pause(STORE_RETRY).await;
+        }
     }
 
     /// The actor under which decisions of this controller are journaled.

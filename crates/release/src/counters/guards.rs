@@ -85,11 +85,7 @@ fn finding(weighed: &Weighed) -> Finding {
     Finding {
         check: weighed.check.clone(),
         basis: Basis::Concurrent,
-        verdict: match weighed.verdict.as_str() {
-            "pass" => Verdict::Pass,
-            "fail" => Verdict::Fail,
-            _ => Verdict::Inconclusive,
-        },
+        verdict: Verdict::of_name(&weighed.verdict),
         words: weighed.words.clone(),
         figures: Some(Figures { blue, green, e_value, threshold, detectable, crossing }),
     }

@@ -4,7 +4,6 @@
 //! rate of false alarms.
 
 use super::{Cause, Flow, Run};
-use crate::report::word;
 use judge::historical::Basis;
 use judge::verdict::{Finding, Judgement, Verdict};
 use model::policy::Reaction;
@@ -55,7 +54,7 @@ impl Run<'_> {
 
     /// Writes down what the judge found, and what the answers said of themselves.
     pub(super) fn note_judgement(&mut self) {
-        let said = |one: &Finding| format!("identity: {}: {}", word(one.verdict), one.words);
+        let said = |one: &Finding| format!("identity: {}: {}", one.verdict.name(), one.words);
         let lines: Vec<String> = self.seen.identity.iter().map(said).collect();
         self.notes.extend(lines);
         if self.plan.judge.is_none() {
@@ -65,7 +64,7 @@ impl Run<'_> {
             return self.note("judge: inconclusive: no counters were read");
         };
         let lines: Vec<String> =
-            findings.iter().map(|one| format!("judge: {}: {}", word(one.verdict), one.words)).collect();
+            findings.iter().map(|one| format!("judge: {}: {}", one.verdict.name(), one.words)).collect();
         self.notes.extend(lines);
     }
 

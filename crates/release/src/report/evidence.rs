@@ -54,7 +54,8 @@ pub(crate) fn strongest(evidence: &[Evidence], of_guards: bool) -> Option<u16> {
     evidence.iter().filter(|one| one.is_by_guard() == of_guards).filter_map(Evidence::strength).max()
 }
 
-/// Brings what is known up to date. What is not looked at any more stays as it was last, and what was proven stays so.
+/// Brings what is known up to date. What is not looked at any more stays as it was last, and what was proven stays so:
+/// where there is no room, a proof takes the place of what is none.
 pub(crate) fn update(known: &mut Vec<Evidence>, news: &[Evidence]) {
     for new in news {
         let has_room = known.len() < MAX_LINES;
@@ -62,32 +63,29 @@ pub(crate) fn update(known: &mut Vec<Evidence>, news: &[Evidence]) {
             Some(known) if is_proof(&known.finding) && !is_proof(&new.finding) => {}
             Some(known) => *known = new.clone(),
             None if has_room => known.push(new.clone()),
+            None if is_proof(&new.finding) => {
+                if let Some(other) = known.iter_mut().find(|known| !is_proof(&known.finding)) {
+                    *other = new.clone();
+                }
+            }
             None => {}
         }
     }
 }
 
-/// Whether something has been proven that was not before.
+/// Whether something has been proven that was not before. Nothing is news where only proofs are known, and no more fit.
 #[must_use]
 pub(crate) fn proves_more(known: &[Evidence], news: &[Evidence]) -> bool {
-    news.iter().filter(|new| is_proof(&new.finding)).any(|new| {
-        let before = known.iter().find(|known| known.is_about_the_same(new));
-        before.is_none_or(|before| !is_proof(&before.finding))
-    })
+    let is_full = known.len() >= MAX_LINES && known.iter().all(|known| is_proof(&known.finding));
+    !is_full
+        && news.iter().filter(|new| is_proof(&new.finding)).any(|new| {
+            let before = known.iter().find(|known| known.is_about_the_same(new));
+            before.is_none_or(|before| !is_proof(&before.finding))
+        })
 }
 
 fn is_proof(finding: &Finding) -> bool {
     finding.verdict == Verdict::Fail
-}
-
-/// A verdict in a word.
-#[must_use]
-pub(crate) fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Inconclusive => "inconclusive",
-        Verdict::Fail => "fail",
-    }
 }
 
 #[cfg(test)]

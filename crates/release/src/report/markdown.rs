@@ -1,6 +1,6 @@
 //! A report in Markdown.
 
-use super::{Evidence, Report, word};
+use super::{Evidence, Report};
 use crate::machine::Verdict;
 use crate::plan::Plan;
 use jiff::Timestamp;
@@ -145,7 +145,7 @@ fn write_evidence(out: &mut String, report: &Report) {
         writeln!(out, "| by | what | verdict | new version | old version | times | proof at | proven at |");
     let _ = writeln!(out, "|---|---|---|---|---|---|---|---|");
     for Evidence { by, finding } in &report.evidence {
-        let (what, verdict) = (finding.named(), word(finding.verdict));
+        let (what, verdict) = (finding.named(), finding.verdict.name());
         let Some(figures) = finding.figures else {
             let _ = writeln!(out, "| {} | {} | {verdict} | - | - | - | - | - |", cell(by), cell(&what));
             continue;

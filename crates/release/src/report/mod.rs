@@ -18,7 +18,7 @@ pub use course::{Course, MAX_POINTS, Point, Slice};
 pub use evidence::Evidence;
 #[cfg(test)]
 pub(crate) use evidence::tests as tests_of_evidence;
-pub(crate) use evidence::{proves_more, strongest, update, word};
+pub(crate) use evidence::{proves_more, strongest, update};
 pub use guard::GuardSummary;
 pub use hold::HoldSummary;
 pub use ledger::{Ledger, Lost};

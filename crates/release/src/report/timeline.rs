@@ -43,6 +43,6 @@ fn texts(event: &Event) -> Vec<String> {
             let notes = plan.notes.iter().map(|note| format!("plan: {note}"));
             std::iter::once("plan made".to_owned()).chain(notes).collect()
         }
-        other => words(other).map(|(_, text)| text).into_iter().collect(),
+        other => words(other).into_iter().collect(),
     }
 }

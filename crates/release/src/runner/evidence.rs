@@ -23,7 +23,10 @@ impl AppRunner {
             .chain(of_guards);
         let news: Vec<Evidence> = of_judge.collect();
         if !news.is_empty() {
-            update(self.evidence.entry(folded.release.clone()).or_default(), &news);
+            // What another controller has written down is where this one goes on.
+            let known =
+                self.evidence.entry(folded.release.clone()).or_insert_with(|| folded.evidence.clone());
+            update(known, &news);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::tree::numbers::grouped;
 use crate::tree::picture::{PhaseRow, Standing};
+use judge::figures::percent;
 use judge::historical::Basis;
 use judge::tally::Tally;
 use judge::verdict::{Figures, Verdict};
@@ -42,8 +43,7 @@ fn row(one: &Evidence) -> PhaseRow {
 /// than chance, of as many as are proof.
 fn in_numbers(figures: &Figures) -> String {
     let counted = |tally: Tally| {
-        let words = tally.words();
-        let rate = words.split_once('(').map(|(_, rate)| format!(" ({rate}")).unwrap_or_default();
+        let rate = tally.rate().map(|rate| format!(" ({})", percent(rate))).unwrap_or_default();
         format!("{} of {}{rate}", grouped(tally.failed), grouped(tally.units))
     };
     let (new, old) = (counted(figures.green), counted(figures.blue));

@@ -14,11 +14,8 @@ use std::fs::{File, metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
+use telemetry::access_log::{CUT, MASK};
 
-/// What the log writes in place of the value of a secret.
-const MASK: &str = "***";
-/// What it writes where it has cut a text.
-const CUT: char = '…';
 /// What must be written otherwise in a path that was logged in its normal form (RFC 3986 §3.3).
 const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b' ')
@@ -217,7 +214,10 @@ fn taken(line: &[u8], service: &str) -> Result<(String, Recorded), LeftOut> {
 
 impl Line<'_> {
     fn recorded(&self) -> Result<Recorded, LeftOut> {
-        let is_masked = self.query.split(['&', ';']).any(|pair| pair.ends_with(&format!("={MASK}")));
+        let is_masked = self
+            .query
+            .split(['&', ';'])
+            .any(|pair| pair.strip_suffix(MASK).is_some_and(|name| name.ends_with('=')));
         let is_cut = self.path.ends_with(CUT) || self.query.ends_with(CUT);
         // A path of bytes that are no text was logged with marks in their place.
         if is_masked || is_cut || self.path.contains('\u{fffd}') {

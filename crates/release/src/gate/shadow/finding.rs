@@ -4,6 +4,7 @@ use super::super::evidence::Evidence;
 use super::super::{GateOutcome, Verdict};
 use super::tally::Tally;
 use crate::report::{Difference, ShadowSummary, by_reason};
+use judge::figures::percent;
 use model::policy::Shadow;
 use std::time::Duration;
 
@@ -175,10 +176,6 @@ impl<'a> Finding<'a> {
         let meaning = if one.unsure { "perhaps noise" } else { "different" };
         format!("{meaning}: {words} in {pairs} of {compared}, {as_itself}{examples}")
     }
-}
-
-fn percent(rate: f64) -> String {
-    format!("{} %", (rate * 10_000.0).round() / 100.0)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::shadow;
 use super::text::{Text, duration, grouped, moment, time_of_day};
 use crate::machine::Verdict;
 use crate::plan::Component;
-use crate::report::{Evidence, Report, word};
+use crate::report::{Evidence, Report};
 use model::record::Ending;
 use std::fmt::Write;
 
@@ -57,7 +57,7 @@ pub(super) fn write_evidence(out: &mut String, report: &Report) {
             judge::verdict::Verdict::Inconclusive => "attention",
             judge::verdict::Verdict::Fail => "bad",
         };
-        let (what, word) = (finding.named(), word(finding.verdict));
+        let (what, word) = (finding.named(), finding.verdict.name());
         let _ = write!(
             out,
             r#"<tr><td>{}</td><td title="{}">{}</td><td><span class="badge {mood}">{word}</span></td>"#,
