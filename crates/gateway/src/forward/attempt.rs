@@ -20,6 +20,7 @@ use crate::request::Request;
 use crate::respond;
 use crate::table::Node;
 use crate::timer::ticks;
+use crate::upstream::MAX_INTERIM_ANSWERS;
 use crate::upstream::connect::connect;
 use crate::upstream::http2::NoPlace;
 use crate::upstream::io::UpstreamIo;
@@ -30,9 +31,6 @@ use model::record::Ending;
 use model::upstream::{Protocol, Timeouts};
 use std::cell::Cell;
 use std::time::Instant;
-
-/// Interim answers (1xx) to one request; an upstream that sends more is not waited for any longer.
-const MAX_INTERIM_ANSWERS: usize = 64;
 
 /// One try of a request at a node.
 pub(super) struct Attempt<'a> {
@@ -139,7 +137,9 @@ impl Attempt<'_> {
         let connected = if target.protocol == Protocol::Http1 {
             pump::while_client_stays(client, connect()).await?
         } else {
-            let taking = http2::connection(self.worker, self.destination(), target, fresh, &is_full, connect);
+            let Worker { pools, settings, .. } = self.worker;
+            let to = self.destination();
+            let taking = pools.http2.connection(settings, to, target, fresh, &is_full, connect);
             pump::while_client_stays(client, taking).await?
         };
         match connected {
@@ -230,7 +230,7 @@ impl Attempt<'_> {
             stream.begin(of_lines(&self.worker.repeats, answer.status(), &head)?);
             head.clear();
         }
-        let decoder = BodyDecoder::new(http2::ending(&sides.upstream.io, body), &self.worker.settings.head);
+        let decoder = BodyDecoder::new(sides.upstream.io.ending(body), &self.worker.settings.head);
         let mut leg = Leg::new(head, decoder, Coding::towards(&client.io, framing.chunked));
         leg.tee = self.facts.shadow.as_mut().map(|shadow| shadow.answered(answer));
         let result = match pump::answer_body(self.worker, client, sides, &mut leg, call).await {

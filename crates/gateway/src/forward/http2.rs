@@ -1,4 +1,4 @@
-//! A try over HTTP/2: the place on a shared connection, the stream, and what its failures mean for another try.
+//! A try over HTTP/2: the stream, and what its failures mean for another try.
 
 use super::attempt::TryError;
 use super::pump::HeadEvent;
@@ -6,48 +6,9 @@ use crate::client::After;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::table::Target;
-use crate::upstream::http2::{self, Http2Stream, Limits, NoPlace, Opened, StreamFailure};
-use crate::upstream::io::UpstreamIo;
-use crate::upstream::pool::{Destination, UpstreamConnection};
-use crate::worker::Worker;
+use crate::upstream::http2::{self, Http2Stream, StreamFailure};
 use http1::{Framing, Known, ResponseHead};
-use model::upstream::Protocol;
-use std::cell::Cell;
 use std::task::{Context, Poll, ready};
-
-/// A place for a stream to a node; or, where the node chose HTTP/1.1, a connection. `is_full` says whether a place on one
-/// of the node's connections is waited for: nothing is wrong with the node then.
-pub(super) async fn connection(
-    worker: &Worker,
-    to: Destination<'_>,
-    target: &Target,
-    fresh: bool,
-    is_full: &Cell<bool>,
-    connect: impl AsyncFn() -> Result<UpstreamConnection, NoPlace>,
-) -> Result<UpstreamConnection, NoPlace> {
-    let settings = &worker.settings.upstream_http2;
-    let limits = Limits {
-        connections: settings.connections,
-        streams: settings.streams,
-        waiting: settings.waiting,
-        stream_window_bytes: settings.stream_window_bytes,
-        head_bytes: worker.settings.head.head_bytes,
-    };
-    let connect = async || {
-        let connected = connect().await?;
-        let speaks_http2 = target.protocol == Protocol::Http2 || connected.io.chose_http2();
-        Ok((connected, speaks_http2))
-    };
-    match worker.pools.http2.place(to, target.keepalive, &limits, fresh, is_full, connect).await? {
-        Opened::Http1(connected) => Ok(connected),
-        Opened::Place(place) => {
-            let stream = Http2Stream::new(place);
-            let reused = stream.is_reused();
-            let io = UpstreamIo::Http2(Box::new(stream));
-            Ok(UpstreamConnection { io, origin: None, name: None, requests: 0, reused })
-        }
-    }
-}
 
 /// Opens the stream with the head that `out` holds, and empties it: what follows is the body.
 pub(super) fn open(
@@ -93,15 +54,6 @@ fn failed(failure: StreamFailure, stream: &Http2Stream) -> TryError {
         StreamFailure::Closed => TryError::Failed(Refusal::UpstreamClosed, true),
         StreamFailure::Reset => TryError::Failed(Refusal::UpstreamReset, true),
         StreamFailure::Malformed => Refusal::BadAnswer.into(),
-    }
-}
-
-/// How the body of an answer ends: over HTTP/2 with its stream, whatever length it has announced, for trailers may
-/// follow it. That the length is kept to is checked below (RFC 9113, section 8.1.1).
-pub(super) fn ending(io: &UpstreamIo, framing: Framing) -> Framing {
-    match (io, framing) {
-        (UpstreamIo::Http2(_), Framing::Length(_)) => Framing::UntilClose,
-        _ => framing,
     }
 }
 

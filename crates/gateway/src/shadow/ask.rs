@@ -10,8 +10,9 @@ use crate::forward::ends::Sink;
 use crate::settings::Settings;
 use crate::table::Target;
 use crate::timer::{TICK_MS, ticks};
+use crate::upstream::MAX_INTERIM_ANSWERS;
 use crate::upstream::connect::connect;
-use crate::upstream::http2::{self, Http2Stream, Limits, NoPlace, Opened};
+use crate::upstream::http2::{self, Http2Pools, NoPlace, StreamFailure};
 use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::{Destination, Pools, UpstreamConnection};
 use crate::upstream::resolve::Resolver;
@@ -21,14 +22,14 @@ use model::traffic_split::SAFE_METHODS;
 use model::upstream::Protocol;
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use telemetry::report::Unanswered;
 use tokio::io::AsyncWriteExt;
 
-/// Interim answers (1xx) to one copy.
-const MAX_INTERIM_ANSWERS: usize = 64;
 /// A body up to this size is copied behind its head: cheaper than a write of two pieces.
 const MAX_COPIED_BYTES: usize = 4 * 1024;
 /// Bytes of a read buffer.
@@ -47,6 +48,20 @@ pub(super) struct Question {
     pub(super) head: Vec<u8>,
     /// The body is framed in chunks, as the head says.
     pub(super) chunked: bool,
+}
+
+/// A question, and what goes with it.
+struct Copy<'a> {
+    shadow: &'a Shadow,
+    question: &'a Question,
+    body: &'a [u8],
+}
+
+/// Why there is no answer on a connection.
+enum Failed {
+    /// The connection, which was there before, was dead: nothing came back on it.
+    Stale,
+    Finally(Unanswered),
 }
 
 /// What all copies share.
@@ -75,43 +90,61 @@ impl Line {
         self.pools.sweep(self.tick());
     }
 
-    /// Asks, for at most the time that the rule allows.
+    /// Asks, for at most the time that the rule allows. What is safe goes out on a connection that there is, and once more on
+    /// a new one if that turns out to be dead; what is not safe goes out once, on a new one.
     pub(super) async fn ask(
         &self,
         shadow: &Shadow,
         question: &Question,
         body: Option<&[u8]>,
     ) -> Result<(Head, Kept), Unanswered> {
-        let timeout = Duration::from_millis(shadow.rule.timeout_ms);
-        tokio::select! {
-            answer = self.ask_in_time(shadow, question, body) => answer,
-            () = clock::pause(timeout) => Err(Unanswered::Timeout),
-        }
+        let mut over = pin!(clock::pause(Duration::from_millis(shadow.rule.timeout_ms)));
+        let copy = Copy { shadow, question, body: body.unwrap_or_default() };
+        let is_safe = SAFE_METHODS.contains(&question.method.as_str());
+        let answer = match self.ask_once(&copy, !is_safe, over.as_mut()).await {
+            Err(Failed::Stale) if is_safe => self.ask_once(&copy, true, over).await,
+            answer => answer,
+        };
+        answer.map_err(Failed::why)
     }
 
-    async fn ask_in_time(
+    /// Asks on a connection that there is, or on a new one; if it is to be `fresh`, on a new one always.
+    async fn ask_once(
         &self,
-        shadow: &Shadow,
-        question: &Question,
-        body: Option<&[u8]>,
-    ) -> Result<(Head, Kept), Unanswered> {
-        // What is not safe to send twice is not sent on a connection that may be dead.
-        let is_safe = SAFE_METHODS.contains(&question.method.as_str());
-        if is_safe && question.target.protocol != Protocol::Http2 {
-            let kept = self.pools.take(question.destination(), self.tick(), true);
-            if let Some(connection) = kept {
-                match self.exchange(shadow, question, body, connection).await {
-                    Err(Unanswered::Closed) => {}
-                    answer => return answer,
+        copy: &Copy<'_>,
+        fresh: bool,
+        mut over: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(Head, Kept), Failed> {
+        let mut connection = tokio::select! {
+            connected = self.connection(copy.question, fresh) => connected.map_err(|_| Unanswered::Connect)?,
+            () = over.as_mut() => return Err(Unanswered::Timeout.into()),
+        };
+        let result = tokio::select! {
+            result = self.exchange(copy, &mut connection) => result,
+            () = over => Err(Unanswered::Timeout.into()),
+        };
+        match &connection.io {
+            UpstreamIo::Http2(stream) => {
+                if let Err(Failed::Finally(Unanswered::Timeout | Unanswered::Malformed)) = result {
+                    // It may be dead without a word.
+                    stream.retire_connection();
                 }
             }
+            _ if matches!(result, Ok((_, true))) => self.keep(copy.question, connection),
+            _ => {}
         }
-        let connection = self.connect(question).await.map_err(|_| Unanswered::Connect)?;
-        self.exchange(shadow, question, body, connection).await
+        result.map(|(answer, _)| answer)
     }
 
-    async fn connect(&self, question: &Question) -> Result<UpstreamConnection, NoPlace> {
+    async fn connection(&self, question: &Question, fresh: bool) -> Result<UpstreamConnection, NoPlace> {
         let Question { target, tls, host, .. } = question;
+        let to = question.destination();
+        if !fresh
+            && target.protocol != Protocol::Http2
+            && let Some(kept) = self.pools.take(to, self.tick(), true)
+        {
+            return Ok(kept);
+        }
         let connect = async || {
             let node = target.nodes.get(question.node).ok_or(NoPlace::Full)?;
             Ok(connect(&self.resolver, tls, target, node, host).await?)
@@ -119,60 +152,40 @@ impl Line {
         if target.protocol == Protocol::Http1 {
             return connect().await;
         }
-        let either = async || {
-            let connected: UpstreamConnection = connect().await?;
-            let speaks_http2 = target.protocol == Protocol::Http2 || connected.io.chose_http2();
-            Ok((connected, speaks_http2))
-        };
-        let bounds = &self.settings.upstream_http2;
-        let limits = Limits {
-            connections: bounds.connections,
-            streams: bounds.streams,
-            waiting: bounds.waiting,
-            stream_window_bytes: bounds.stream_window_bytes,
-            head_bytes: self.settings.head.head_bytes,
-        };
-        let (to, is_full) = (question.destination(), Cell::new(false));
-        let place = self.pools.http2.place(to, target.keepalive, &limits, false, &is_full, either);
-        match Box::pin(place).await? {
-            Opened::Http1(connected) => Ok(connected),
-            Opened::Place(place) => {
-                let io = UpstreamIo::Http2(Box::new(Http2Stream::new(place)));
-                Ok(UpstreamConnection { io, origin: None, name: None, requests: 0, reused: false })
-            }
-        }
+        // In a pool of its own it finds no connection of another copy, and no other finds its own.
+        let own = Http2Pools::default();
+        let (pools, is_full) = (if fresh { &own } else { &self.pools.http2 }, Cell::new(false));
+        Box::pin(pools.connection(&self.settings, to, target, fresh, &is_full, connect)).await
     }
 
+    /// Gives the answer, and whether the connection can carry another copy.
     async fn exchange(
         &self,
-        shadow: &Shadow,
-        question: &Question,
-        body: Option<&[u8]>,
-        mut connection: UpstreamConnection,
-    ) -> Result<(Head, Kept), Unanswered> {
+        copy: &Copy<'_>,
+        connection: &mut UpstreamConnection,
+    ) -> Result<((Head, Kept), bool), Failed> {
+        let (reused, io) = (connection.reused, &mut connection.io);
         let mut input = self.buffers.buffer();
         let mut answer = ResponseHead::default();
-        send(&mut connection.io, question, body).await?;
+        let asked = async {
+            send(io, copy).await?;
+            self.read_head(io, &mut input, &mut answer).await
+        };
+        asked.await.map_err(|failed| if reused { failed } else { failed.why().into() })?;
         let mut interim = 0;
-        loop {
-            self.read_head(&mut connection.io, &mut input, &mut answer).await?;
+        while answer.is_interim() && answer.status() != 101 && interim < MAX_INTERIM_ANSWERS {
             interim += 1;
-            match answer.is_interim() {
-                true if interim <= MAX_INTERIM_ANSWERS => {}
-                // Nobody has asked for another protocol.
-                _ if answer.is_interim() || answer.status() == 101 => return Err(Unanswered::Malformed),
-                _ => break,
-            }
+            self.read_head(io, &mut input, &mut answer).await.map_err(Failed::why)?;
         }
-        let framing = answer.framing(&question.method);
-        let mut kept = shadow.keep();
-        let is_whole = self.read_body(&mut connection.io, &mut input, framing, &mut kept).await?;
-        let is_stream = connection.io.is_stream();
+        // Nobody has asked for another protocol.
+        if answer.is_interim() || answer.status() == 101 {
+            return Err(Unanswered::Malformed.into());
+        }
+        let framing = answer.framing(&copy.question.method);
+        let mut kept = copy.shadow.keep();
+        let is_whole = self.read_body(io, &mut input, framing, &mut kept).await?;
         let may_stay = framing != Framing::UntilClose && answer.keep_alive() && input.is_empty();
-        if is_whole && may_stay && !is_stream {
-            self.keep(question, connection);
-        }
-        Ok((head_of(&answer, shadow), kept))
+        Ok(((head_of(&answer, copy.shadow), kept), is_whole && may_stay))
     }
 
     async fn read_head(
@@ -180,14 +193,10 @@ impl Line {
         io: &mut UpstreamIo,
         input: &mut Buffer,
         answer: &mut ResponseHead,
-    ) -> Result<(), Unanswered> {
+    ) -> Result<(), Failed> {
         let limits = &self.settings.head;
         if let UpstreamIo::Http2(stream) = io {
-            let read = poll_fn(|cx| stream.poll_head(cx, answer, limits)).await;
-            return read.map_err(|failure| match failure {
-                http2::StreamFailure::Malformed => Unanswered::Malformed,
-                _ => Unanswered::Closed,
-            });
+            return Ok(poll_fn(|cx| stream.poll_head(cx, answer, limits)).await?);
         }
         loop {
             if !input.is_empty() {
@@ -197,11 +206,12 @@ impl Line {
                         return Ok(());
                     }
                     Ok(Parsed::Partial) if !input.is_full() => {}
-                    Ok(Parsed::Partial) | Err(_) => return Err(Unanswered::Malformed),
+                    Ok(Parsed::Partial) | Err(_) => return Err(Unanswered::Malformed.into()),
                 }
             }
             match poll_fn(|cx| input.poll_read(io, cx)).await {
-                Ok(0) | Err(_) => return Err(Unanswered::Closed),
+                Ok(0) | Err(_) if input.is_empty() => return Err(Failed::Stale),
+                Ok(0) | Err(_) => return Err(Unanswered::Closed.into()),
                 Ok(_) => {}
             }
         }
@@ -215,12 +225,7 @@ impl Line {
         framing: Framing,
         kept: &mut Kept,
     ) -> Result<bool, Unanswered> {
-        // Over HTTP/2 the end of the stream is the end of the body, whatever length was announced.
-        let framing = match framing {
-            Framing::Length(_) if io.is_stream() => Framing::UntilClose,
-            framing => framing,
-        };
-        let mut decoder = BodyDecoder::new(framing, &self.settings.head);
+        let mut decoder = BodyDecoder::new(io.ending(framing), &self.settings.head);
         while !decoder.is_finished() {
             match decoder.decode(input.filled()).map_err(|_| Unanswered::Malformed)? {
                 Step::Data { skip, len } => {
@@ -274,17 +279,47 @@ impl Question {
     }
 }
 
+impl Failed {
+    fn why(self) -> Unanswered {
+        match self {
+            Failed::Stale => Unanswered::Closed,
+            Failed::Finally(why) => why,
+        }
+    }
+}
+
+impl From<Unanswered> for Failed {
+    fn from(why: Unanswered) -> Failed {
+        Failed::Finally(why)
+    }
+}
+
+impl From<StreamFailure> for Failed {
+    fn from(failure: StreamFailure) -> Failed {
+        match failure {
+            StreamFailure::Unprocessed | StreamFailure::Closed => Failed::Stale,
+            StreamFailure::Reset => Failed::Finally(Unanswered::Closed),
+            StreamFailure::Malformed => Failed::Finally(Unanswered::Malformed),
+        }
+    }
+}
+
+/// Nothing can be written any more.
+impl From<io::Error> for Failed {
+    fn from(_: io::Error) -> Failed {
+        Failed::Stale
+    }
+}
+
 /// Sends a request, with its body.
-async fn send(io: &mut UpstreamIo, question: &Question, body: Option<&[u8]>) -> Result<(), Unanswered> {
-    let closed = |_: std::io::Error| Unanswered::Closed;
-    let body = body.unwrap_or_default();
+async fn send(io: &mut UpstreamIo, copy: &Copy<'_>) -> Result<(), Failed> {
+    let Copy { question, body, .. } = *copy;
     if let UpstreamIo::Http2(stream) = io {
         let request = http2::request(&question.head, question.target.scheme.is_tls(), false);
-        let request = request.map_err(|_| Unanswered::Malformed)?;
-        stream.open(request, body.is_empty()).map_err(|_| Unanswered::Closed)?;
+        stream.open(request.map_err(|_| Unanswered::Malformed)?, body.is_empty())?;
         if !body.is_empty() {
-            stream.write_all(body).await.map_err(closed)?;
-            poll_fn(|cx| stream.poll_finish(cx, None)).await.map_err(closed)?;
+            stream.write_all(body).await?;
+            poll_fn(|cx| stream.poll_finish(cx, None)).await?;
         }
         return Ok(());
     }
@@ -304,7 +339,7 @@ async fn send(io: &mut UpstreamIo, question: &Question, body: Option<&[u8]>) -> 
         before.append(&mut after);
     }
     for part in [&before[..], large, &after] {
-        io.write_all(part).await.map_err(closed)?;
+        io.write_all(part).await?;
     }
-    io.flush().await.map_err(closed)
+    Ok(io.flush().await?)
 }

@@ -140,7 +140,7 @@ fn question(worker: &Worker, request: &Request<'_>, target: &Arc<Target>, node: 
     headers::write_request(&mut head, request, target, target.nodes.get(node)?, None);
     // Before the empty line that ends it.
     head.truncate(head.len().saturating_sub(b"\r\n".len()));
-    write::header(&mut head, MARK, b"1");
+    write::header(&mut head, MARK.name(), b"1");
     write::end(&mut head);
     let tls = target.shown.connectors(&worker.tls, worker.table().client_certificates()).ok()?;
     Some(Question {

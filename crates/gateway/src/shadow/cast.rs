@@ -59,6 +59,8 @@ pub(super) fn run(
             () = stop.notified() => {}
         }
     });
+    // Whoever waits for this thread does not wait for the system's name resolver.
+    runtime.shutdown_background();
     Ok(())
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Memory {
 pub(crate) struct Kept {
     memory: Arc<Memory>,
     bytes: Vec<u8>,
+    /// What `bytes` has room for, taken of the memory.
+    room: usize,
     limit: u64,
     lost: Option<LeftOut>,
 }
@@ -49,7 +51,7 @@ impl Memory {
 impl Kept {
     /// Nothing yet, and at most `limit` bytes.
     pub(crate) fn new(memory: &Arc<Memory>, limit: u64) -> Kept {
-        Kept { memory: Arc::clone(memory), bytes: Vec::new(), limit, lost: None }
+        Kept { memory: Arc::clone(memory), bytes: Vec::new(), room: 0, limit, lost: None }
     }
 
     /// The same, to be added to by a stream.
@@ -62,13 +64,26 @@ impl Kept {
         if self.lost.is_some() {
             return;
         }
-        if (self.bytes.len() + payload.len()) as u64 > self.limit {
+        let needed = self.bytes.len() + payload.len();
+        if needed as u64 > self.limit {
             self.lose(LeftOut::Size);
-        } else if self.memory.take(payload.len()) {
+        } else if needed <= self.room || self.grow(needed) {
             self.bytes.extend_from_slice(payload);
         } else {
             self.lose(LeftOut::Memory);
         }
+    }
+
+    /// Makes room for so many bytes, and as many again as there are, if the memory has them: the threads share it, and
+    /// write to it seldom.
+    fn grow(&mut self, needed: usize) -> bool {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let ample = needed.max(self.room.saturating_mul(2)).min(limit);
+        let room = [ample, needed].into_iter().find(|room| self.memory.take(room - self.room));
+        let Some(room) = room else { return false };
+        self.bytes.reserve_exact(room - self.bytes.len());
+        self.room = room;
+        true
     }
 
     /// All of it, or why it was let go.
@@ -84,7 +99,7 @@ impl Kept {
     }
 
     fn lose(&mut self, why: LeftOut) {
-        self.memory.give(self.bytes.len());
+        self.memory.give(std::mem::take(&mut self.room));
         self.bytes = Vec::new();
         self.lost = Some(why);
     }
@@ -92,7 +107,7 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.memory.give(self.bytes.len());
+        self.memory.give(self.room);
     }
 }
 
@@ -117,6 +132,21 @@ mod tests {
         kept.add(b"f");
         kept.add(b"");
         assert_eq!((kept.body(), memory.used()), (Err(LeftOut::Size), 0));
+    }
+
+    #[test]
+    fn what_grows_takes_its_room_ahead_up_to_its_bound_and_gives_all_of_it_back() {
+        let memory = Arc::new(Memory::new(100));
+        let mut kept = Kept::new(&memory, 50);
+        let rooms: Vec<usize> = [20, 1, 19, 1, 9]
+            .map(|count| {
+                kept.add(&vec![0; count]);
+                memory.used()
+            })
+            .into();
+        assert_eq!((rooms, kept.body().map(<[u8]>::len)), (vec![20, 40, 40, 50, 50], Ok(50)));
+        drop(kept);
+        assert_eq!(memory.used(), 0);
     }
 
     #[test]

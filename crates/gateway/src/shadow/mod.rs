@@ -25,7 +25,7 @@ use crate::request::Request;
 use crate::table::Target;
 use cast::Copied;
 use compare::Terms;
-use http1::Framing;
+use http1::{Framing, Known};
 use kept::{Kept, Memory};
 use model::traffic_split::ShadowRule;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use telemetry::report::Skipped;
 use tokio::sync::mpsc;
 
 /// The header that marks copies. A client's own is not forwarded.
-const MARK: &str = "X-Tealgate-Shadow";
+const MARK: Known = Known::XTealgateShadow;
 /// Shares are told in millionths.
 const WHOLE_PPM: usize = 1_000_000;
 

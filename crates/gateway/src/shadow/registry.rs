@@ -28,14 +28,22 @@ pub struct Shadows {
     settings: Arc<Settings>,
     memory: Arc<Memory>,
     known: Mutex<Vec<Arc<Tally>>>,
-    running: Mutex<Option<Running>>,
+    threads: Mutex<Threads>,
     stop: Arc<Notify>,
 }
 
-#[derive(Debug)]
-struct Running {
-    copies: mpsc::Sender<Box<Copied>>,
-    thread: JoinHandle<()>,
+/// The threads of all shadows; the one that sends copies holds the other.
+#[derive(Debug, Default)]
+enum Threads {
+    /// There was no shadow yet.
+    #[default]
+    Unneeded,
+    Running {
+        copies: mpsc::Sender<Box<Copied>>,
+        thread: JoinHandle<()>,
+    },
+    /// The gateway ends: none is started any more.
+    Stopped,
 }
 
 impl Shadows {
@@ -44,12 +52,12 @@ impl Shadows {
             memory: Arc::new(Memory::new(settings.shadow_memory_bytes)),
             settings,
             known: Mutex::default(),
-            running: Mutex::default(),
+            threads: Mutex::default(),
             stop: Arc::default(),
         }
     }
 
-    /// What is to be known of them: those that are over, then those that are cast, in the order in which they began.
+    /// What is to be known of them, in the order in which they began: those that are cast, and the last that are over.
     #[must_use]
     pub fn reports(&self) -> Vec<ShadowReport> {
         lock(&self.known).iter().map(|tally| tally.report()).collect()
@@ -83,12 +91,13 @@ impl Shadows {
         }))
     }
 
-    /// Ends the threads; what is under way is given up.
+    /// Ends the threads for good; what is under way is given up.
     pub(crate) fn stop(&self) {
-        let Some(running) = lock(&self.running).take() else { return };
-        drop(running.copies);
+        let threads = std::mem::replace(&mut *lock(&self.threads), Threads::Stopped);
+        let Threads::Running { copies, thread } = threads else { return };
+        drop(copies);
         self.stop.notify_one();
-        if running.thread.join().is_err() {
+        if thread.join().is_err() {
             tracing::error!("the thread of shadows has panicked");
         }
     }
@@ -113,9 +122,11 @@ impl Shadows {
 
     /// Where copies are handed over; starts the threads with the first shadow.
     fn copies(&self) -> io::Result<mpsc::Sender<Box<Copied>>> {
-        let mut running = lock(&self.running);
-        if let Some(running) = &*running {
-            return Ok(running.copies.clone());
+        let mut threads = lock(&self.threads);
+        match &*threads {
+            Threads::Unneeded => {}
+            Threads::Running { copies, .. } => return Ok(copies.clone()),
+            Threads::Stopped => return Err(io::Error::other("the gateway has ended")),
         }
         let accounts = Accounts::start()?;
         let (copies, waiting) = mpsc::channel(cast::MAX_WAITING);
@@ -125,11 +136,27 @@ impl Shadows {
                 tracing::error!(%error, "no copies can be sent");
             }
         })?;
-        *running = Some(Running { copies: copies.clone(), thread });
+        *threads = Threads::Running { copies: copies.clone(), thread };
         Ok(copies)
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_thread_is_started_once_it_was_stopped() {
+        for needed in [false, true] {
+            let shadows = Shadows::new(Arc::new(Settings::default()));
+            assert!(!needed || shadows.copies().is_ok());
+            shadows.stop();
+            assert!(shadows.copies().is_err());
+            shadows.stop();
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use super::compare::Comparison;
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use telemetry::report::{DifferenceGroup, ShadowExample, ShadowReport, Skipped, Unanswered};
@@ -60,16 +60,18 @@ impl Tally {
     /// A drawn request is not copied.
     pub(super) fn skip(&self, why: Skipped) {
         if let Some(at) = SKIPPED.iter().position(|reason| *reason == why) {
-            self.skipped[at].fetch_add(1, Relaxed);
+            self.skipped[at].fetch_add(1, Release);
         }
     }
 
-    /// Whether one more may be copied in the second in which `now` lies; counts it then.
+    /// Whether one more may be copied in the second in which `now` lies, or in the newest that was asked for, if that is
+    /// newer: requests come here in another order than they began. Counts it then.
     pub(super) fn has_rate(&self, now: Instant, max_per_s: u32) -> bool {
         let second = now.saturating_duration_since(self.began).as_secs() & u64::from(u32::MAX);
         let more = |window: u64| {
-            let count = if window >> 32 == second { window & u64::from(u32::MAX) } else { 0 };
-            (count < u64::from(max_per_s)).then_some(second << 32 | (count + 1))
+            let latest = window >> 32;
+            let count = if second > latest { 0 } else { window & u64::from(u32::MAX) };
+            (count < u64::from(max_per_s)).then_some(second.max(latest) << 32 | (count + 1))
         };
         self.window.fetch_update(AcqRel, Acquire, more).is_ok()
     }
@@ -159,13 +161,15 @@ impl Tally {
         }
     }
 
-    /// All counts.
+    /// All counts. Those under way are read first: whoever sees none finds what became of each. The drawn are read last: no
+    /// more is told of than was drawn.
     pub(super) fn report(&self) -> ShadowReport {
+        let in_flight = self.in_flight.load(Acquire);
         let mut report = self.found().clone();
-        report.in_flight = self.in_flight.load(Acquire);
-        report.sampled = self.sampled.load(Relaxed);
-        let counts = SKIPPED.iter().zip(&self.skipped).map(|(why, count)| (*why, count.load(Relaxed)));
+        report.in_flight = in_flight;
+        let counts = SKIPPED.iter().zip(&self.skipped).map(|(why, count)| (*why, count.load(Acquire)));
         report.skipped = counts.filter(|(_, count)| *count > 0).collect();
+        report.sampled = self.sampled.load(Relaxed);
         report
     }
 
@@ -192,6 +196,15 @@ mod tests {
         let at = |ms: u64| began + Duration::from_millis(ms);
         let allowed = |ms: u64| (0..5).filter(|_| tally.has_rate(at(ms), 3)).count();
         assert_eq!((allowed(0), allowed(999), allowed(1_000), allowed(5_500)), (3, 0, 3, 3));
+    }
+
+    #[test]
+    fn a_request_that_began_in_an_older_second_opens_no_second_anew() {
+        let began = crate::clock::now();
+        let tally = Tally::new("s", began);
+        let allowed = [2_000, 1_000, 2_000, 1_000, 3_000]
+            .map(|ms| (0..2).filter(|_| tally.has_rate(began + Duration::from_millis(ms), 3)).count());
+        assert_eq!(allowed, [2, 1, 0, 0, 2]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::http2::Http2Stream;
 use crate::wire::Wire;
+use http1::Framing;
 use socket2::SockRef;
 use std::io;
 use std::mem::MaybeUninit;
@@ -31,6 +32,15 @@ impl UpstreamIo {
     /// Whether the node chose HTTP/2 in the TLS handshake.
     pub(crate) fn chose_http2(&self) -> bool {
         matches!(self, Wire::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2"))
+    }
+
+    /// How the body of an answer on it ends: over HTTP/2 with its stream, whatever length it has announced, for trailers may
+    /// follow it. That the length is kept to is checked below (RFC 9113, section 8.1.1).
+    pub(crate) fn ending(&self, framing: Framing) -> Framing {
+        match framing {
+            Framing::Length(_) if self.is_stream() => Framing::UntilClose,
+            framing => framing,
+        }
     }
 
     /// Takes in what comes while nobody reads, where that would cost others.

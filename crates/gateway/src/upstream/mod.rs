@@ -10,3 +10,6 @@ pub(crate) mod io;
 pub(crate) mod pool;
 pub(crate) mod resolve;
 pub(crate) mod tls;
+
+/// Interim answers (1xx) to one request; an upstream that sends more is not waited for any longer.
+pub(crate) const MAX_INTERIM_ANSWERS: usize = 64;

@@ -26,6 +26,7 @@ mod relayed;
 mod retries;
 mod router;
 mod shadow;
+mod shadow_connections;
 mod shutdown;
 mod smuggling;
 mod split;

@@ -14,7 +14,7 @@ use testkit::service::{Answer, Service};
 use testkit::upstream::{Behaviour, Upstream};
 
 /// A rule that copies everything it may, and waits for answers for ever.
-fn rule(more: &Value) -> Value {
+pub(crate) fn rule(more: &Value) -> Value {
     let mut rule = json!({
         "id": "shop-1", "to": "new", "share_ppm": 1_000_000, "noise_ppm": 0, "max_per_s": 1_000_000,
         "max_in_flight": 100, "max_body_bytes": 65_536, "timeout_ms": 600_000,
@@ -26,7 +26,7 @@ fn rule(more: &Value) -> Value {
 }
 
 /// The live version has all users; what asks for the preview goes to the new one.
-fn resources(live: SocketAddr, new: SocketAddr, shadow: &Value) -> Vec<(Kind, Value)> {
+pub(crate) fn resources(live: SocketAddr, new: SocketAddr, shadow: &Value) -> Vec<(Kind, Value)> {
     let labels = |colour: &str| json!({"labels": {"tealgate.app": "shop", "tealgate.colour": colour}});
     vec![
         upstream_with("live", &[live], &labels("blue")),

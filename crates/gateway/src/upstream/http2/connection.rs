@@ -4,6 +4,7 @@ use super::super::dial::Origin;
 use super::super::io::UpstreamIo;
 use super::super::pool::UpstreamConnection;
 use super::pool::Node;
+use crate::settings::Settings;
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use std::cell::{Cell, RefCell};
@@ -28,17 +29,30 @@ const DATA_FRAME_BUDGET: usize = 32 << 20;
 
 /// The bounds of HTTP/2 towards one node, from the settings.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(super) struct Limits {
     /// Connections.
-    pub(crate) connections: usize,
+    pub(super) connections: usize,
     /// Streams on one connection, where the node allows as many.
-    pub(crate) streams: usize,
+    pub(super) streams: usize,
     /// Requests that wait for a place on a connection.
-    pub(crate) waiting: usize,
+    pub(super) waiting: usize,
     /// Bytes of an answer that may be on the way to a client that does not take them.
-    pub(crate) stream_window_bytes: u32,
+    pub(super) stream_window_bytes: u32,
     /// Bytes of an answer's head.
-    pub(crate) head_bytes: usize,
+    pub(super) head_bytes: usize,
+}
+
+impl Limits {
+    pub(super) fn of(settings: &Settings) -> Limits {
+        let bounds = &settings.upstream_http2;
+        Limits {
+            connections: bounds.connections,
+            streams: bounds.streams,
+            waiting: bounds.waiting,
+            stream_window_bytes: bounds.stream_window_bytes,
+            head_bytes: settings.head.head_bytes,
+        }
+    }
 }
 
 /// A connection that streams share. It closes when neither the pool nor a stream holds it any more.

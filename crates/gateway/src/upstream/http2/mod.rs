@@ -10,8 +10,7 @@ mod head;
 mod pool;
 mod stream;
 
-pub(crate) use connection::Limits;
 pub(crate) use failure::StreamFailure;
 pub(crate) use head::request;
-pub(crate) use pool::{Http2Pools, NoPlace, Opened};
+pub(crate) use pool::{Http2Pools, NoPlace};
 pub(crate) use stream::Http2Stream;

@@ -7,11 +7,15 @@
 //! What is said of a node holds for each name that clients choose to speak TLS with; idle connections have one bound for
 //! all of a target's.
 
+use super::super::io::UpstreamIo;
 use super::super::pool::{Destination, UpstreamConnection};
 use super::connection::{Connection, Limits, Place};
+use super::stream::Http2Stream;
+use crate::settings::Settings;
+use crate::table::Target;
 use crate::timer::ticks;
 use foldhash::{HashMap, HashSet};
-use model::upstream::KeepalivePool;
+use model::upstream::{KeepalivePool, Protocol};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -48,7 +52,7 @@ pub(super) struct Node {
 
 /// What a request is carried by.
 #[derive(Debug)]
-pub(crate) enum Opened {
+enum Opened {
     /// A place on a connection that streams share.
     Place(Place),
     /// The node chose HTTP/1.1: a connection of the request's own.
@@ -73,12 +77,44 @@ impl From<io::Error> for NoPlace {
 }
 
 impl Http2Pools {
+    /// A place for a stream to a node; or, where the node chose HTTP/1.1, a connection. `fresh`: rather on a new connection,
+    /// for another one has just failed. `is_full` says whether a place on one of the node's connections is waited for:
+    /// nothing is wrong with the node then.
+    ///
+    /// # Errors
+    /// When a connection is needed and cannot be made, and when there are too many already.
+    pub(crate) async fn connection(
+        &self,
+        settings: &Settings,
+        to: Destination<'_>,
+        target: &Target,
+        fresh: bool,
+        is_full: &Cell<bool>,
+        connect: impl AsyncFn() -> Result<UpstreamConnection, NoPlace>,
+    ) -> Result<UpstreamConnection, NoPlace> {
+        let limits = Limits::of(settings);
+        let connect = async || {
+            let connected = connect().await?;
+            let speaks_http2 = target.protocol == Protocol::Http2 || connected.io.chose_http2();
+            Ok((connected, speaks_http2))
+        };
+        match self.place(to, target.keepalive, &limits, fresh, is_full, connect).await? {
+            Opened::Http1(connected) => Ok(connected),
+            Opened::Place(place) => {
+                let stream = Http2Stream::new(place);
+                let reused = stream.is_reused();
+                let io = UpstreamIo::Http2(Box::new(stream));
+                Ok(UpstreamConnection { io, origin: None, name: None, requests: 0, reused })
+            }
+        }
+    }
+
     /// A place for a stream to a node, on a connection that there is or that `connect` makes. `fresh`: rather on a new
     /// one, for another one has just failed. `is_full` is true while all connections that may be are there and full.
     ///
     /// # Errors
     /// When a connection is needed and cannot be made, and when there are too many already.
-    pub(crate) async fn place(
+    async fn place(
         &self,
         to: Destination<'_>,
         keepalive: KeepalivePool,
