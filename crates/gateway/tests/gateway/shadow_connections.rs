@@ -73,16 +73,20 @@ async fn what_a_shared_connection_of_http2_refuses_is_sent_once_more_if_it_is_sa
 #[tokio::test]
 async fn a_kept_connection_that_is_dead_costs_no_answer_and_one_that_breaks_an_answer_off_does() {
     let (head, ok) = (Step::read_head, || Step::send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"));
-    let breaks_off = Step::send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{");
-    let scripts =
-        vec![vec![head(), ok(), head(), breaks_off], vec![head(), ok(), head()], vec![head(), ok()]];
+    let answer_until = |end: &str| vec![head(), ok(), head(), Step::send(end)];
+    let scripts = vec![
+        answer_until("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{"),
+        answer_until("HTTP/1.1 200 O"),
+        answer_until(""),
+        vec![head(), ok()],
+    ];
     let (live, new) = (live().await, ScriptedUpstream::start(scripts).await);
     let gate = Gate::with(settings(), &resources(live.address(), new.address(), &rule(&json!({})))).await;
-    for (copies, unanswered) in [(1, 0), (2, 1), (3, 1), (4, 1)] {
+    for (copies, unanswered) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2), (6, 2)] {
         assert_eq!(gate.ask(get("/")).await.status, 200);
         let report = settled(&gate).await;
         let closed = report.unanswered.get(&Unanswered::Closed).copied().unwrap_or_default();
         assert_eq!((report.sent, closed, report.compared), (copies, unanswered, copies - unanswered));
     }
-    assert_eq!(new.received().len(), 3);
+    assert_eq!(new.received().len(), 4);
 }
