@@ -33,6 +33,8 @@ pub(super) struct Crossed {
     pub(super) bound: &'static str,
     pub(super) evidence: Vec<String>,
     pub(super) e_value: Option<f64>,
+    /// The check of the business that has failed; `None`: requests have, or nothing that is counted.
+    pub(super) check: Option<usize>,
     /// So long after its first failure, milliseconds; `None`: since all that was counted.
     pub(super) found_in_ms: Option<u64>,
 }
@@ -163,9 +165,9 @@ impl Absolute {
         }
         self.looks.push_back(look);
         let crossed = self.broken(&counted).or_else(|| self.over_limit(&counted))?;
-        let Some((_, check)) = &self.check else { return Some(crossed) };
+        let Some((place, check)) = &self.check else { return Some(crossed) };
         let evidence = crossed.evidence.iter().map(|one| format!("check {check}: {one}")).collect();
-        Some(Crossed { evidence, ..crossed })
+        Some(Crossed { evidence, check: Some(*place), ..crossed })
     }
 
     /// Within a second, counted from its first failure on, too much of the new version's requests have failed.
@@ -185,6 +187,7 @@ impl Absolute {
             bound: "break",
             evidence: vec![format!("{} within {} ms{}", failed(new), for_ms.max(1), beside(old))],
             e_value: None,
+            check: None,
             found_in_ms: Some(for_ms),
         })
     }
@@ -197,7 +200,7 @@ impl Absolute {
         match evaluate(&observed, &self.limits) {
             Verdict::Fail { evidence } if !alike(old, new) => {
                 let evidence = evidence.into_iter().map(|one| one + &beside(old)).collect();
-                Some(Crossed { bound: "errors", evidence, e_value: None, found_in_ms: None })
+                Some(Crossed { bound: "errors", evidence, e_value: None, check: None, found_in_ms: None })
             }
             _ => None,
         }

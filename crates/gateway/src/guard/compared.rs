@@ -37,18 +37,13 @@ impl Compared {
         };
         let failures = rule.false_alarm_one_in.and_then(|one_in| charge(one_in, Metric::Failures));
         let users = rule.by_users.then(|| Users::new(threads));
-        let mut compared = Compared { places: Vec::new(), panel: Panel::armed(&Terms::default()), users };
-        let mut charges: Vec<Charge> = failures.into_iter().collect();
-        compared.places.extend(charges.iter().map(|_| None));
-        for (place, check) in rule.checks.iter().enumerate() {
+        let of_checks = rule.checks.iter().enumerate().filter_map(|(place, check)| {
             let metric = Metric::Business { check: check.clone() };
-            if let Some(charge) = rule.check_false_alarm_one_in.and_then(|one_in| charge(one_in, metric)) {
-                charges.push(charge);
-                compared.places.push(Some(place));
-            }
-        }
-        compared.panel = Panel::armed(&Terms { charges, ratio_alpha: 0.0 });
-        compared
+            Some((Some(place), charge(rule.check_false_alarm_one_in?, metric)?))
+        });
+        let failures = failures.map(|charge| (None, charge));
+        let (places, charges): (Vec<_>, Vec<Charge>) = failures.into_iter().chain(of_checks).unzip();
+        Compared { places, panel: Panel::armed(&Terms { charges, ratio_alpha: 0.0 }), users }
     }
 
     /// Looks at what is counted.
@@ -59,7 +54,8 @@ impl Compared {
         };
         let evidence = self.panel.findings().into_iter().nth(alarm.charge)?.words;
         let e_value = Some(alarm.crossing.e_value);
-        Some(Crossed { bound: "comparison", evidence: vec![evidence], e_value, found_in_ms: None })
+        let check = self.places.get(alarm.charge).copied().flatten();
+        Some(Crossed { bound: "comparison", evidence: vec![evidence], e_value, check, found_in_ms: None })
     }
 
     fn look_at_requests(&mut self, counted: &Counted) -> Option<Alarm> {

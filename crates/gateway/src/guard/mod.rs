@@ -35,6 +35,7 @@ use crate::table::Target;
 use bounds::{Bounds, Crossed};
 use latch::Latch;
 use lease::Lease;
+use model::policy::MAX_ANSWER_CHECKS;
 use model::resource::Revision;
 use model::traffic_split::GuardRule;
 use std::sync::atomic::AtomicBool;
@@ -66,8 +67,8 @@ struct Inner {
     threads: usize,
     /// When it was armed here.
     armed: Instant,
-    /// When the first failure of the new version was seen.
-    first_failure: Option<Instant>,
+    /// When the first failure of the new version was seen, of each kind.
+    first_failures: [Option<Instant>; 1 + MAX_ANSWER_CHECKS],
     concurrent: bool,
 }
 
@@ -102,7 +103,7 @@ impl Guard {
                 bounds: Bounds::new(rule, threads),
                 threads,
                 armed: now,
-                first_failure: None,
+                first_failures: [None; 1 + MAX_ANSWER_CHECKS],
                 concurrent: false,
             }),
         }
@@ -149,8 +150,12 @@ impl Guard {
         }
         let wall_ms = crate::clock::unix_us() / 1_000;
         let counted = inner.sums.now(inner.concurrent, wall_ms);
-        if counted.new.failed > 0 {
-            inner.first_failure.get_or_insert(now);
+        // The first place is that of requests that fail, the others are those of the checks.
+        let kinds = std::iter::once(None).chain((0..MAX_ANSWER_CHECKS).map(Some));
+        for (first, kind) in inner.first_failures.iter_mut().zip(kinds) {
+            if counted.new.by(kind).failed > 0 {
+                first.get_or_insert(now);
+            }
         }
         let at_ms = u64::try_from(now.saturating_duration_since(inner.armed).as_millis()).unwrap_or(u64::MAX);
         let crossed = inner.bounds.look(at_ms, &counted);
@@ -161,14 +166,16 @@ impl Guard {
         };
         let ms = |since: Instant| u64::try_from(now.saturating_duration_since(since).as_millis()).ok();
         let counted_bound = !matches!(crossed.bound, "controller" | "nodes");
-        let since_first = || inner.first_failure.filter(|_| counted_bound).and_then(ms);
+        let place = crossed.check.map_or(0, |check| check + 1);
+        let first_failure = inner.first_failures.get(place).copied().flatten();
+        let since_first = || first_failure.filter(|_| counted_bound).and_then(ms);
         inner.state = GuardState::Tripped {
             trip: Box::new(GuardTrip {
                 bound: crossed.bound.to_owned(),
                 evidence: crossed.evidence,
                 at_ms: wall_ms,
-                old: counted.old.by(None),
-                new: counted.new.by(None),
+                old: counted.old.by(crossed.check),
+                new: counted.new.by(crossed.check),
                 e_value: crossed.e_value,
                 found_in_ms: crossed.found_in_ms.or_else(since_first),
                 swapped_in_us: None,
@@ -266,12 +273,12 @@ impl Guard {
 
 fn nodes_down() -> Crossed {
     let evidence = vec!["health checks have found all nodes of the new version down".to_owned()];
-    Crossed { bound: "nodes", evidence, e_value: None, found_in_ms: None }
+    Crossed { bound: "nodes", evidence, e_value: None, check: None, found_in_ms: None }
 }
 
 fn controller_missing(missing: Duration) -> Crossed {
     let evidence = vec![format!("no controller for {} ms", missing.as_millis())];
-    Crossed { bound: "controller", evidence, e_value: None, found_in_ms: None }
+    Crossed { bound: "controller", evidence, e_value: None, check: None, found_in_ms: None }
 }
 
 #[cfg(test)]

@@ -154,6 +154,7 @@ fn a_failed_check_of_the_business_is_a_bound_of_its_own() {
     let found = found.unwrap();
     assert_eq!(found.bound, "comparison");
     assert!(found.evidence[0].starts_with("failed check paid: new version "), "{found:?}");
+    assert_eq!(found.check, Some(1), "its counts are what is told of the trip");
     let evidence = run.bounds.evidence();
     let checks: Vec<&str> = evidence.iter().map(|one| one.check.as_str()).collect();
     assert_eq!(checks, ["failures", "failed check order", "failed check paid"]);
@@ -163,6 +164,7 @@ fn a_failed_check_of_the_business_is_a_bound_of_its_own() {
     run.counted.new.checks = [20, 0, 0, 0];
     let found = run.look([90, 0], [20, 0]).unwrap();
     assert!(found.evidence[0].starts_with("check order: 20 of 20 requests failed"), "{found:?}");
+    assert_eq!(found.check, Some(0));
 }
 
 #[test]
