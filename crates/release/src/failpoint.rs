@@ -5,7 +5,7 @@
 //! `switch::gateway` writes resources. Whatever goes through them has its two points by itself.
 //!
 //! Only builds with debug assertions have any of it: in a release build [`Failpoints`] is empty, nobody can be told,
-//! and [`Failpoints::around`] is the deed itself.
+//! and `Failpoints::around` is the deed itself.
 
 use std::fmt;
 

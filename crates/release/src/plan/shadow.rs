@@ -1,11 +1,11 @@
-//! Shadow gates of a plan: when they can speak, what a person should know, and the rule by which the gateways copy.
+//! Gates that need live requests, copied (shadow) or recorded (replay): when they can speak, what a person should know, and the rule by which the gateways copy.
 
 use super::{Component, Plan};
 use model::colour::upstream_id;
 use model::policy::{Check, Gate, Shadow};
 use model::traffic_split::ShadowRule;
 
-/// Takes shadow gates out where no live request could be copied, and says what is to be known of those that stay.
+/// Takes gates out where there are no live requests to copy or to replay, and says what is to be known of those that stay.
 pub(super) fn planned(gates: &mut Vec<Gate>, has_users: bool) -> Vec<String> {
     let mut notes = Vec::new();
     gates.retain(|gate| match &gate.check {
@@ -17,6 +17,13 @@ pub(super) fn planned(gates: &mut Vec<Gate>, has_users: bool) -> Vec<String> {
             let name = &gate.name;
             notes.push(format!(
                 "gate {name} does not run: nothing is live yet, so there are no live requests to copy"
+            ));
+            false
+        }
+        Check::Load(load) if !has_users && load.replay.is_some() => {
+            let name = &gate.name;
+            notes.push(format!(
+                "gate {name} does not run: nothing is live yet, so no live requests are recorded"
             ));
             false
         }

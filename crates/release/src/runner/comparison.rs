@@ -177,6 +177,10 @@ impl AppRunner {
             let guard = plan.guard.as_ref()?;
             return Some(of_users(gateways.weighed(&guard.rule.id)));
         }
+        // Since then all of it is the old version's: it would be compared with a new one that nobody asks.
+        if plan.guard.as_ref().is_some_and(|guard| !gateways.trips(&guard.rule.id).is_empty()) {
+            return None;
+        }
         let of = |colour, since| gateways.of_colour(&lead.app, colour, since, Some(Lane::Share));
         let now = of(old, written.revision);
         let known = self.comparisons.contains_key(&release.folded.release);

@@ -17,7 +17,8 @@ pub(super) fn findings(
     state: &State,
     gateways: &Gateways,
 ) -> Vec<Finding> {
-    let Some(since) = state.first_revision.filter(|_| plan.identity.is_some() && state.phase.has_traffic())
+    let (Some(rule), Some(since)) =
+        (&plan.identity, state.first_revision.filter(|_| state.phase.has_traffic()))
     else {
         return Vec::new();
     };
@@ -25,7 +26,11 @@ pub(super) fn findings(
         let counts = gateways.of_colour(&component.app, colour, since, Some(Lane::Share));
         let [right, other, silent] = counts.origins;
         let identity = Identity { right, other, silent };
-        (identity != Identity::default()).then(|| identity.finding(version))
+        (identity != Identity::default()).then(|| {
+            let mut finding = identity.finding(version);
+            finding.words += &format!(" (told by {})", rule.header);
+            finding
+        })
     };
     let old = component.old.as_ref().filter(|old| old.is_known());
     let old = old.and_then(|old| of(old.colour, &old.version));

@@ -88,7 +88,8 @@ impl Mix {
         mark: &HeaderValue,
     ) -> Result<(), String> {
         if recording.kinds.is_empty() {
-            return Err(format!("no recorded request fits; {}", self.words.join("; ")));
+            let words = self.words.iter().map(|words| format!("; {words}")).collect::<String>();
+            return Err(format!("no recorded request fits{words}"));
         }
         let headers = self.headers(&replay.headers, base_dir, mark)?;
         for (Recorded { method, host, target }, weight) in recording.kinds {

@@ -56,13 +56,13 @@ pub(super) fn time_step_ms(length_ms: i64) -> i64 {
     fits.unwrap_or_else(|| (length_ms / MAX_TIME_LINES).max(1))
 }
 
-/// `30 s`, `2:30`, `1:05:00` behind the beginning.
+/// `0.5 s`, `30 s`, `2:30`, `1:05:00` behind the beginning.
 pub(super) fn time_label(ms: i64) -> String {
     let s = ms / 1_000;
     match ms {
         0 => "0".to_owned(),
-        1..1_000 => format!("0.{} s", ms / 100),
-        1_000..60_000 => format!("{s} s"),
+        1..60_000 if ms % 1_000 != 0 => format!("{s}.{} s", ms % 1_000 / 100),
+        1..60_000 => format!("{s} s"),
         60_000..3_600_000 => format!("{}:{:02} min", s / 60, s % 60),
         _ => format!("{}:{:02} h", s / 3_600, s / 60 % 60),
     }
@@ -132,8 +132,8 @@ mod tests {
     #[test]
     fn labels_are_short() {
         assert_eq!(
-            [0, 500, 30_000, 150_000, 3_900_000].map(time_label),
-            ["0", "0.5 s", "30 s", "2:30 min", "1:05 h"]
+            [0, 500, 1_500, 30_000, 150_000, 3_900_000].map(time_label),
+            ["0", "0.5 s", "1.5 s", "30 s", "2:30 min", "1:05 h"]
         );
         assert_eq!(number_label(2_500.0, 10_000.0), "2k");
         assert_eq!([number_label(0.25, 1.0), number_label(50.0, 100.0)], ["0.2", "50"]);
