@@ -12,7 +12,7 @@ pub const EXTENSION: &str = "tealgate";
 /// Longest lifetime of an assignment's cookie, seconds: 30 days.
 const MAX_COOKIE_AGE_S: u64 = 30 * 24 * 60 * 60;
 /// Longest text in it: ids, salts, names.
-const MAX_TEXT: usize = 128;
+pub(crate) const MAX_TEXT: usize = 128;
 
 /// The extension of one rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +127,7 @@ impl Extension {
 }
 
 /// RFC 9110, section 5.6.2: what may name a header or a cookie.
-pub(super) fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)
 }

@@ -141,14 +141,14 @@ fn gates(gates: Vec<Gate>) -> (Vec<Gate>, Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{PreviewToken, plan};
+    use super::super::plan;
     use super::*;
+    use crate::example::{input, resource};
     use model::app::App;
     use model::colour::Colour;
-    use model::resource::{Kind, Origin, Resource};
+    use model::resource::Kind;
     use serde_json::{Value, json};
     use std::collections::BTreeMap;
-    use std::sync::Arc;
 
     const DAY_MS: i64 = 86_400_000;
 
@@ -158,30 +158,15 @@ mod tests {
         serde_json::from_value(app).unwrap()
     }
 
-    fn service(value: Value) -> Arc<Resource> {
-        let (id, value) = ("shop".to_owned(), Arc::new(value));
-        Arc::new(Resource { kind: Kind::Service, id, value, origin: Origin::Api, created: 1, modified: 1 })
-    }
-
     /// Plans version 2 over whatever the service says.
     fn planned(app: &App, live: Value, rehearsal: RehearsalInput<'_>) -> Result<Plan, Vec<Refusal>> {
+        let resources = [resource(Kind::Service, "shop", live)];
+        let environments = BTreeMap::new();
         plan(&PlanInput {
-            release: "shop-9",
-            app,
-            version: "2",
-            actor: "ann",
             now_ms: 2 * DAY_MS,
-            base_dir: "/",
-            target: None,
-            environment: None,
-            steps: None,
-            takes_back: false,
-            gateways: 1,
             rehearsal,
-            resources: &[service(live)],
-            environments: &BTreeMap::new(),
             last_live: Some(Colour::Blue),
-            token: PreviewToken::new("token".to_owned()),
+            ..input(app, &resources, &environments)
         })
     }
 

@@ -9,6 +9,7 @@ use crate::policy::{
     Permissions, Preview, ReleasePolicy, Role, SmokeRequest, Step, Sticky, StickyBy, When,
 };
 use crate::target::Target;
+pub(super) use crate::traffic_split::is_token;
 
 /// More gates than a release can usefully have.
 const MAX_GATES: usize = 64;
@@ -252,12 +253,6 @@ fn permissions(errors: &mut Errors, at: &str, permissions: &Permissions) {
     {
         errors.expect(role > Role::Viewer, &format!("{at}/{name}"), "a viewer may only read");
     }
-}
-
-/// RFC 9110 §5.6.2.
-pub(super) fn is_token(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(allowed)
 }
 
 /// RFC 6901 §3: empty, or segments that each begin with `/` and escape `~`.

@@ -3,7 +3,7 @@
 use super::Errors;
 use super::policy::is_token;
 use crate::policy::{Gate, MAX_SHADOW_MS, Shadow, When};
-use crate::traffic_split::{JsonPath, SAFE_METHODS};
+use crate::traffic_split::{JsonPath, MAX_TEXT, SAFE_METHODS};
 
 /// More than a request can usefully have.
 const MAX_NAMES: usize = 64;
@@ -44,7 +44,8 @@ pub(super) fn check(errors: &mut Errors, at: &str, shadow: &Shadow) {
     }
     methods(errors, at, shadow);
     names(errors, &format!("{at}/compare/headers"), &shadow.compare.headers, |name| {
-        (!is_token(name)).then_some("the name of a header must be a token (RFC 9110 §5.6.2)")
+        let right = is_token(name) && name.len() <= MAX_TEXT;
+        (!right).then_some("the name of a header must be a token (RFC 9110 §5.6.2) of at most 128 bytes")
     });
     names(errors, &format!("{at}/compare/ignore"), &shadow.compare.ignore, |pointer| {
         let right = JsonPath::parse(pointer).is_ok();
@@ -62,8 +63,8 @@ fn methods(errors: &mut Errors, at: &str, shadow: &Shadow) {
         )
     });
     names(errors, &format!("{at}/unsafe_methods"), &shadow.unsafe_methods, |method| {
-        let right = is_token(method) && !["CONNECT", "TRACE"].contains(&method);
-        (!right).then_some("must be a method other than CONNECT and TRACE")
+        let right = is_token(method) && method.len() <= MAX_TEXT && !["CONNECT", "TRACE"].contains(&method);
+        (!right).then_some("must be a method of at most 128 bytes other than CONNECT and TRACE")
     });
 }
 

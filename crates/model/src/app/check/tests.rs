@@ -445,6 +445,9 @@ fn a_shadow_gate_has_defaults_that_are_right_and_copies_nothing_unsafe_unasked()
         (json!({"max_per_second": 0}), "max_per_second"),
         (json!({"request_timeout_ms": 60_001}), "request_timeout_ms"),
         (json!({"compare": {"headers": ["a b"]}}), "compare/headers/0"),
+        // What the gateway would refuse in the midst of a release is refused before it.
+        (json!({"compare": {"headers": ["x".repeat(129)]}}), "compare/headers/0"),
+        (json!({"unsafe_methods": ["X".repeat(129)]}), "unsafe_methods/0"),
         (json!({"compare": {"ignore": ["updated_at"]}}), "compare/ignore/0"),
     ] {
         let found = of(gate(wrong));
