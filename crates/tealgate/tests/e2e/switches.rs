@@ -147,13 +147,21 @@ impl Stage {
         counted
     }
 
+    fn backends(&self) -> BackendCounts {
+        let mut backends = BackendCounts::new();
+        for (colour, nginx) in [("blue", &self.blue), ("green", &self.green)] {
+            backends.add_dump(colour, &nginx.ids()).unwrap();
+        }
+        backends
+    }
+
     async fn all_agree(&self, ledger: &Ledger) {
         let tally = &ledger.tally;
         assert_eq!((tally.lost, ledger.failures_total), (0, 0), "{:?}", ledger.failures);
-        let mut backends = BackendCounts::new();
-        backends.add_dump("blue", &self.blue.ids()).unwrap();
-        backends.add_dump("green", &self.green.ids()).unwrap();
-        let found = reconcile(ledger, &backends);
+        // nginx writes its line after the answer, so the client may know of the last ones before the log does.
+        let logged = async || reconcile(ledger, &self.backends()).unseen.count == 0;
+        eventually("nginx's logs to have what was answered", logged).await;
+        let found = reconcile(ledger, &self.backends());
         assert!(found.agrees(), "{found:?}");
         assert_eq!((found.duplicated.count, found.unanswered.count), (0, 0), "{found:?}");
         let counted = async || self.gate_counted().await == tally.answered;
