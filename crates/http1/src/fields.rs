@@ -157,16 +157,14 @@ impl Fields {
                 break;
             }
             let line = rest.get(..len)?;
-            let name_len = memchr::memchr(b':', line)?;
+            let name_len = line.iter().position(|&byte| !syntax::is_token_byte(byte))?;
             let (name, colon_and_value) = line.split_at_checked(name_len)?;
             let value = colon_and_value.strip_prefix(b": ")?;
             let has_blanks_around = matches!(value, [] | [b' ', ..] | [.., b' ']);
-            let known = Known::of(name);
-            // The names that are known are tokens.
-            let is_name = known != Known::Other || syntax::is_token(name);
-            if !is_name || has_blanks_around || self.slots.len() == most {
+            if name.is_empty() || has_blanks_around || self.slots.len() == most {
                 return None;
             }
+            let known = Known::of(name);
             self.present |= known.bit();
             let (name, value) = (Span::new(at, name_len), Span::new(at + name_len + 2, value.len()));
             self.slots.push(Slot { as_written: true, ..Slot::name_and_value(name, value, known) });

@@ -44,6 +44,64 @@ pub enum Known {
     XTealgateShadow,
 }
 
+/// All that have a name.
+const ALL: [Known; 31] = [
+    Known::Authorization,
+    Known::CacheControl,
+    Known::Connection,
+    Known::ContentEncoding,
+    Known::ContentLength,
+    Known::ContentType,
+    Known::Cookie,
+    Known::Date,
+    Known::Expect,
+    Known::Forwarded,
+    Known::Host,
+    Known::KeepAlive,
+    Known::ProxyAuthenticate,
+    Known::ProxyAuthorization,
+    Known::ProxyConnection,
+    Known::Server,
+    Known::SetCookie,
+    Known::Te,
+    Known::Trailer,
+    Known::TransferEncoding,
+    Known::Upgrade,
+    Known::Via,
+    Known::XConsumerCustomId,
+    Known::XConsumerUsername,
+    Known::XCredentialIdentifier,
+    Known::XForwardedFor,
+    Known::XForwardedHost,
+    Known::XForwardedPort,
+    Known::XForwardedProto,
+    Known::XRealIp,
+    Known::XTealgateShadow,
+];
+
+const PLACES: usize = 64;
+
+/// Where each of them has its place; that no two share one is found while this is compiled.
+const BY_PLACE: [Known; PLACES] = {
+    let mut table = [Known::Other; PLACES];
+    let mut at = 0;
+    while at < ALL.len() {
+        let name = ALL[at].name().as_bytes();
+        let place = place(name.len(), name[0], [name[name.len() - 2], name[name.len() - 1]]);
+        assert!(matches!(table[place], Known::Other), "two names have the same place: choose other factors");
+        table[place] = ALL[at];
+        at += 1;
+    }
+    table
+};
+
+/// The place of a name of two bytes or more, by its length, its first byte and its last two, whatever their case.
+const fn place(len: usize, first: u8, end: [u8; 2]) -> usize {
+    const CASE: u8 = 0x20;
+    let [before, last] = [(end[0] | CASE) as usize, (end[1] | CASE) as usize];
+    (last * 101 + before * 11 + len * 32 + (first | CASE) as usize) % PLACES
+}
+
 impl Known {
     /// The lower-case field name; empty for [`Known::Other`].
     pub const fn name(self) -> &'static str {
@@ -85,43 +143,13 @@ impl Known {
 
     /// Recognises a field name, whatever its case.
     ///
-    /// Length, first and last letter leave one candidate, so that an unknown name costs no comparison.
+    /// A place in a table, without a branch, leaves one candidate.
     pub fn of(name: &[u8]) -> Self {
-        let (Some(first), Some(last)) = (name.first(), name.last()) else { return Self::Other };
-        let candidate = match (name.len(), first | 0x20, last | 0x20) {
-            (2, b't', b'e') => Self::Te,
-            (3, b'v', b'a') => Self::Via,
-            (4, b'd', b'e') => Self::Date,
-            (4, b'h', b't') => Self::Host,
-            (6, b'c', b'e') => Self::Cookie,
-            (6, b'e', b't') => Self::Expect,
-            (6, b's', b'r') => Self::Server,
-            (7, b't', b'r') => Self::Trailer,
-            (7, b'u', b'e') => Self::Upgrade,
-            (9, b'f', b'd') => Self::Forwarded,
-            (9, b'x', b'p') => Self::XRealIp,
-            (10, b'c', b'n') => Self::Connection,
-            (10, b'k', b'e') => Self::KeepAlive,
-            (10, b's', b'e') => Self::SetCookie,
-            (12, b'c', b'e') => Self::ContentType,
-            (13, b'a', b'n') => Self::Authorization,
-            (13, b'c', b'l') => Self::CacheControl,
-            (14, b'c', b'h') => Self::ContentLength,
-            (15, b'x', b'r') => Self::XForwardedFor,
-            (16, b'c', b'g') => Self::ContentEncoding,
-            (16, b'p', b'n') => Self::ProxyConnection,
-            (16, b'x', b't') if name.get(14).is_some_and(|byte| byte | 0x20 == b'r') => Self::XForwardedPort,
-            (16, b'x', b't') => Self::XForwardedHost,
-            (17, b't', b'g') => Self::TransferEncoding,
-            (17, b'x', b'o') => Self::XForwardedProto,
-            (17, b'x', b'w') => Self::XTealgateShadow,
-            (18, b'p', b'e') => Self::ProxyAuthenticate,
-            (19, b'p', b'n') => Self::ProxyAuthorization,
-            (19, b'x', b'e') => Self::XConsumerUsername,
-            (20, b'x', b'd') => Self::XConsumerCustomId,
-            (23, b'x', b'r') => Self::XCredentialIdentifier,
-            _ => return Self::Other,
-        };
+        let (Some(&first), Some(&end)) = (name.first(), name.last_chunk()) else { return Self::Other };
+        let candidate = BY_PLACE[place(name.len(), first, end)];
+        if candidate == Self::Other {
+            return Self::Other;
+        }
         let lower = candidate.name().as_bytes();
         // Behind CGI and its likes a dash and an underscore are the same: none may say who sends a request, or that it is a copy.
         let is_same = |(letter, lower): (&u8, &u8)| {
@@ -212,41 +240,7 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use super::Known;
-
-    const ALL: [Known; 31] = [
-        Known::Authorization,
-        Known::CacheControl,
-        Known::Connection,
-        Known::ContentEncoding,
-        Known::ContentLength,
-        Known::ContentType,
-        Known::Cookie,
-        Known::Date,
-        Known::Expect,
-        Known::Forwarded,
-        Known::Host,
-        Known::KeepAlive,
-        Known::ProxyAuthenticate,
-        Known::ProxyAuthorization,
-        Known::ProxyConnection,
-        Known::Server,
-        Known::SetCookie,
-        Known::Te,
-        Known::Trailer,
-        Known::TransferEncoding,
-        Known::Upgrade,
-        Known::Via,
-        Known::XConsumerCustomId,
-        Known::XConsumerUsername,
-        Known::XCredentialIdentifier,
-        Known::XForwardedFor,
-        Known::XForwardedHost,
-        Known::XForwardedPort,
-        Known::XForwardedProto,
-        Known::XRealIp,
-        Known::XTealgateShadow,
-    ];
+    use super::{ALL, Known};
 
     #[test]
     fn every_known_name_is_recognised_in_any_case() {
