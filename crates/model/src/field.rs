@@ -71,7 +71,10 @@ mod tests {
         let error =
             app(json!({"process": {"command": ["x"]}}), json!({"soak": {"duration": 3}})).unwrap_err();
         assert_eq!(error.pointer, "/release/soak/duration");
-        assert_eq!(error.text, "unknown field `duration`, expected `duration_ms` or `interval_ms`");
+        assert_eq!(
+            error.text,
+            "unknown field `duration`, expected one of `duration_ms`, `interval_ms`, `hold_back`"
+        );
     }
 
     #[test]

@@ -36,7 +36,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReleasePolicy {
-    /// Traffic shares of the new version, one after the other; the last must be 100.
+    /// Traffic shares of the new version, one after the other; the last must be 100, of which the soak may hold some back.
     pub steps: Vec<Step>,
     /// How long a step lasts that does not say so itself, milliseconds.
     pub step_pause_ms: u64,
@@ -281,7 +281,7 @@ pub struct Expectation {
     pub json: BTreeMap<String, Value>,
 }
 
-/// Full traffic on the new colour while the old one stays warm.
+/// Full traffic on the new colour, but for what is held back, while the old one stays warm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Soak {
@@ -289,11 +289,17 @@ pub struct Soak {
     pub duration_ms: u64,
     /// How often the soak's gates run, milliseconds.
     pub interval_ms: u64,
+    /// The share that stays on the old version until the end of the soak, percent, 0 to 50, so that the versions can be
+    /// compared side by side all that time; 0: none.
+    pub hold_back: u8,
 }
+
+/// The largest share that a soak may hold back, percent.
+pub const MAX_HOLD_BACK: u8 = 50;
 
 impl Default for Soak {
     fn default() -> Self {
-        Soak { duration_ms: 60_000, interval_ms: 10_000 }
+        Soak { duration_ms: 60_000, interval_ms: 10_000, hold_back: 0 }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A release as people and programs see it: the live tree of the command line, and the API.
 
 use crate::journal::{Folded, Move, Span};
-use crate::machine::{Cause, GateResult, Outcome, Phase, State, Waiting, describe};
+use crate::machine::{Cause, GateResult, Outcome, Phase, Stage, State, Waiting, describe};
 use crate::notify::ReceiverView;
 use crate::plan::{Component, Difference, Plan};
 use crate::report::{Account, Evidence, GuardSummary, HoldSummary, RehearsalSummary};
@@ -63,7 +63,7 @@ pub struct ReleaseView {
     pub ended_at_ms: Option<i64>,
     /// The phases so far.
     pub phases: Vec<Span>,
-    /// The steps of the shift.
+    /// The steps of the shift, and the switch of what the soak holds back.
     pub steps: Vec<StepView>,
     /// The colours, the old one first.
     pub colours: Vec<ColourView>,
@@ -259,14 +259,22 @@ fn steps(plan: &Plan, state: Option<&State>) -> Vec<StepView> {
         Some(Phase::Ended) if state.is_some_and(State::committed) => Progress::Done,
         _ => Progress::Pending,
     };
-    let steps = plan.steps.iter().enumerate();
-    steps
-        .map(|(number, step)| StepView {
-            share: step.share,
-            pause_ms: step.pause_ms,
-            state: progress(number),
-        })
-        .collect()
+    let of_shift = plan.steps.iter().enumerate().map(|(number, step)| StepView {
+        share: step.share,
+        pause_ms: step.pause_ms,
+        state: progress(number),
+    });
+    let held_back = (plan.soak.hold_back > 0).then(|| {
+        let state = match progress(plan.steps.len()) {
+            Progress::Done if phase == Some(Phase::Soak) => {
+                let begun = state.is_some_and(|state| state.stage == Stage::Empty || state.share() == 100);
+                if begun { Progress::Active } else { Progress::Pending }
+            }
+            state => state,
+        };
+        StepView { share: 100, pause_ms: 0, state }
+    });
+    of_shift.chain(held_back).collect()
 }
 
 fn colours(component: &Component, state: Option<&State>, account: Option<&Account>) -> Vec<ColourView> {

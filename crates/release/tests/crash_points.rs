@@ -89,13 +89,13 @@ macro_rules! everywhere {
 /// The controller dies.
 mod dies {
     everywhere! { super::Blow::Dies,
-        good good_upstream held notified reduced kept_warm limits limits_upstream guard hold_in_vain gate abort edited a_gateway_goes torn rehearsed shadow judged superseded next_is_withdrawn next_is_refused
+        good good_upstream held held_back held_back_abort notified reduced kept_warm limits limits_upstream guard hold_in_vain gate abort edited a_gateway_goes torn rehearsed shadow judged superseded next_is_withdrawn next_is_refused
     }
 }
 
 /// The controller stops, another one takes over, and the first goes on in the middle of that.
 mod sleeps {
-    everywhere! { super::Blow::Stops, good held reduced limits abort }
+    everywhere! { super::Blow::Stops, good held held_back reduced limits abort }
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod world;
 
 use judge::historical::Basis;
 use judge::verdict::{Finding, Judgement, Verdict};
-use model::policy::{Judge, Reaction, ReleasePolicy, Step};
+use model::policy::{Judge, Reaction, ReleasePolicy, Soak, Step};
 use release::machine::{Cause, Phase, Readiness, Spread, Stage, Traffic, WaitingFor};
 use world::{World, plan_over};
 
@@ -37,6 +37,27 @@ fn at_ten_percent(judge: Judge) -> World {
     panic!("it never came to its first step: {:?}", world.state);
 }
 
+/// A release that holds 5 % back, in its soak.
+fn in_soak(judge: Judge) -> World {
+    let soak = Soak { hold_back: 5, ..Soak::default() };
+    let policy = ReleasePolicy { steps: vec![Step::Share(100)], soak, ..policy(judge) };
+    let mut world = World::new(plan_over(&policy, Some("1"), "2").unwrap());
+    world.seen.new = Some(Readiness { ready: true, detail: String::new() });
+    (world.seen.spread, world.seen.traffic) = (Spread::Yes, Traffic::Good);
+    for _ in 0..20 {
+        world.step();
+        if world.state.phase == Phase::Soak {
+            assert_eq!((world.state.stage, world.state.share()), (Stage::Watch, 95));
+            return world;
+        }
+        if let Some(action) = world.actions.first().map(|request| request.action.clone()) {
+            let result = world.good_result(&action);
+            world.end_action(result);
+        }
+    }
+    panic!("it never came to its soak: {:?}", world.state);
+}
+
 /// The time of the step passes.
 fn end_step(world: &mut World) -> Vec<String> {
     let mut notes = Vec::new();
@@ -57,6 +78,33 @@ fn a_version_that_is_worse_goes_back_at_once() {
     world.step();
     assert_eq!(world.state.phase, Phase::Revert);
     assert_eq!(world.state.cause, Some(Cause::Worse { evidence: vec!["failures: 9 of 100".to_owned()] }));
+}
+
+#[test]
+fn with_a_hold_back_a_version_that_turns_bad_in_the_soak_goes_back_at_once() {
+    let mut world = in_soak(Judge::default());
+    world.seen.judged = judged(Basis::Concurrent, Verdict::Fail);
+    world.step();
+    assert_eq!(world.state.phase, Phase::Revert);
+    assert_eq!(world.state.cause, Some(Cause::Worse { evidence: vec!["failures: 9 of 100".to_owned()] }));
+}
+
+#[test]
+fn with_a_hold_back_the_judge_is_asked_at_the_end_of_the_soak_and_not_at_the_step_that_leads_there() {
+    // The judge has said nothing yet when the soak begins.
+    let mut world = in_soak(Judge { on_inconclusive: Reaction::Rollback, ..Judge::default() });
+    world.seen.judged = judged(Basis::Concurrent, Verdict::Pass);
+    for _ in 0..13 {
+        world.now_ms += 5_000;
+        world.step();
+    }
+    assert_eq!((world.state.stage, &world.state.cause), (Stage::Empty, &None));
+    let mut world = in_soak(Judge { on_inconclusive: Reaction::Rollback, ..Judge::default() });
+    for _ in 0..13 {
+        world.now_ms += 5_000;
+        world.step();
+    }
+    assert!(matches!(world.state.cause, Some(Cause::Inconclusive { .. })), "{:?}", world.state.cause);
 }
 
 #[test]

@@ -64,6 +64,7 @@ fn allowed(plan: &Plan, state: &State, happening: &Happening, action: &Action) -
     match action {
         Action::SetShare { share, hold: waits, .. } => {
             hold(*share == 0 || gates_passed(plan, state), "users come before the gates have passed")?;
+            hold(*share >= state.share(), "users are moved back on the way forward")?;
             hold(waits.is_none() || state.phase.can_turn_back(), "someone waits on the way back")
         }
         Action::StopOld | Action::ReduceOld { .. } => {
@@ -77,7 +78,10 @@ fn allowed(plan: &Plan, state: &State, happening: &Happening, action: &Action) -
                 "the new version is stopped although users may have it",
             )
         }
-        Action::CleanUp { .. } => hold(promoted, "the split is removed before the commit"),
+        Action::CleanUp { .. } => {
+            hold(promoted, "the split is removed before the commit")?;
+            hold(state.share() == 100, "users are still held back at the commit")
+        }
         Action::Restore => hold(state.phase == Phase::Revert, "it is put back on the way forward"),
         Action::Provision | Action::RunGate { .. } | Action::Copy { .. } => {
             hold(state.phase.can_turn_back(), "it goes forward on the way back")
@@ -161,4 +165,18 @@ fn with_requests_that_wait() {
 fn with_live_requests_that_are_copied() {
     let gates = json!([{"name": "shadow", "timeout_ms": 5_000, "check": {"shadow": {"duration_ms": 1_000}}}]);
     assert!(walk(json!({"gates": gates, "on_inconclusive": "proceed"})) > 100);
+}
+
+#[test]
+fn with_users_who_are_held_back_in_the_soak() {
+    let soak = json!({"duration_ms": 10_000, "interval_ms": 5_000, "hold_back": 5});
+    let found = walk(json!({"soak": soak, "steps": [10, 100]}));
+    assert!((100..MOST).contains(&found), "all states: {found}");
+}
+
+#[test]
+fn with_users_who_are_held_back_and_requests_that_wait() {
+    let soak = json!({"duration_ms": 10_000, "interval_ms": 5_000, "hold_back": 5});
+    let hold = json!({"requests": "writes", "budget_ms": 5_000, "tries": 2});
+    assert!(walk(json!({"soak": soak, "hold": hold, "decommission": {"keep": {}}})) > 100);
 }

@@ -116,15 +116,16 @@ fn policy() -> impl Strategy<Value = ReleasePolicy> {
     ];
     let hold =
         prop_oneof![Just(json!({})), Just(json!({"requests": "writes", "budget_ms": 800, "tries": 2}))];
-    let all = (steps, gates, unclear, decommission, hold);
-    all.prop_map(|(steps, gates, unclear, decommission, hold)| ReleasePolicy {
+    let hold_back = prop_oneof![Just(0), Just(5)];
+    let all = (steps, gates, unclear, decommission, hold, hold_back);
+    all.prop_map(|(steps, gates, unclear, decommission, hold, hold_back)| ReleasePolicy {
         hold: serde_json::from_value(hold).unwrap(),
         steps: serde_json::from_value(steps).unwrap(),
         gates: serde_json::from_value(gates).unwrap(),
         on_inconclusive: unclear,
         decommission,
         step_pause_ms: 3_000,
-        soak: model::policy::Soak { duration_ms: 4_000, interval_ms: 1_500 },
+        soak: model::policy::Soak { duration_ms: 4_000, interval_ms: 1_500, hold_back },
         inconclusive_hold_ms: 5_000,
         keep_failed_ms: 3_000,
         drain_timeout_ms: 2_000,

@@ -114,8 +114,10 @@ impl Run<'_> {
         if step + 1 < self.plan.steps.len() {
             return self.enter(Phase::Shift { step: step + 1 }, Stage::Act);
         }
-        if self.plan.rehearsal.is_none() {
-            self.note("shift: all user traffic is on the new version");
+        match (&self.plan.rehearsal, self.plan.soak.hold_back) {
+            (Some(_), _) => {}
+            (None, 0) => self.note("shift: all user traffic is on the new version"),
+            (None, rest) => self.note(format!("shift: {rest} % stay on the old version through the soak")),
         }
         self.enter(Phase::Soak, Stage::Watch)
     }
@@ -123,10 +125,12 @@ impl Run<'_> {
     pub(super) fn soak(&mut self) -> Flow {
         let duration_ms = self.plan.soak.duration_ms;
         match self.state.stage {
-            Stage::Act => self.write_share(100),
+            Stage::Act => self.write_share(self.plan.soak_share()),
+            Stage::Empty => self.write_share(100),
             Stage::Spread { .. } => match self.wait_for_gateways() {
                 Some(flow) => flow,
-                None => self.begin_to_watch(100),
+                None if self.is_emptied() => self.emptied(),
+                None => self.begin_to_watch(self.plan.soak_share()),
             },
             Stage::Watch if self.state.watched_ms >= duration_ms => self.enter_stage(Stage::Settle),
             Stage::Watch if self.soak_round_is_due() => {
@@ -145,11 +149,38 @@ impl Run<'_> {
                 let ended = self.state.round.as_ref().is_none_or(|round| round.kind == RoundKind::SoakEnd);
                 match self.run_round() {
                     Some(flow) => flow,
-                    None if ended => self.decide_for_new(),
+                    None if ended => self.after_soak(),
                     None => self.enter_stage(Stage::Watch),
                 }
             }
         }
+    }
+
+    /// What was held back follows in a switch of its own, the last one.
+    fn after_soak(&mut self) -> Flow {
+        match self.plan.soak.hold_back {
+            0 => self.decide_for_new(),
+            _ => self.enter_stage(Stage::Empty),
+        }
+    }
+
+    /// Whether that switch was written.
+    fn is_emptied(&self) -> bool {
+        let given = self.state.written.map_or(0, |written| written.rehearses.unwrap_or(written.share));
+        self.plan.soak.hold_back > 0 && given == 100
+    }
+
+    /// Whether that switch has begun.
+    pub(super) fn is_emptying(&self) -> bool {
+        self.state.phase == Phase::Soak && (self.state.stage == Stage::Empty || self.is_emptied())
+    }
+
+    fn emptied(&mut self) -> Flow {
+        self.note(match self.plan.rehearsal {
+            Some(_) => "soak: the switch of what is held back was rehearsed, with no user",
+            None => "soak: what was held back is on the new version, too",
+        });
+        self.decide_for_new()
     }
 
     fn soak_round_is_due(&self) -> bool {
@@ -165,7 +196,7 @@ impl Run<'_> {
     /// The counters must say that all is well, and the judge. `None`: they do, or nobody asks.
     fn settle(&mut self, excused: bool) -> Option<Flow> {
         let flow = self.settle_limits(excused).or_else(|| self.settle_identity());
-        let flow = flow.or_else(|| self.settle_judgement());
+        let flow = flow.or_else(|| if excused { None } else { self.settle_judgement() });
         if flow.is_none() {
             self.state.hold = None;
             self.note_judgement();

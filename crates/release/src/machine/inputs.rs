@@ -166,16 +166,18 @@ impl Run<'_> {
     fn overwrite_edit(&mut self) {
         self.state.round = None;
         self.state.hold = None;
+        let emptying = self.is_emptying();
         let share = match self.state.phase {
             Phase::Shift { step } => self.plan.steps.get(step).map_or(100, |step| step.share),
-            Phase::Soak => 100,
+            Phase::Soak if emptying => 100,
+            Phase::Soak => self.plan.soak_share(),
             _ => 0,
         };
         let action = match self.state.phase {
             Phase::Commit => Action::CleanUp { overwrite: true },
             _ => self.set_share(share, true, None),
         };
-        self.enter_stage(Stage::Act);
+        self.enter_stage(if emptying { Stage::Empty } else { Stage::Act });
         self.begin(action);
     }
 }

@@ -150,7 +150,7 @@ pub enum Phase {
         /// Which of the plan's steps, from 0.
         step: usize,
     },
-    /// It has all of the traffic; the old one stays warm.
+    /// It has all of the traffic, but for what is held back until the end; the old one stays warm.
     Soak,
     /// Decided: the new version is live. The split is cleaned up.
     Commit,
@@ -217,6 +217,8 @@ pub enum Stage {
     Settle,
     /// Gates are run.
     Check,
+    /// The soak has passed; what was held back on the old version is moved.
+    Empty,
     /// The colour without traffic finishes what it had begun.
     Drain,
     /// An environment is kept for a time.

@@ -162,7 +162,7 @@ const MAX_TEXT: usize = 1_000;
 fn started(before: &Folded, plan: &Plan) -> String {
     let old = plan.lead().and_then(|lead| lead.old.as_ref());
     let from = old.map(|old| format!("from version {} ", old.version)).unwrap_or_default();
-    let steps: Vec<String> = plan.steps.iter().map(|step| format!("{} %", step.share)).collect();
+    let steps: Vec<String> = plan.shares().map(|share| format!("{share} %")).collect();
     let (to, by) = (&before.request.version, &before.requested_by);
     let does = if plan.rehearsal.is_some() { "rehearses" } else { "releases" };
     format!("{by} {does} version {to} {from}by steps: {}", steps.join(", "))

@@ -2,7 +2,7 @@
 
 use super::PlannedStep;
 use super::budget::Parts;
-use model::policy::{Judge, Reaction, ReleasePolicy};
+use model::policy::{Judge, Reaction, ReleasePolicy, Soak};
 use serde::{Deserialize, Serialize};
 
 /// The comparison of a release as it was planned.
@@ -21,11 +21,28 @@ pub struct PlannedJudge {
     pub by_users: bool,
 }
 
-/// The comparison of a release with these steps, and what is to be said of it.
+/// The steps without what the soak holds back: it is taken from the last one.
+pub(super) fn without_held_back(mut steps: Vec<PlannedStep>, hold_back: u8) -> Vec<PlannedStep> {
+    if let Some(last) = steps.last_mut() {
+        last.share = last.share.min(100u8.saturating_sub(hold_back));
+    }
+    steps
+}
+
+/// What a person should know of the share that is held back.
+pub(super) fn held_back(soak: &Soak) -> Option<String> {
+    let share = soak.hold_back;
+    (share > 0).then(|| {
+        format!("{share} % stay on the old version through the soak, and follow at its end in a switch of their own")
+    })
+}
+
+/// The comparison of a release with these steps and this soak, and what is to be said of it.
 pub(super) fn planned(
     policy: &ReleasePolicy,
     parts: &Parts,
     steps: &[PlannedStep],
+    soak: &Soak,
 ) -> (Option<PlannedJudge>, Vec<String>) {
     let is_shared = steps.iter().any(|step| step.share < 100);
     let Some(judge) = &policy.judge else { return (None, Vec::new()) };
@@ -37,15 +54,7 @@ pub(super) fn planned(
         return (None, vec![note.to_owned()]);
     };
     let mut notes: Vec<String> = parts.note(policy.alpha).filter(|_| is_shared).into_iter().collect();
-    notes.push(if is_shared {
-        "judged side by side while both versions have a share; at 100 % nothing is held back, and it is compared with \
-         the time before (historical)"
-            .to_owned()
-    } else {
-        "the judge has nothing to compare side by side: no step leaves a share on the old version, so it is \
-         compared with the time before (historical), which acts on nothing"
-            .to_owned()
-    });
+    notes.push(basis(is_shared, soak.hold_back > 0).to_owned());
     if by_users && is_shared {
         notes.push(
             "users keep their version, so each of them counts once, in every gateway for itself: failures and checks of \
@@ -55,4 +64,19 @@ pub(super) fn planned(
     }
     let Judge { tolerance, on_fail, on_inconclusive } = *judge;
     (Some(PlannedJudge { alpha, tolerance, on_fail, on_inconclusive, by_users }), notes)
+}
+
+/// With what the new version is compared, and when.
+fn basis(is_shared: bool, is_held_back: bool) -> &'static str {
+    match (is_shared, is_held_back) {
+        (_, true) => "judged side by side from the first share to the end of the soak",
+        (true, false) => {
+            "judged side by side while both versions have a share; at 100 % nothing is held back (soak.hold_back), and it is \
+             compared with the time before (historical), which acts on nothing"
+        }
+        (false, false) => {
+            "the judge has nothing to compare side by side: no step leaves a share on the old version, and the soak holds \
+             none back (soak.hold_back), so it is compared with the time before (historical), which acts on nothing"
+        }
+    }
 }

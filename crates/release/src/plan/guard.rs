@@ -12,18 +12,18 @@ use serde::{Deserialize, Serialize};
 pub struct PlannedGuard {
     /// The rule while both colours have a share.
     pub rule: GuardRule,
-    /// What happens without a controller when the new version has all of the traffic.
+    /// What happens without a controller when the new version has all of the traffic but for what is held back.
     pub in_soak: OnMissing,
 }
 
 impl PlannedGuard {
-    /// The rule at a share of the new version, percent; `None`: it has none.
+    /// The rule at a share of the new version, percent; `None`: it has none. `soak`: its share in the soak.
     #[must_use]
-    pub fn at(&self, share: u8) -> Option<GuardRule> {
+    pub fn at(&self, share: u8, soak: u8) -> Option<GuardRule> {
         let rule = self.rule.clone();
         match share {
             0 => None,
-            1..100 => Some(rule),
+            _ if share < soak => Some(rule),
             _ => Some(GuardRule { controller_missing: self.in_soak, ..rule }),
         }
     }
@@ -95,15 +95,17 @@ mod tests {
     #[test]
     fn the_default_policy_arms_every_share_and_leaves_the_soak_to_itself_without_a_controller() {
         let guard = plan(&ReleasePolicy::default()).unwrap();
-        assert_eq!(guard.at(0), None);
-        let rule = guard.at(10).unwrap();
+        assert_eq!(guard.at(0, 100), None);
+        let rule = guard.at(10, 100).unwrap();
         assert_eq!(
             (rule.id.as_str(), rule.max_error_ppm, rule.break_ppm),
             ("shop-7-1234", Some(50_000), 250_000)
         );
         assert_eq!((rule.false_alarm_one_in, rule.tolerance_percent), (Some(2_000), 120));
         assert_eq!(rule.controller_missing, OnMissing::Revert);
-        assert_eq!(guard.at(100).unwrap().controller_missing, OnMissing::Stay);
+        assert_eq!(guard.at(100, 100).unwrap().controller_missing, OnMissing::Stay);
+        let held_back = [94, 95, 100].map(|share| guard.at(share, 95).unwrap().controller_missing);
+        assert_eq!(held_back, [OnMissing::Revert, OnMissing::Stay, OnMissing::Stay]);
     }
 
     #[test]

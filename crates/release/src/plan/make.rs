@@ -21,6 +21,7 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Vec<Refusal>> {
     let app = input.app;
     let policy = &app.release;
     let (steps, mut refusals) = rules::steps(input.steps.unwrap_or(&policy.steps), policy.step_pause_ms);
+    refusals.extend(rules::hold_back(&steps, policy.soak.hold_back).filter(|_| !input.takes_back));
     refusals.extend(rules::version(input.version));
     refusals.extend(rules::policy(policy));
     let target = match (input.environment, input.target) {
@@ -112,7 +113,11 @@ fn assemble(
     let new = upstream_id(&component.app, component.new.colour);
     let parts = Parts::of(policy, input.gateways);
     let compared = protected && !input.takes_back && !input.rehearsal.wanted;
-    let (judge, said) = if compared { beside::planned(policy, &parts, &steps) } else { (None, Vec::new()) };
+    let soak = soak(policy, protected, input.takes_back);
+    let steps = beside::without_held_back(steps, soak.hold_back);
+    notes.extend(beside::held_back(&soak));
+    let (judge, said) =
+        if compared { beside::planned(policy, &parts, &steps, &soak) } else { (None, Vec::new()) };
     notes.extend(said);
     Plan {
         format: FORMAT,
@@ -130,7 +135,7 @@ fn assemble(
         guard: guard::planned(policy, &parts, input.release, input.now_ms, new, input.takes_back)
             .filter(|_| protected),
         gates,
-        soak: if protected { policy.soak.clone() } else { Soak { duration_ms: 0, ..policy.soak.clone() } },
+        soak,
         limits: (protected && has_limits(&policy.limits)).then(|| policy.limits.clone()),
         judge,
         checks: policy.checks.clone(),
@@ -146,6 +151,16 @@ fn assemble(
         permissions: policy.permissions.clone(),
         notes,
         components: vec![component],
+    }
+}
+
+/// Nothing is held back where nothing is live yet, nor on a version that a person has fled from.
+fn soak(policy: &ReleasePolicy, protected: bool, takes_back: bool) -> Soak {
+    let soak = policy.soak.clone();
+    Soak {
+        duration_ms: if protected { soak.duration_ms } else { 0 },
+        hold_back: if protected && !takes_back { soak.hold_back } else { 0 },
+        ..soak
     }
 }
 

@@ -46,7 +46,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The format of plans and journals that this version writes. A newer one is refused.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// One release, decided. Lists have one entry today; nothing below assumes that.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ pub struct Plan {
     /// It is a rehearsal: every step is written and taken back, and no user gets to the new version. `None`: it is not.
     #[serde(default)]
     pub rehearsal: Option<PlannedRehearsal>,
-    /// Traffic shares of the new version, one after the other; the last is 100.
+    /// Traffic shares of the new version, one after the other; the last is what the soak has, 100 less what it holds back.
     pub steps: Vec<PlannedStep>,
     /// How the new version is reached before users reach it; `None`: not through the gateway.
     pub preview: Option<PlannedPreview>,
@@ -81,7 +81,7 @@ pub struct Plan {
     pub guard: Option<PlannedGuard>,
     /// Checks, in the order of the policy. That every instance is ready is checked always and not listed.
     pub gates: Vec<Gate>,
-    /// Full traffic on the new version while the old one stays warm.
+    /// Full traffic on the new version, but for what is held back, while the old one stays warm.
     pub soak: Soak,
     /// What the gateway's counters must not exceed; `None`: nobody asks.
     pub limits: Option<Limits>,
@@ -231,6 +231,18 @@ impl Plan {
     #[must_use]
     pub fn lead(&self) -> Option<&Component> {
         self.components.first()
+    }
+
+    /// The new version's share of user traffic in the soak, percent.
+    #[must_use]
+    pub fn soak_share(&self) -> u8 {
+        100u8.saturating_sub(self.soak.hold_back)
+    }
+
+    /// Every share that the new version is given before the commit, percent, in this order; the last is 100.
+    pub fn shares(&self) -> impl Iterator<Item = u8> {
+        let last = (self.soak.hold_back > 0).then_some(100);
+        self.steps.iter().map(|step| step.share).chain(last)
     }
 
     /// How long the new environment may take to become ready, milliseconds.

@@ -298,3 +298,66 @@ fn the_rule_says_who_has_which_while_both_have_a_share_and_is_guarded_as_long_as
         "one guard for a release"
     );
 }
+
+/// The plan of a release with these steps that holds back so much.
+fn holding_back(steps: Value, hold_back: u8, takes_back: bool) -> Result<Plan, Vec<Refusal>> {
+    let mut app = app(processes());
+    app.release.preview = None;
+    app.release.steps = serde_json::from_value(steps).unwrap();
+    app.release.soak.hold_back = hold_back;
+    app.release.sticky = serde_json::from_value(json!({"by": "cookie"})).unwrap();
+    app.release.judge = Some(model::policy::Judge::default());
+    let resources = [resource(Kind::Service, "shop", json!({"upstream_id": "shop-blue"}))];
+    plan(&PlanInput { takes_back, ..input(&app, &resources, &BTreeMap::new()) })
+}
+
+#[test]
+fn what_the_soak_holds_back_is_taken_from_the_last_step_and_follows_in_a_switch_of_its_own() {
+    let plan = holding_back(json!([10, 100]), 5, false).unwrap();
+    assert_eq!(plan.steps.iter().map(|step| step.share).collect::<Vec<_>>(), [10, 95]);
+    assert_eq!((plan.soak_share(), plan.shares().collect::<Vec<_>>()), (95, vec![10, 95, 100]));
+    let notes = plan.notes.join("\n");
+    assert!(notes.contains("5 % stay on the old version through the soak"), "{notes}");
+    assert!(notes.contains("judged side by side from the first share to the end of the soak"), "{notes}");
+    assert!(!notes.contains("historical"), "{notes}");
+    let rule = |share: u8| {
+        let position = crate::switch::Position::Share(share);
+        let owned = crate::switch::owned_at(&plan, plan.lead().unwrap(), position);
+        owned.traffic_split.unwrap()["rules"][0].clone()
+    };
+    let weights = |share: u8| -> Vec<Value> {
+        let rule = rule(share);
+        rule["weighted_upstreams"].as_array().unwrap().iter().map(|one| one["weight"].clone()).collect()
+    };
+    assert_eq!((weights(95), weights(100)), (vec![json!(95), json!(5)], vec![json!(100), json!(0)]));
+    assert_eq!(rule(95)["tealgate"]["sticky"], rule(10)["tealgate"]["sticky"], "nobody changes sides");
+    assert_eq!(rule(10)["tealgate"]["guard"]["controller_missing"], "revert");
+    assert_eq!(rule(95)["tealgate"]["guard"]["controller_missing"], "stay", "it is the soak");
+}
+
+#[test]
+fn all_at_once_with_a_hold_back_is_judged_side_by_side_and_without_one_the_plan_says_that_it_is_not() {
+    let at_once = |hold_back| holding_back(json!([100]), hold_back, false).unwrap().notes.join("\n");
+    assert!(at_once(5).contains("at most once in 1000 releases"), "{}", at_once(5));
+    assert!(at_once(0).contains("the soak holds none back"), "{}", at_once(0));
+    assert!(at_once(0).contains("(historical), which acts on nothing"), "{}", at_once(0));
+}
+
+#[test]
+fn nothing_is_held_back_from_those_who_flee_or_where_nothing_was_live() {
+    let back = holding_back(json!([100]), 5, true).unwrap();
+    assert_eq!((back.soak.hold_back, back.steps.iter().map(|step| step.share).collect()), (0, vec![100]));
+    let mut first = app(processes());
+    first.release.soak.hold_back = 5;
+    let plan = planned(&first, &[resource(Kind::Service, "shop", json!({}))]).unwrap();
+    assert_eq!((plan.soak_share(), plan.steps.len()), (100, 1));
+}
+
+#[test]
+fn a_hold_back_that_leaves_the_last_step_no_more_than_the_one_before_is_refused() {
+    for (steps, hold_back) in [(json!([95, 100]), 5), (json!([100]), 51), (json!([60, 100]), 45)] {
+        let texts = texts(holding_back(steps, hold_back, false));
+        assert!(texts[0].starts_with("release.soak.hold_back: "), "{texts:?}");
+    }
+    assert!(holding_back(json!([95, 100]), 5, true).is_ok(), "who flees asks for none");
+}

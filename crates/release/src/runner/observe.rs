@@ -71,9 +71,9 @@ pub(super) fn expected(plan: &Plan, component: &Component, state: &State) -> Vec
     let last = match (state.phase, state.written) {
         // On the way back, whatever share was written last is ours, also one whose outcome nobody heard of.
         (Phase::Revert, Some(written)) => {
-            let steps = plan.steps.iter().map(|step| match plan.rehearsal {
-                Some(_) => Position::Rehearsed(step.share),
-                None => Position::Share(step.share),
+            let steps = plan.shares().map(|share| match plan.rehearsal {
+                Some(_) => Position::Rehearsed(share),
+                None => Position::Share(share),
             });
             [position(written), Position::Before, Position::Share(0)]
                 .into_iter()

@@ -102,6 +102,10 @@ fn in_shift(view: &ReleaseView) -> bool {
     view.share == 20
 }
 
+fn in_soak(view: &ReleaseView) -> bool {
+    view.phase == "soak"
+}
+
 fn asks(view: &ReleaseView) -> bool {
     view.waiting_for.iter().any(|waiting| waiting.asks_person)
 }
@@ -120,6 +124,10 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     let new = Scenario::new;
     let long = json!({"steps": [{"share": 20, "pause_ms": 400}, 100]});
     let queued = json!({"steps": [{"share": 20, "pause_ms": 400}, 100]});
+    let held_back = json!({
+        "soak": {"duration_ms": 300, "interval_ms": 40, "hold_back": 10},
+        "hold": {"requests": "writes", "tries": 5},
+    });
     let no_limits = json!({"limits": {"max_error_rate": null}});
     let notified = json!({"notifications": [
         {"name": "nobody", "url": "http://127.0.0.1:1/", "give_up_after_ms": 1, "events": ["done"]}]});
@@ -129,6 +137,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         new("good", Outcome::Promoted, json!({})),
         new("good_upstream", Outcome::Promoted, json!({})).upstream(),
         new("held", Outcome::Promoted, json!({"hold": {"requests": "writes", "tries": 5}})),
+        new("held_back", Outcome::Promoted, held_back.clone()),
+        new("held_back_abort", Outcome::Aborted, held_back).acts(&[(in_soak, What::Wish(Wish::Abort))]),
         new("notified", Outcome::Promoted, notified),
         Scenario {
             kept: Some("1"),

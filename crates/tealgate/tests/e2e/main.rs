@@ -17,6 +17,7 @@ mod failpoints;
 mod grpc;
 mod guard;
 mod harness;
+mod held_back;
 mod judged;
 mod load_gate;
 mod mixed;

@@ -5,8 +5,9 @@ use crate::check::is_id;
 use crate::cidr::Cidr;
 use crate::field::push_segment;
 use crate::policy::{
-    Check, Decommission, FailsIf, Gate, Guard, Hold, Judge, Limits, MAX_ANSWER_CHECKS, MAX_HOLD_MS, OnFail,
-    Permissions, Preview, ReleasePolicy, Role, SmokeRequest, Step, Sticky, StickyBy, When,
+    Check, Decommission, FailsIf, Gate, Guard, Hold, Judge, Limits, MAX_ANSWER_CHECKS, MAX_HOLD_BACK,
+    MAX_HOLD_MS, OnFail, Permissions, Preview, ReleasePolicy, Role, SmokeRequest, Step, Sticky, StickyBy,
+    When,
 };
 use crate::target::Target;
 pub(super) use crate::traffic_split::is_token;
@@ -29,6 +30,7 @@ pub(super) fn check(errors: &mut Errors, at: &str, policy: &ReleasePolicy, targe
     gates(errors, &format!("{at}/gates"), &policy.gates);
     errors.duration(&format!("{at}/soak/duration_ms"), policy.soak.duration_ms);
     errors.positive_duration(&format!("{at}/soak/interval_ms"), policy.soak.interval_ms);
+    hold_back(errors, at, policy);
     limits(errors, &format!("{at}/limits"), &policy.limits);
     // Whole numbers of releases are what a gateway is armed with.
     let alpha = (1e-9..=0.5).contains(&policy.alpha);
@@ -68,6 +70,16 @@ fn steps(errors: &mut Errors, at: &str, steps: &[Step]) {
     }
     let last = steps.last().map(Step::share);
     errors.expect(last == Some(100), at, "the last step must be 100");
+}
+
+/// What is held back is taken from the last step, which must stay the largest.
+fn hold_back(errors: &mut Errors, at: &str, policy: &ReleasePolicy) {
+    let most = policy.soak.hold_back;
+    let at = format!("{at}/soak/hold_back");
+    errors.expect(most <= MAX_HOLD_BACK, &at, "must be at most 50 percent");
+    let before = policy.steps.iter().rev().skip(1).map(Step::share).max().unwrap_or(0);
+    let right = most == 0 || before.saturating_add(most) < 100;
+    errors.expect(right, &at, "must leave the last step more than the step before it");
 }
 
 fn check_preview(errors: &mut Errors, at: &str, preview: &Preview) {

@@ -308,6 +308,8 @@ fn the_rest_of_the_policy_is_bounded() {
         (json!({"judge": {"tolerance": 0.5}}), "judge/tolerance"),
         (json!({"limits": {"max_p99_ms": 0}}), "limits/max_p99_ms"),
         (json!({"soak": {"interval_ms": 0}}), "soak/interval_ms"),
+        (json!({"soak": {"hold_back": 51}}), "soak/hold_back"),
+        (json!({"soak": {"hold_back": 10}, "steps": [90, 100]}), "soak/hold_back"),
         (json!({"soak": {"duration_ms": 2_592_000_001_u64}}), "soak/duration_ms"),
         (json!({"drain_timeout_ms": 2_592_000_001_u64}), "drain_timeout_ms"),
         (json!({"apply_timeout_ms": 0}), "apply_timeout_ms"),
