@@ -2,6 +2,7 @@
 
 use crate::claim::Claim;
 use crate::client::{After, Client};
+use crate::examine;
 use crate::forward;
 use crate::grpc;
 use crate::hold::{self, Passed};
@@ -96,6 +97,12 @@ pub(crate) async fn serve(
         Err(refusal) => refuse(worker, client, &request, refusal, &mut facts).await,
     };
     client.timer.limit(0);
+    // Examine: what the business says in the answer's body, once the client has all of it.
+    if facts.examined.is_some()
+        && let Ok(claim) = &claim
+    {
+        examine::look_into(worker, client, claim, &mut facts).await;
+    }
     // Record: exactly one ending for each request that was received.
     record(worker, &request, series, claim.as_ref().ok(), open, &facts);
     if let (Some(shadow), Ok(claim)) = (facts.shadow.take(), &claim) {

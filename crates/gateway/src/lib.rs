@@ -20,6 +20,7 @@ mod guard;
 mod headers;
 mod health;
 mod hold;
+mod kept;
 mod listen;
 mod per_thread;
 pub mod plugin;

@@ -2,6 +2,7 @@
 
 use crate::claim::Claim;
 use crate::clock;
+use crate::kept::Tee;
 use crate::plugin;
 use crate::request::Request;
 use crate::shadow::Capture;
@@ -10,7 +11,7 @@ use http1::Framing;
 use model::record::{Ending, RequestRecord};
 use std::time::Instant;
 use telemetry::cell::{Cell, Ended};
-use telemetry::found::Found;
+use telemetry::found::{Found, Outcome};
 use telemetry::samples::Samples;
 use telemetry::series::Series;
 
@@ -40,6 +41,10 @@ pub(crate) struct Facts {
     pub(crate) upgraded: bool,
     /// What the answer said of itself, where somebody asks.
     pub(crate) found: Found,
+    /// What is kept of the answer's body, if somebody asks for what is in it.
+    pub(crate) examined: Option<Tee>,
+    /// When the client had all of the answer, if that is known before the end.
+    pub(crate) ended: Option<Instant>,
     /// What is kept of it, if it is to be copied.
     pub(crate) shadow: Option<Box<Capture>>,
 }
@@ -63,20 +68,31 @@ impl Facts {
             body_read: matches!(body, Framing::None | Framing::Length(0)),
             upgraded: false,
             found: Found::default(),
+            examined: None,
+            ended: None,
             shadow: None,
         }
     }
 }
 
 impl Facts {
-    /// What failed, as bits: all of it, then each check of the business; `None`: it cannot be judged. As the counters have
-    /// it ([`telemetry::counts::Counts::failed`]).
-    fn judged(&self) -> Option<u8> {
+    /// What the answer says, also where it is the gate's own, of which nothing can be said.
+    fn found(&self, claim: Option<&Claim<'_>>) -> Found {
+        match claim.and_then(|claim| claim.examination) {
+            Some(examination) if self.by_gate => examination.of_nothing(),
+            _ => self.found,
+        }
+    }
+
+    /// What could be asked and what failed, as bits: all of it, then each check of the business; `None`: it cannot be
+    /// judged. As the counters have it ([`telemetry::counts::Counts::failed`]).
+    fn judged(&self, found: Found) -> Option<[u8; 2]> {
         match self.ending {
             Ending::Whole if (100..500).contains(&self.status) => {
-                Some(if self.by_gate { 0 } else { self.found.failed_checks() << 1 })
+                let (passed, failed) = (found.checks(Outcome::Passed), found.checks(Outcome::Failed));
+                Some([(passed | failed) << 1 | 1, failed << 1])
             }
-            Ending::Whole | Ending::CutShort => Some(1),
+            Ending::Whole | Ending::CutShort => Some([1, 1]),
             Ending::ClientLeft | Ending::Drained => None,
         }
     }
@@ -130,7 +146,8 @@ pub(crate) fn record(
     open: Open<'_>,
     facts: &Facts,
 ) {
-    let total_us = micros(clock::now() - facts.began);
+    let total_us = micros(facts.ended.unwrap_or_else(clock::now) - facts.began);
+    let found = facts.found(claim);
     open.end(&Ended {
         ending: facts.ending,
         status: facts.status,
@@ -144,12 +161,12 @@ pub(crate) fn record(
         response_bytes: facts.response_bytes,
         total_us,
         upgrade: facts.upgraded,
-        found: if facts.by_gate { Found::default() } else { facts.found },
+        found,
     });
     if let Some((seat, point)) = claim.and_then(|claim| claim.user)
-        && let Some(failed) = facts.judged()
+        && let Some([asked, failed]) = facts.judged(found)
     {
-        seat.ended(worker.thread, point, failed);
+        seat.ended(worker.thread, point, asked, failed);
     }
     worker.totals().bytes_received(facts.head_bytes + facts.request_bytes);
     worker.totals().bytes_sent(facts.sent_head_bytes + facts.response_bytes);

@@ -83,6 +83,15 @@ pub struct Settings {
     /// Bytes that the bodies of all requests and answers take which are kept for shadows; beyond it a request is not
     /// copied, or bodies are not compared.
     pub shadow_memory_bytes: usize,
+    /// Longest body of an answer that is kept so that checks of the business can look into it, bytes; longer ones are
+    /// not examined.
+    pub examined_body_bytes: u64,
+    /// Bytes that all bodies take which are kept so, over all threads, each of which has its part; beyond it answers are
+    /// not examined.
+    pub examined_memory_bytes: usize,
+    /// Bytes of such bodies that each thread looks into in a second, each once for every check; beyond it answers are
+    /// not examined.
+    pub examined_bytes_per_s: u64,
     /// Bounds of HTTP/2 towards upstreams.
     pub upstream_http2: UpstreamHttp2,
     /// From a TLS client's connection to the end of its handshake; then the connection is closed.
@@ -179,6 +188,9 @@ impl Default for Settings {
             limit_keys: 262_144,
             replay_bytes: 64 * 1024,
             shadow_memory_bytes: 64 << 20,
+            examined_body_bytes: 64 << 10,
+            examined_memory_bytes: 32 << 20,
+            examined_bytes_per_s: 16 << 20,
             upstream_http2: UpstreamHttp2::default(),
             handshake_timeout_ms: 10_000,
             max_handshakes: 4_096,

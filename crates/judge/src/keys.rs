@@ -31,7 +31,9 @@ pub enum Side {
 struct User {
     /// Metrics by which the user has failed, as bits.
     failed: u32,
-    /// Number of the last window in which the user came.
+    /// Metrics that could say something of the user in the last window in which the user came, as bits.
+    asked: u32,
+    /// Number of that window.
     window: u64,
 }
 
@@ -39,9 +41,9 @@ struct User {
 #[derive(Clone, Copy, Debug, Default)]
 struct Open {
     users: u64,
-    /// Of these, who had failed before, per metric.
-    spent: [u64; MAX_METRICS],
-    /// Of the others, who failed now, per metric.
+    /// Of these, of whom each metric could say something, and who had not failed by it before.
+    at_risk: [u64; MAX_METRICS],
+    /// Of these, who failed now, per metric.
     failed: [u64; MAX_METRICS],
 }
 
@@ -75,9 +77,10 @@ impl Keys {
         }
     }
 
-    /// Counts one ended request of a user. `key` is a hash of what the user is known by; bit *i* of `failed` says
-    /// that it failed by charge *i* of the terms.
-    pub fn saw(&mut self, side: Side, key: u64, failed: u32) {
+    /// Counts one ended request of a user. `key` is a hash of what the user is known by; bit *i* of `asked` says that
+    /// charge *i* of the terms could say something of it, the same bit of `failed` that it failed by that.
+    pub fn saw(&mut self, side: Side, key: u64, asked: u32, failed: u32) {
+        let failed = failed & asked;
         let key = scattered(key);
         if key > self.greatest {
             return;
@@ -96,10 +99,11 @@ impl Keys {
         };
         let user = self.users.entry(key).or_default();
         if user.window != self.window {
-            user.window = self.window;
+            (user.window, user.asked) = (self.window, 0);
             open.users += 1;
-            count(&mut open.spent, user.failed);
         }
+        count(&mut open.at_risk, asked & !user.asked & !user.failed);
+        user.asked |= asked;
         count(&mut open.failed, failed & !user.failed);
         count(failing, failed & !user.failed);
         user.failed |= failed;
@@ -114,9 +118,7 @@ impl Keys {
         self.stratum = stratum;
         if blue.users.min(green.users) >= enough {
             let tallies = |open: &Open| -> [Tally; MAX_METRICS] {
-                std::array::from_fn(|metric| {
-                    Tally::new(open.users.saturating_sub(open.spent[metric]), open.failed[metric])
-                })
+                std::array::from_fn(|metric| Tally::new(open.at_risk[metric], open.failed[metric]))
             };
             panel.add_window(at_ms, &tallies(blue), &tallies(green));
             self.open = [Open::default(); 2];
@@ -179,6 +181,9 @@ mod tests {
     use crate::budget::{Budget, Unit};
     use crate::metric::Metric;
 
+    /// Every metric could say something.
+    const ALL: u32 = u32::MAX;
+
     fn panel() -> Panel {
         Panel::armed(&Budget::default().terms(&[Metric::Failures], Unit::User).unwrap())
     }
@@ -194,8 +199,8 @@ mod tests {
         for window in 0..200_i64 {
             for user in 0..50 {
                 let side = if user % 10 == 0 { Side::Green } else { Side::Blue };
-                keys.saw(side, user, u32::from(user == 0));
-                keys.saw(side, user, u32::from(user == 0));
+                keys.saw(side, user, ALL, u32::from(user == 0));
+                keys.saw(side, user, ALL, u32::from(user == 0));
             }
             // The share changes in the middle; the users stay.
             assert_eq!(keys.look(window, u64::from(window > 100), &mut panel), None);
@@ -207,11 +212,25 @@ mod tests {
     }
 
     #[test]
+    fn of_whom_nothing_could_be_said_is_no_unit() {
+        let (mut keys, mut panel) = (Keys::new(DEFAULT_MAX_USERS), panel());
+        for user in 0..40 {
+            let (side, asked) = (if user < 20 { Side::Green } else { Side::Blue }, u32::from(user % 4 == 0));
+            keys.saw(side, user, asked, ALL);
+            // What is asked again, or only now, is one unit all the same.
+            keys.saw(side, user, u32::from(user % 2 == 0), 0);
+        }
+        keys.look(1, 0, &mut panel);
+        assert_eq!(seen(&panel), [Tally::new(10, 5); 2]);
+        assert_eq!([Side::Green, Side::Blue].map(|side| keys.failing(side, 0)), [5, 5]);
+    }
+
+    #[test]
     fn many_users_who_fail_are_found() {
         let (mut keys, mut panel) = (Keys::new(DEFAULT_MAX_USERS), panel());
         for user in 0..1_000 {
             let side = if user % 10 == 0 { Side::Green } else { Side::Blue };
-            keys.saw(side, user, u32::from(side == Side::Green && user % 20 == 0));
+            keys.saw(side, user, ALL, u32::from(side == Side::Green && user % 20 == 0));
         }
         assert!(keys.look(1, 0, &mut panel).is_some());
     }
@@ -219,11 +238,11 @@ mod tests {
     #[test]
     fn a_window_waits_for_users_of_both_colours() {
         let (mut keys, mut panel) = (Keys::new(DEFAULT_MAX_USERS), panel());
-        (0..40).for_each(|user| keys.saw(Side::Blue, user, 0));
-        (40..43).for_each(|user| keys.saw(Side::Green, user, 0));
+        (0..40).for_each(|user| keys.saw(Side::Blue, user, ALL, 0));
+        (40..43).for_each(|user| keys.saw(Side::Green, user, ALL, 0));
         keys.look(1, 0, &mut panel);
         assert_eq!(seen(&panel)[1].units, 0);
-        (40..44).for_each(|user| keys.saw(Side::Green, user, 0));
+        (40..44).for_each(|user| keys.saw(Side::Green, user, ALL, 0));
         keys.look(2, 0, &mut panel);
         assert_eq!(seen(&panel), [Tally::new(40, 0), Tally::new(4, 0)]);
     }
@@ -232,13 +251,13 @@ mod tests {
     fn memory_is_bounded_and_both_colours_lose_alike() {
         let (mut keys, mut panel) = (Keys::new(1_024), panel());
         for user in 0..100_000 {
-            keys.saw(if user % 2 == 0 { Side::Green } else { Side::Blue }, user, 0);
+            keys.saw(if user % 2 == 0 { Side::Green } else { Side::Blue }, user, ALL, 0);
             assert!(keys.users() <= 1_024);
         }
         let mut fresh = keys.clone();
         fresh.look(0, 1, &mut panel);
         (0..100_000)
-            .for_each(|user| fresh.saw(if user % 2 == 0 { Side::Green } else { Side::Blue }, user, 0));
+            .for_each(|user| fresh.saw(if user % 2 == 0 { Side::Green } else { Side::Blue }, user, ALL, 0));
         fresh.look(1, 2, &mut panel);
         let [blue, green] = fresh.open.map(|open| open.users);
         assert_eq!((blue, green), (0, 0));

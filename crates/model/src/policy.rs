@@ -3,6 +3,7 @@
 mod answers;
 mod cutover;
 mod guard;
+mod json_pointer;
 mod judge;
 mod load;
 mod metric;
@@ -12,9 +13,10 @@ mod shadow;
 pub mod template;
 
 pub use crate::traffic_split::SAFE_METHODS;
-pub use answers::{AnswerCheck, FailsIf, Identity, MAX_ANSWER_CHECKS};
+pub use answers::{AnswerCheck, FailsIf, Identity, JsonField, MAX_ANSWER_CHECKS, Said, Values};
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
 pub use guard::{ControllerMissing, Guard, OnMissing};
+pub use json_pointer::JsonPointer;
 pub use judge::{Judge, Reaction};
 pub use load::{
     Load, LoadRequest, MAX_LOAD_ANSWER_BYTES, MAX_LOAD_CONNECTIONS, MAX_LOAD_MS, MAX_LOAD_PRELUDE_MS,

@@ -222,9 +222,9 @@ pub fn judge_counts(counts: &Counts, limits: &Limits, checks: &[AnswerCheck]) ->
         max_p99_ms: limits.max_p99_ms,
         min_requests: limits.min_requests,
     };
-    let of_checks = checks.iter().zip(counts.failed_checks).filter_map(|(check, failed)| {
+    let of_checks = checks.iter().zip(counts.checks).filter_map(|(check, said)| {
         let limits = judge::limits::Limits { max_p99_ms: None, ..limits };
-        let observed = Observed { failed, p99_ms: None, ..observed };
+        let observed = Observed { requests: said.examined(), failed: said.failed, p99_ms: None };
         let Verdict::Fail { evidence } = evaluate(&observed, &limits) else { return None };
         Some(evidence.into_iter().map(|one| format!("check {}: {one}", check.name)))
     });

@@ -7,8 +7,8 @@
 //! beginnings last (acquire against the writer's release), so it never sees an ending without its beginning, and
 //! `received = whole + cut_short + client_left + drained + open` holds in every snapshot by construction.
 
-use crate::counts::Counts;
-use crate::found::{Found, Origin};
+use crate::counts::{Counts, Examined};
+use crate::found::{Found, Origin, Outcome};
 use crate::histogram::Histogram;
 use model::policy::MAX_ANSWER_CHECKS;
 use model::record::Ending;
@@ -61,9 +61,18 @@ pub struct Cell {
 #[derive(Debug, Default)]
 struct Answers {
     latency: Histogram,
-    failed_checks: [AtomicU64; MAX_ANSWER_CHECKS],
+    /// What each check of the business has said.
+    checks: [Said; MAX_ANSWER_CHECKS],
     /// Of answers that were asked: from the right version, from another one, silent.
     origins: [AtomicU64; 3],
+}
+
+/// What one check of the business has said, as [`Examined`].
+#[derive(Debug, Default)]
+struct Said {
+    passed: AtomicU64,
+    failed: AtomicU64,
+    unexamined: AtomicU64,
 }
 
 impl Cell {
@@ -126,10 +135,16 @@ impl Cell {
         (good.saturating_add(failed), failed)
     }
 
-    /// Whole answers that failed each check of the business; a few loads, as [`Cell::judged`].
+    /// What each check of the business has said; a few loads, as [`Cell::judged`].
     #[must_use]
-    pub fn failed_checks(&self) -> [u64; MAX_ANSWER_CHECKS] {
-        self.answers.get().map(|answers| load(&answers.failed_checks)).unwrap_or_default()
+    pub fn examined(&self) -> [Examined; MAX_ANSWER_CHECKS] {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let of = |said: &Said| Examined {
+            passed: load(&said.passed),
+            failed: load(&said.failed),
+            unexamined: load(&said.unexamined),
+        };
+        self.answers.get().map(|answers| answers.checks.each_ref().map(of)).unwrap_or_default()
     }
 
     /// What was counted up to now.
@@ -153,7 +168,7 @@ impl Cell {
             retried: self.retried.load(Ordering::Relaxed),
             request_bytes: self.request_bytes.load(Ordering::Relaxed),
             response_bytes: self.response_bytes.load(Ordering::Relaxed),
-            failed_checks: self.failed_checks(),
+            checks: self.examined(),
             origins: self.answers.get().map(|answers| load(&answers.origins)).unwrap_or_default(),
             latency: self.answers.get().map(|answers| answers.latency.snapshot()).unwrap_or_default(),
         }
@@ -162,10 +177,19 @@ impl Cell {
 
 impl Answers {
     fn count(&self, ended: &Ended) {
-        // What broke off has failed already, whatever its head said.
-        let failed = if ended.ending == Ending::Whole { ended.found.failed_checks() } else { 0 };
-        for (place, counter) in self.failed_checks.iter().enumerate() {
-            add(counter, u64::from(failed >> place & 1), Ordering::Relaxed);
+        let found = ended.found;
+        let [passed, failed, unexamined] =
+            [Outcome::Passed, Outcome::Failed, Outcome::Unexamined].map(|outcome| found.checks(outcome));
+        let [passed, failed, unexamined] = match ended.ending {
+            Ending::Whole => [passed, failed, unexamined],
+            // What broke off has failed already, whatever its head said.
+            Ending::CutShort => [0, 0, passed | failed | unexamined],
+            Ending::ClientLeft | Ending::Drained => [0; 3],
+        };
+        for (place, said) in self.checks.iter().enumerate() {
+            add(&said.passed, u64::from(passed >> place & 1), Ordering::Relaxed);
+            add(&said.failed, u64::from(failed >> place & 1), Ordering::Relaxed);
+            add(&said.unexamined, u64::from(unexamined >> place & 1), Ordering::Relaxed);
         }
         let [right, other, silent] = &self.origins;
         match ended.found.origin() {

@@ -30,14 +30,48 @@ pub struct Counts {
     pub request_bytes: u64,
     /// Bytes of response bodies.
     pub response_bytes: u64,
-    /// Whole answers that failed each check of the business, in the order of the policy.
+    /// What each check of the business has said, in the order of the policy.
     #[serde(default)]
-    pub failed_checks: [u64; MAX_ANSWER_CHECKS],
+    pub checks: [Examined; MAX_ANSWER_CHECKS],
     /// Of answers that were asked for their version: from the one that was asked, from another one, silent.
     #[serde(default)]
     pub origins: [u64; 3],
     /// Total times of whole answers, upgrades excluded.
     pub latency: Sketch,
+}
+
+/// What one check of the business has said of requests that can be judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Examined {
+    /// Whole answers that it is content with.
+    pub passed: u64,
+    /// Whole answers that it is not content with.
+    pub failed: u64,
+    /// All others: those that it could not look at. They are neither, and no units of evidence.
+    pub unexamined: u64,
+}
+
+impl Examined {
+    /// Answers that it has looked at.
+    #[must_use]
+    pub fn examined(self) -> u64 {
+        self.passed.saturating_add(self.failed)
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Examined) -> Examined {
+        self.joined(other, u64::saturating_add)
+    }
+
+    fn joined(self, other: Examined, join: fn(u64, u64) -> u64) -> Examined {
+        Examined {
+            passed: join(self.passed, other.passed),
+            failed: join(self.failed, other.failed),
+            unexamined: join(self.unexamined, other.unexamined),
+        }
+    }
 }
 
 impl Counts {
@@ -95,8 +129,8 @@ impl Counts {
         for (ours, theirs) in self.whole.iter_mut().zip(other.whole) {
             *ours = join(*ours, theirs);
         }
-        for (ours, theirs) in self.failed_checks.iter_mut().zip(other.failed_checks) {
-            *ours = join(*ours, theirs);
+        for (ours, theirs) in self.checks.iter_mut().zip(other.checks) {
+            *ours = ours.joined(theirs, join);
         }
         for (ours, theirs) in self.origins.iter_mut().zip(other.origins) {
             *ours = join(*ours, theirs);

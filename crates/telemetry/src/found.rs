@@ -4,7 +4,18 @@ use model::policy::MAX_ANSWER_CHECKS;
 
 /// What was found in one answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found(u8);
+pub struct Found(u16);
+
+/// What a check of the business has said of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is content.
+    Passed,
+    /// It is not.
+    Failed,
+    /// It could not look: neither.
+    Unexamined,
+}
 
 /// Which version an answer says that it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +28,28 @@ pub enum Origin {
     Silent,
 }
 
-/// The bits of checks.
-const CHECKS: u8 = (1 << MAX_ANSWER_CHECKS) - 1;
+/// The bits of all checks, for one outcome.
+const CHECKS: u16 = (1 << MAX_ANSWER_CHECKS) - 1;
+/// Where the bits of the outcomes begin, then those of the origin.
+const FAILED: usize = 0;
+const PASSED: usize = MAX_ANSWER_CHECKS;
+const UNEXAMINED: usize = 2 * MAX_ANSWER_CHECKS;
+const ORIGIN: usize = 3 * MAX_ANSWER_CHECKS;
 
 impl Found {
-    /// Also that it failed the check in this place; places from [`MAX_ANSWER_CHECKS`] on are none.
+    /// Also what the check in this place has said; places from [`MAX_ANSWER_CHECKS`] on are none.
     #[must_use]
-    pub fn failed(self, place: usize) -> Found {
-        if place < MAX_ANSWER_CHECKS { Found(self.0 | 1 << place) } else { self }
+    pub fn checked(self, place: usize, outcome: Outcome) -> Found {
+        if place >= MAX_ANSWER_CHECKS {
+            return self;
+        }
+        let all = 1 << (FAILED + place) | 1 << (PASSED + place) | 1 << (UNEXAMINED + place);
+        let first = match outcome {
+            Outcome::Failed => FAILED,
+            Outcome::Passed => PASSED,
+            Outcome::Unexamined => UNEXAMINED,
+        };
+        Found(self.0 & !all | 1 << (first + place))
     }
 
     /// Also where it comes from.
@@ -35,25 +60,30 @@ impl Found {
             Origin::Other => 2,
             Origin::Silent => 3,
         };
-        Found(self.0 & CHECKS | place << MAX_ANSWER_CHECKS)
+        Found(self.0 & !(3 << ORIGIN) | place << ORIGIN)
     }
 
-    /// Nothing was asked, or there was nothing to find.
+    /// Nothing was asked.
     #[must_use]
     pub fn is_nothing(self) -> bool {
         self.0 == 0
     }
 
-    /// The checks that it failed, as bits by their places.
+    /// The checks that have said this, as bits by their places.
     #[must_use]
-    pub fn failed_checks(self) -> u8 {
-        self.0 & CHECKS
+    pub fn checks(self, outcome: Outcome) -> u8 {
+        let first = match outcome {
+            Outcome::Failed => FAILED,
+            Outcome::Passed => PASSED,
+            Outcome::Unexamined => UNEXAMINED,
+        };
+        u8::try_from(self.0 >> first & CHECKS).unwrap_or(0)
     }
 
     /// Where it comes from, if it was asked.
     #[must_use]
     pub fn origin(self) -> Option<Origin> {
-        match self.0 >> MAX_ANSWER_CHECKS {
+        match self.0 >> ORIGIN & 3 {
             1 => Some(Origin::Right),
             2 => Some(Origin::Other),
             3 => Some(Origin::Silent),
@@ -66,13 +96,28 @@ impl Found {
 mod tests {
     use super::*;
 
+    fn all(found: Found) -> [u8; 3] {
+        [Outcome::Failed, Outcome::Passed, Outcome::Unexamined].map(|outcome| found.checks(outcome))
+    }
+
     #[test]
     fn what_was_put_in_is_found_again() {
-        assert!(Found::default().is_nothing() && Found::default().failed(4).is_nothing());
+        assert!(Found::default().is_nothing() && Found::default().checked(4, Outcome::Failed).is_nothing());
         for origin in [Origin::Right, Origin::Other, Origin::Silent] {
-            let found = Found::default().from(Origin::Right).failed(0).failed(3).from(origin);
-            assert_eq!((found.failed_checks(), found.origin()), (0b1001, Some(origin)));
+            let found = Found::default().from(Origin::Right).checked(0, Outcome::Failed);
+            let found = found.checked(3, Outcome::Passed).checked(1, Outcome::Unexamined).from(origin);
+            assert_eq!((all(found), found.origin()), ([0b1, 0b1000, 0b10], Some(origin)));
         }
-        assert_eq!((Found::default().failed(1).origin(), Found::default().failed_checks()), (None, 0));
+        assert_eq!(Found::default().checked(1, Outcome::Passed).origin(), None);
+    }
+
+    #[test]
+    fn what_is_said_last_counts() {
+        let found = Found::default().from(Origin::Other);
+        for outcome in [Outcome::Failed, Outcome::Passed, Outcome::Unexamined] {
+            let found = found.checked(2, Outcome::Unexamined).checked(2, outcome);
+            assert_eq!((found.checks(outcome), all(found).iter().sum::<u8>()), (0b100, 0b100));
+            assert_eq!(found.origin(), Some(Origin::Other));
+        }
     }
 }

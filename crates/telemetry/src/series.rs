@@ -5,7 +5,7 @@
 //! and of routes that are gone, what nobody holds any more is added up, so totals never go backwards.
 
 use crate::cell::Cell;
-use crate::counts::Counts;
+use crate::counts::{Counts, Examined};
 use crate::log_line::SeriesPart;
 use model::policy::MAX_ANSWER_CHECKS;
 use model::record::{Answerer, Lane};
@@ -141,16 +141,16 @@ impl Series {
         })
     }
 
-    /// Whole answers that failed each check of the business; see [`Cell::failed_checks`].
+    /// What each check of the business has said; see [`Cell::examined`].
     #[must_use]
-    pub fn failed_checks(&self) -> [u64; MAX_ANSWER_CHECKS] {
-        self.cells.iter().map(Cell::failed_checks).fold([0; MAX_ANSWER_CHECKS], added)
+    pub fn examined(&self) -> [Examined; MAX_ANSWER_CHECKS] {
+        self.cells.iter().map(Cell::examined).fold(Default::default(), added)
     }
 }
 
 /// Sums of each place.
-fn added<const N: usize>(mut one: [u64; N], other: [u64; N]) -> [u64; N] {
-    one.iter_mut().zip(other).for_each(|(ours, theirs)| *ours = ours.saturating_add(theirs));
+fn added<const N: usize>(mut one: [Examined; N], other: [Examined; N]) -> [Examined; N] {
+    one.iter_mut().zip(other).for_each(|(ours, theirs)| *ours = ours.plus(theirs));
     one
 }
 

@@ -13,6 +13,7 @@ use crate::client::{After, Client, ClientIo};
 use crate::clock;
 use crate::exchange::Failure;
 use crate::headers::{self, AnswerFraming};
+use crate::kept::Tee;
 use crate::plugin;
 use crate::record::{Facts, micros};
 use crate::refusal::Refusal;
@@ -216,10 +217,11 @@ impl Attempt<'_> {
         // It will not be asked for again, so what was kept of the request is not needed any more.
         sides.request.replay = None;
         self.facts.status = answer.status();
+        let body = answer.framing(self.request.head.method());
         if let Some(examination) = self.claim.examination {
             self.facts.found = examination.of(answer);
+            self.facts.examined = examination.keep(self.worker, answer, body);
         }
-        let body = answer.framing(self.request.head.method());
         let may_keep = self.request.head.keep_alive() && !self.worker.draining.get();
         let framing = AnswerFraming::choose(body, self.request.head.version(), may_keep);
         plugin::answer_phase(self.request, answer.status(), Some(answer));
@@ -232,7 +234,8 @@ impl Attempt<'_> {
         }
         let decoder = BodyDecoder::new(sides.upstream.io.ending(body), &self.worker.settings.head);
         let mut leg = Leg::new(head, decoder, Coding::towards(&client.io, framing.chunked));
-        leg.tee = self.facts.shadow.as_mut().map(|shadow| shadow.answered(answer));
+        let copied = self.facts.shadow.as_mut().map(|shadow| shadow.answered(answer));
+        leg.tee = Tee::both(copied, self.facts.examined.clone());
         let result = match pump::answer_body(self.worker, client, sides, &mut leg, call).await {
             Err(failure) if call.is_some() => {
                 grpc::conclude(self.worker, client, sides, &mut leg, self.facts, failure).await

@@ -4,9 +4,9 @@ use super::ends::{Coding, Sink};
 use super::leg::{Leg, Replay, Rest};
 use super::trailers;
 use crate::buffer::Buffer;
+use crate::kept::Tee;
 use crate::request::Request;
 use crate::settings::Settings;
-use crate::shadow::Tee;
 use http1::{BodyDecoder, Framing, Version, write};
 
 /// The request body between two tries.

@@ -5,7 +5,7 @@ use super::ends::{Coding, Sink, Source};
 use super::trailers;
 use super::websocket::Frames;
 use crate::buffer::Buffer;
-use crate::shadow::Tee;
+use crate::kept::Tee;
 use http::HeaderMap;
 use http1::{BodyDecoder, BodyError, Step, write};
 use std::io::{self, IoSlice};
@@ -45,7 +45,7 @@ pub(crate) struct Leg {
     pub(crate) waits_for_source: bool,
     /// Payload is also kept here while it is there and has room, so that a request can be sent again.
     pub(crate) replay: Option<Replay>,
-    /// Payload is also kept here, for a copy.
+    /// Payload is also kept here, for a copy or to be looked at.
     pub(crate) tee: Option<Tee>,
     /// Follows the frames of a WebSocket.
     pub(crate) frames: Option<Frames>,
@@ -262,7 +262,7 @@ impl Leg {
             frames.feed(payload);
         }
         if let Some(tee) = &self.tee {
-            tee.borrow_mut().add(payload);
+            tee.add(payload);
         }
         if let Some(replay) = &mut self.replay {
             if replay.bytes.len() + len <= replay.limit {

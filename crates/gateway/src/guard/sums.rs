@@ -9,6 +9,7 @@ use model::policy::MAX_ANSWER_CHECKS;
 use model::resource::Revision;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use telemetry::counts::Examined;
 use telemetry::report::Judged;
 use telemetry::series::Series;
 
@@ -39,22 +40,23 @@ pub(super) struct Sums {
 pub(super) struct Tallied {
     pub(super) requests: u64,
     pub(super) failed: u64,
-    /// Answers that failed each check of the business.
-    pub(super) checks: [u64; MAX_ANSWER_CHECKS],
+    /// What each check of the business has said.
+    pub(super) checks: [Examined; MAX_ANSWER_CHECKS],
 }
 
 impl Tallied {
     /// By failures, or by one of the checks.
     pub(super) fn by(&self, check: Option<usize>) -> Judged {
-        let of_check = |place: usize| self.checks.get(place).copied().unwrap_or(0).min(self.requests);
-        Judged { requests: self.requests, failed: check.map_or(self.failed, of_check) }
+        let Some(place) = check else { return Judged { requests: self.requests, failed: self.failed } };
+        let check = self.checks.get(place).copied().unwrap_or_default();
+        Judged { requests: check.examined(), failed: check.failed }
     }
 
     fn plus(mut self, other: Tallied) -> Tallied {
         self.requests = self.requests.saturating_add(other.requests);
         self.failed = self.failed.saturating_add(other.failed);
         for (ours, theirs) in self.checks.iter_mut().zip(other.checks) {
-            *ours = ours.saturating_add(theirs);
+            *ours = ours.plus(theirs);
         }
         self
     }
@@ -63,7 +65,7 @@ impl Tallied {
 fn tallied(series: &[Arc<Series>]) -> Tallied {
     let of = |series: &Arc<Series>| {
         let (requests, failed) = series.judged();
-        Tallied { requests, failed, checks: series.failed_checks() }
+        Tallied { requests, failed, checks: series.examined() }
     };
     series.iter().map(of).fold(Tallied::default(), Tallied::plus)
 }

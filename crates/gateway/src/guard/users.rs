@@ -17,12 +17,13 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 const SLOTS: usize = 2_048;
 /// Below them a word says what became of the request, above who sent it.
 const KEY_SHIFT: u32 = 16;
-/// The place of the stratum's last bits.
-const STRATUM_SHIFT: u32 = 8;
-const STRATUM_MASK: u64 = 0xff;
-/// The place of the bits that say what failed: all, then each check of the business.
+/// The place of the stratum's last bits: more than there can be new ones between two looks.
+const STRATUM_SHIFT: u32 = 11;
+const STRATUM_MASK: u64 = 0x1f;
+/// The places of the bits that say what could be asked and what failed: all, then each check of the business.
+const ASKED_SHIFT: u32 = 6;
 const FAILED_SHIFT: u32 = 1;
-const FAILED_MASK: u64 = 0x1f;
+const KINDS_MASK: u64 = 0x1f;
 const NEW: u64 = 1;
 
 /// What request threads have written and the guard has not read yet.
@@ -55,11 +56,13 @@ impl Seat {
         Seat { log: Arc::clone(log), common: side | (stratum & STRATUM_MASK) << STRATUM_SHIFT }
     }
 
-    /// A request of the user at this point has ended so that it can be judged; the bits say what failed.
-    pub(crate) fn ended(&self, thread: usize, point: u64, failed: u8) {
+    /// A request of the user at this point has ended so that it can be judged; the bits say what could be asked of it,
+    /// and what failed.
+    pub(crate) fn ended(&self, thread: usize, point: u64, asked: u8, failed: u8) {
         if let Some(ring) = self.log.rings.get(thread) {
-            let failed = (u64::from(failed) & FAILED_MASK) << FAILED_SHIFT;
-            ring.write(point >> KEY_SHIFT << KEY_SHIFT | self.common | failed);
+            let kinds = |bits: u8, shift: u32| (u64::from(bits) & KINDS_MASK) << shift;
+            let said = kinds(asked, ASKED_SHIFT) | kinds(failed, FAILED_SHIFT);
+            ring.write(point >> KEY_SHIFT << KEY_SHIFT | self.common | said);
         }
     }
 }
@@ -147,8 +150,8 @@ impl Users {
         for word in &self.words {
             if word >> STRATUM_SHIFT & STRATUM_MASK == stratum & STRATUM_MASK {
                 let side = if word & NEW == NEW { Side::Green } else { Side::Blue };
-                let failed = u32::try_from(word >> FAILED_SHIFT & FAILED_MASK).unwrap_or(0);
-                self.keys.saw(side, word >> KEY_SHIFT, failed);
+                let kinds = |shift: u32| u32::try_from(word >> shift & KINDS_MASK).unwrap_or(0);
+                self.keys.saw(side, word >> KEY_SHIFT, kinds(ASKED_SHIFT), kinds(FAILED_SHIFT));
             }
         }
     }
@@ -160,6 +163,9 @@ mod tests {
     use judge::budget::{Budget, Unit};
     use judge::metric::Metric;
     use judge::tally::Tally;
+
+    /// All could be asked.
+    const ALL: u8 = u8::MAX;
 
     fn panel() -> Panel {
         Panel::armed(&Budget::default().terms(&[Metric::Failures], Unit::User).unwrap())
@@ -181,7 +187,7 @@ mod tests {
         for _ in 0..200 {
             for user in 0..40 {
                 let is_new = user % 10 == 0;
-                seats[usize::from(is_new)].ended((user % 2) as usize, point(user), u8::from(user == 10));
+                seats[usize::from(is_new)].ended((user % 2) as usize, point(user), ALL, u8::from(user == 10));
             }
             assert_eq!(users.look(&counted(1), &mut panel), None);
         }
@@ -196,10 +202,25 @@ mod tests {
         for user in 0..1_000 {
             let is_new = user % 10 == 0;
             let failed = if is_new && user % 20 == 0 { 0b101 } else { 0 };
-            seats[usize::from(is_new)].ended(0, point(user), failed);
+            seats[usize::from(is_new)].ended(0, point(user), ALL, failed);
         }
         assert!(users.look(&counted(1), &mut panel).is_some());
         assert_eq!([None, Some(0), Some(1)].map(|check| users.failing(check)), [50, 0, 50]);
+    }
+
+    #[test]
+    fn an_answer_that_a_check_could_not_look_at_is_no_unit_of_it() {
+        let check = Metric::Business { check: "order".to_owned() };
+        let terms = Budget::default().terms(&[Metric::Failures, check], Unit::User).unwrap();
+        let (mut users, mut panel) = (Users::new(1), Panel::armed(&terms));
+        let seats = [false, true].map(|is_new| Seat::new(users.log(), is_new, 1));
+        for user in 0..20 {
+            let asked = if user < 10 { 0b11 } else { 0b1 };
+            seats[usize::from(user % 2 == 0)].ended(0, point(user), asked, 0b10);
+        }
+        users.look(&counted(1), &mut panel);
+        let seen = [0, 1].map(|charge| panel.get(charge).unwrap().1.evidence().green());
+        assert_eq!(seen, [Tally::new(10, 0), Tally::new(5, 5)]);
     }
 
     #[test]
@@ -208,8 +229,9 @@ mod tests {
         users.look(&counted(1), &mut panel);
         for stratum in [1, 2, 3] {
             let seats = [false, true].map(|is_new| Seat::new(users.log(), is_new, stratum));
-            (0..20)
-                .for_each(|user| seats[usize::from(user % 2 == 0)].ended(0, point(user + 100 * stratum), 0));
+            (0..20).for_each(|user| {
+                seats[usize::from(user % 2 == 0)].ended(0, point(user + 100 * stratum), ALL, 0)
+            });
         }
         users.look(&counted(2), &mut panel);
         let (_, watch) = panel.get(0).unwrap();
@@ -225,10 +247,10 @@ mod tests {
         let (mut users, mut panel) = (Users::new(1), panel());
         let seat = Seat::new(users.log(), true, 1);
         for round in 0..3u64 {
-            (0..5_000).for_each(|user| seat.ended(0, point(user + 10_000 * round), 1));
+            (0..5_000).for_each(|user| seat.ended(0, point(user + 10_000 * round), ALL, 1));
             users.look(&counted(1), &mut panel);
             assert_eq!(users.failing(None), 2_048 * (round + 1));
         }
-        seat.ended(9, point(1), 1);
+        seat.ended(9, point(1), ALL, 1);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Shadow;
 use super::compare::{Answer, Head, compare};
-use super::kept::Kept;
 use super::tally::Slot;
+use crate::kept::Kept;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};

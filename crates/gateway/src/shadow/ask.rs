@@ -3,10 +3,10 @@
 use super::Shadow;
 use super::capture::head_of;
 use super::compare::Head;
-use super::kept::Kept;
 use crate::buffer::{Buffer, Buffers};
 use crate::clock;
 use crate::forward::ends::Sink;
+use crate::kept::Kept;
 use crate::settings::Settings;
 use crate::table::Target;
 use crate::timer::{TICK_MS, ticks};

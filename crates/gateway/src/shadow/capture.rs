@@ -3,11 +3,11 @@
 use super::ask::Question;
 use super::cast::Copied;
 use super::compare::Head;
-use super::kept::{Kept, Tee};
 use super::{MARK, Shadow};
 use crate::claim::Claim;
 use crate::forward::hash_key;
 use crate::headers;
+use crate::kept::{Kept, Tee};
 use crate::record::Facts;
 use crate::request::Request;
 use crate::table::{Target, Turn};

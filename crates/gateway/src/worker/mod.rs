@@ -19,6 +19,7 @@ use crate::buffer::Buffers;
 use crate::claim::Claim;
 use crate::client::http2::{Crew, Repeats};
 use crate::clock::Anchor;
+use crate::examine::Examiner;
 use crate::hold::Waiting;
 use crate::settings::Settings;
 use crate::table::{Pinned, Table};
@@ -85,6 +86,8 @@ pub(crate) struct Worker {
     pub(crate) anchor: Cell<Anchor>,
     /// TLS handshakes of this thread.
     pub(crate) handshakes: Handshakes,
+    /// Looks into bodies of answers.
+    pub(crate) examiner: Examiner,
 }
 
 impl Worker {

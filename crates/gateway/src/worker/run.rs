@@ -5,6 +5,7 @@ use super::in_flight::part_of;
 use super::{Census, Message, Worker};
 use crate::buffer::Buffers;
 use crate::clock::{self, Anchor};
+use crate::examine::Examiner;
 use crate::listen::Bound;
 use crate::settings::Settings;
 use crate::table::{Pinned, Table};
@@ -89,6 +90,7 @@ fn worker(start: Start) -> (Rc<Worker>, Vec<Bound>, mpsc::UnboundedReceiver<Mess
             part_of(start.settings.max_handshakes, start.settings.threads),
             start.settings.handshake_timeout_ms,
         ),
+        examiner: Examiner::new(&start.settings),
         settings: start.settings,
     };
     (Rc::new(worker), start.listeners, start.mailbox)

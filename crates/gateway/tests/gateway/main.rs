@@ -10,6 +10,7 @@ mod account;
 mod answers;
 mod bodies;
 mod connections;
+mod examined;
 mod failures;
 mod guard;
 mod headers;

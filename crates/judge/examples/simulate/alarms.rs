@@ -263,7 +263,7 @@ impl Release {
             let slower = [0.50, 0.90, 0.99].map(|percentile| quantile >= percentile);
             let bits = (0..4).zip([failed, slower[0], slower[1], slower[2]]);
             let bits = bits.map(|(bit, is)| u32::from(is) << bit).sum();
-            self.judges.iter_mut().for_each(|judge| judge.keys.saw(side, user as u64, bits));
+            self.judges.iter_mut().for_each(|judge| judge.keys.saw(side, user as u64, u32::MAX, bits));
         } else {
             self.counters.count(is_green, failed, quantile);
         }

@@ -1,7 +1,7 @@
 //! What a rule asks of the answers to the requests that it decides.
 
 use super::extension::is_token;
-use crate::policy::{FailsIf, MAX_ANSWER_CHECKS};
+use crate::policy::{FailsIf, JsonField, MAX_ANSWER_CHECKS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -26,8 +26,12 @@ pub struct AnswersRule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRule {
-    /// The header of the answer.
-    pub header: String,
+    /// The header of the answer. Either this, or `json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// The field of the answer's JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<JsonField>,
     /// When it fails.
     pub fails_if: FailsIf,
 }
@@ -48,19 +52,12 @@ impl AnswersRule {
         if self.checks.len() > MAX_ANSWER_CHECKS {
             return Some(format!("answers.checks: at most {MAX_ANSWER_CHECKS}"));
         }
-        let is_short = |text: &str| text.len() <= MAX_VALUE;
         for (place, check) in self.checks.iter().enumerate() {
-            if !is_token(&check.header) || !is_short(&check.header) {
-                return Some(format!("answers.checks[{place}].header: must name a header"));
-            }
-            if let FailsIf::Equals(value) | FailsIf::NotEquals(value) = &check.fails_if
-                && !is_short(value)
-            {
-                return Some(format!(
-                    "answers.checks[{place}].fails_if: must have at most {MAX_VALUE} bytes"
-                ));
+            if let Some(mistake) = check.mistake() {
+                return Some(format!("answers.checks[{place}]{mistake}"));
             }
         }
+        let is_short = |text: &str| text.len() <= MAX_VALUE;
         let identity = self.identity.as_ref()?;
         if !is_token(&identity.header) || !is_short(&identity.header) {
             return Some("answers.identity.header: must name a header".to_owned());
@@ -68,5 +65,23 @@ impl AnswersRule {
         let all_short = identity.versions.iter().all(|(id, version)| is_short(id) && is_short(version));
         (!all_short || identity.versions.len() > MAX_VERSIONS)
             .then(|| format!("answers.identity.versions: at most {MAX_VERSIONS} of {MAX_VALUE} bytes"))
+    }
+}
+
+impl CheckRule {
+    fn mistake(&self) -> Option<String> {
+        match (&self.header, &self.json) {
+            (Some(header), None) if !is_token(header) || header.len() > MAX_VALUE => {
+                Some(".header: must name a header".to_owned())
+            }
+            (None, Some(field)) if field.place().is_none() => {
+                Some(format!(".json.pointer: must be a JSON pointer (RFC 6901) of at most {MAX_VALUE} bytes"))
+            }
+            (Some(_), Some(_)) | (None, None) => Some(": must have either header or json".to_owned()),
+            _ if !self.fails_if.is_bounded() => {
+                Some(format!(".fails_if: must have 1 to 16 values of at most {MAX_VALUE} bytes"))
+            }
+            _ => None,
+        }
     }
 }

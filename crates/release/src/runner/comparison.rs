@@ -130,8 +130,8 @@ impl Comparison {
             }
             Metric::Business { check } => {
                 let place = self.checks.iter().position(|name| name == check);
-                let failed = place.and_then(|place| counts.failed_checks.get(place)).copied().unwrap_or(0);
-                Tally::new(counts.requests(), failed)
+                let said = place.and_then(|place| counts.checks.get(place)).copied().unwrap_or_default();
+                Tally::new(said.examined(), said.failed)
             }
             Metric::Failures => Tally::new(counts.requests(), counts.failed()),
         };
@@ -206,7 +206,8 @@ impl AppRunner {
 mod tests {
     use super::*;
     use judge::historical::Basis;
-    use model::policy::Judge;
+    use model::policy::{JsonField, Judge};
+    use telemetry::counts::Examined;
 
     fn counts(good: u64, bad: u64, ms: u64) -> Counts {
         let mut counts = Counts { received: good + bad, ..Counts::default() };
@@ -280,13 +281,20 @@ mod tests {
     fn a_failed_check_of_the_business_is_compared_by_itself() {
         let check = AnswerCheck {
             name: "order".to_owned(),
-            header: "x-order-ok".to_owned(),
+            header: None,
+            json: Some(JsonField { pointer: "/order/id".to_owned() }),
             fails_if: model::policy::FailsIf::Missing,
         };
         let mut comparison = Comparison::begin(&policy(), &[check], &counts(20, 0, 20)).unwrap();
-        let mut new = counts(133, 0, 20);
-        new.failed_checks = [12, 0, 0, 0];
-        let judgement = comparison.look(&look(10, counts(1_260, 0, 20), new));
+        let of = |passed, failed| {
+            let mut counts = counts(10 * (passed + failed), 0, 20);
+            counts.checks[0] = Examined { passed, failed, unexamined: 9 * (passed + failed) };
+            counts
+        };
+        let judgement = comparison.look(&look(10, of(1_260, 0), of(121, 12)));
+        let words =
+            judgement.findings.iter().find(|one| one.check == "failed check order").unwrap().words.clone();
+        assert!(words.contains("12 of 133 "), "only what was looked at counts: {words}");
         assert_eq!(verdict_of(&judgement, "failed check order"), Verdict::Fail);
         assert_ne!(verdict_of(&judgement, "failures"), Verdict::Fail);
     }

@@ -123,8 +123,10 @@ fn extension_at(plan: &Plan, component: &Component, share: u8) -> Extension {
 
 /// What is asked of the answers of both versions.
 fn answers_rule(plan: &Plan, component: &Component) -> Option<AnswersRule> {
-    let rule =
-        |check: &AnswerCheck| CheckRule { header: check.header.clone(), fails_if: check.fails_if.clone() };
+    let rule = |check: &AnswerCheck| {
+        let AnswerCheck { header, json, fails_if, .. } = check.clone();
+        CheckRule { header, json, fails_if }
+    };
     let identity = plan.identity.as_ref().map(|identity| {
         let old = component.old.as_ref().filter(|old| old.is_known());
         let old = old.map(|old| (upstream_id(&component.app, old.colour), old.version.clone()));

@@ -28,6 +28,14 @@ pub struct Limits {
     /// Most bytes of bodies that are kept for shadows, of all requests together, from 65536; beyond it a request is not
     /// copied, or bodies are not compared.
     pub shadow_memory_bytes: usize,
+    /// Longest body of an answer that a check of the business looks into, bytes; longer ones are not examined.
+    pub examined_body_bytes: u64,
+    /// Most bytes of bodies that are kept for that, over all threads, each of which has its part, from 65536; beyond it
+    /// answers are not examined.
+    pub examined_memory_bytes: usize,
+    /// Most bytes that each thread looks into in a second, once for every check that asks for a field; beyond it answers
+    /// are not examined.
+    pub examined_bytes_per_s: u64,
     /// Most keys (addresses, consumers) that all `limit-count`s together count by at a time; beyond it some other key
     /// begins anew.
     pub limit_keys: usize,
@@ -86,6 +94,9 @@ impl Default for Limits {
             body_bytes: 0,
             replay_bytes: 64 * 1024,
             shadow_memory_bytes: 64 << 20,
+            examined_body_bytes: 64 << 10,
+            examined_memory_bytes: 32 << 20,
+            examined_bytes_per_s: 16 << 20,
             limit_keys: 262_144,
             connections: 100_000,
             connections_per_address: 0,
@@ -122,6 +133,13 @@ impl Limits {
             ((16..=most).contains(&self.chunk_line_bytes), "chunk_line_bytes", "must be 16 to 1048576"),
             (self.replay_bytes <= 16 << 20, "replay_bytes", "must be at most 16777216"),
             (self.shadow_memory_bytes >= 1 << 16, "shadow_memory_bytes", "must be at least 65536"),
+            (
+                (1..=1 << 20).contains(&self.examined_body_bytes),
+                "examined_body_bytes",
+                "must be 1 to 1048576",
+            ),
+            (self.examined_memory_bytes >= 1 << 16, "examined_memory_bytes", "must be at least 65536"),
+            (self.examined_bytes_per_s > 0, "examined_bytes_per_s", "must be at least 1"),
             ((64..=1 << 24).contains(&self.limit_keys), "limit_keys", "must be 64 to 16777216"),
             (self.connections > 0, "connections", "must be at least 1"),
             (self.connecting_per_node > 0, "connecting_per_node", "must be at least 1"),

@@ -1,6 +1,6 @@
 use crate::cell::{Cell, Ended};
-use crate::counts::Counts;
-use crate::found::{Found, Origin};
+use crate::counts::{Counts, Examined};
+use crate::found::{Found, Origin, Outcome};
 use model::record::Ending;
 use proptest::prelude::*;
 
@@ -163,21 +163,24 @@ fn a_reader_on_another_thread_never_sees_an_ending_without_its_beginning() {
 }
 
 #[test]
-fn what_answers_say_is_counted_for_whole_ones_and_their_origin_for_all() {
+fn what_answers_say_is_counted_where_they_can_be_judged_and_their_origin_for_all() {
     let cell = Cell::default();
-    let found = Found::default().failed(0).failed(2);
+    let found = Found::default().checked(0, Outcome::Failed).checked(2, Outcome::Passed);
     for (ending, found) in [
-        (Ending::Whole, found.from(Origin::Right)),
+        (Ending::Whole, found.checked(3, Outcome::Unexamined).from(Origin::Right)),
         (Ending::Whole, Found::default()),
         (Ending::CutShort, found.from(Origin::Other)),
+        (Ending::ClientLeft, found.from(Origin::Other)),
     ] {
         cell.begin();
         cell.end(&Ended { found, ..ended(ending, 200) });
     }
+    let examined = |passed, failed, unexamined| Examined { passed, failed, unexamined };
+    let checks = [examined(0, 1, 1), Examined::default(), examined(1, 0, 1), examined(0, 0, 1)];
     let counts = cell.snapshot();
-    assert_eq!((cell.failed_checks(), counts.failed_checks), ([1, 0, 1, 0], [1, 0, 1, 0]));
-    assert_eq!(counts.origins, [1, 1, 0]);
+    assert_eq!((cell.examined(), counts.checks), (checks, checks));
+    assert_eq!((counts.origins, checks.map(Examined::examined)), ([1, 2, 0], [1, 0, 1, 0]));
     let mut twice = counts.clone();
     twice.merge(&counts);
-    assert_eq!((twice.failed_checks, twice.minus(&counts).origins), ([2, 0, 2, 0], [1, 1, 0]));
+    assert_eq!((twice.checks[0], twice.minus(&counts).checks), (examined(0, 2, 2), checks));
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::guard::sums::Tallied;
 use crate::guard::tests::rule;
 use crate::guard::users::Seat;
+use telemetry::counts::Examined;
 
 /// Looks every 20 ms, each time with so much more of both: old requests and failures, new ones.
 struct Run {
@@ -147,8 +148,10 @@ fn a_failed_check_of_the_business_is_a_bound_of_its_own() {
     let checks = vec!["order".to_owned(), "paid".to_owned()];
     let rule = GuardRule { checks, check_false_alarm_one_in: Some(4_000), max_error_ppm: None, ..rule() };
     let mut run = Run::new(&rule);
-    let found = (1..=40u64).find_map(|number| {
-        run.counted.new.checks = [0, number, 0, 0];
+    let found = (1..=40u64).find_map(|_| {
+        run.counted.old.checks[1].passed += 90;
+        run.counted.new.checks[1].passed += 9;
+        run.counted.new.checks[1].failed += 1;
         run.look([90, 0], [10, 0])
     });
     let found = found.unwrap();
@@ -161,9 +164,12 @@ fn a_failed_check_of_the_business_is_a_bound_of_its_own() {
     assert_eq!(evidence[1].verdict, "inconclusive");
 
     let mut run = Run::new(&GuardRule { max_error_ppm: Some(50_000), ..rule });
-    run.counted.new.checks = [20, 0, 0, 0];
-    let found = run.look([90, 0], [20, 0]).unwrap();
-    assert!(found.evidence[0].starts_with("check order: 20 of 20 requests failed"), "{found:?}");
+    // What it could not look at is neither: it makes up no minimum, and dilutes nothing.
+    run.counted.new.checks[0] = Examined { passed: 15, failed: 4, unexamined: 900 };
+    assert_eq!(run.look([9_000, 0], [919, 0]).map(|crossed| crossed.bound), None);
+    run.counted.new.checks[0].passed += 1;
+    let found = run.look([90, 0], [1, 0]).unwrap();
+    assert!(found.evidence[0].starts_with("check order: 4 of 20 requests failed"), "{found:?}");
     assert_eq!(found.check, Some(0));
 }
 
@@ -173,7 +179,7 @@ fn one_busy_user_for_whom_everything_fails_breaks_nothing_and_three_do() {
     for (users, crosses) in [(1, false), (2, false), (3, true)] {
         let mut run = Run::new(&by_users);
         let seat = Seat::new(run.bounds.users().unwrap(), true, 1);
-        (0..100u64).for_each(|number| seat.ended(0, (number % users) << 40, 1));
+        (0..100u64).for_each(|number| seat.ended(0, (number % users) << 40, 1, 1));
         let crossed = run.look([900, 0], [100, 100]);
         assert_eq!(crossed.is_some(), crosses, "{users}: {crossed:?}");
     }

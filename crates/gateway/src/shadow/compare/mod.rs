@@ -184,11 +184,8 @@ fn add_body(found: &mut Comparison, what: &'static str) {
     found.add(DifferenceKind::Body, "".into(), what.into(), || None);
 }
 
-/// `application/json`, or a format that is written as JSON (RFC 6839, section 3.1).
 fn is_json(head: &Head) -> bool {
-    head.media_type
-        .as_deref()
-        .is_some_and(|name| name == "application/json" || name == "text/json" || name.ends_with("+json"))
+    head.media_type.as_deref().is_some_and(|name| crate::examine::is_json(name.as_bytes()))
 }
 
 /// A value as far as it is shown, without what would move a terminal's cursor.

@@ -4,6 +4,7 @@ mod client;
 mod conformance;
 mod defences;
 mod ends;
+mod examined;
 mod exchanges;
 mod grpc;
 mod heads;

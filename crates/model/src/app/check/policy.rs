@@ -5,11 +5,12 @@ use crate::check::is_id;
 use crate::cidr::Cidr;
 use crate::field::push_segment;
 use crate::policy::{
-    Check, Decommission, FailsIf, Gate, Guard, Hold, Judge, Limits, MAX_ANSWER_CHECKS, MAX_HOLD_BACK,
+    Check, Decommission, Gate, Guard, Hold, JsonPointer, Judge, Limits, MAX_ANSWER_CHECKS, MAX_HOLD_BACK,
     MAX_HOLD_MS, OnFail, Permissions, Preview, ReleasePolicy, Role, SmokeRequest, Step, Sticky, StickyBy,
     When,
 };
 use crate::target::Target;
+use crate::traffic_split::MAX_TEXT;
 pub(super) use crate::traffic_split::is_token;
 
 /// More gates than a release can usefully have.
@@ -222,13 +223,23 @@ fn answers(errors: &mut Errors, at: &str, policy: &ReleasePolicy) {
         );
         let known = policy.checks.iter().take(place).any(|other| other.name == check.name);
         errors.expect(!known, &format!("{at}/name"), "is used twice");
-        header(errors, &format!("{at}/header"), &check.header);
-        if let FailsIf::Equals(value) | FailsIf::NotEquals(value) = &check.fails_if {
-            let right =
-                value.len() <= 256 && value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-            let text = "must be at most 256 characters that a header can have";
-            errors.expect(right && value.trim() == value, &format!("{at}/fails_if"), text);
+        match (&check.header, &check.json) {
+            (Some(name), None) => header(errors, &format!("{at}/header"), name),
+            (None, Some(field)) => {
+                let text =
+                    "must be a JSON pointer (RFC 6901) of at most 16 steps and 256 bytes, such as /order/id";
+                errors.expect(field.place().is_some(), &format!("{at}/json/pointer"), text);
+            }
+            _ => errors.add(at.clone(), "must have either header or json"),
         }
+        let text = "must have 1 to 16 values of at most 256 bytes";
+        errors.expect(check.fails_if.is_bounded(), &format!("{at}/fails_if"), text);
+        // What no header can say is a mistake; a field of JSON can say all of it.
+        let in_header = |value: &String| {
+            value.trim() == value && value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+        };
+        let right = check.header.is_none() || check.fails_if.values().iter().all(in_header);
+        errors.expect(right, &format!("{at}/fails_if"), "must be what a header can have");
     }
     if let Some(identity) = &policy.identity {
         header(errors, &format!("{at}/identity/header"), &identity.header);
@@ -236,9 +247,8 @@ fn answers(errors: &mut Errors, at: &str, policy: &ReleasePolicy) {
 }
 
 fn header(errors: &mut Errors, at: &str, name: &str) {
-    let right = (1..=128).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    errors.expect(right, at, "must be 1 to 128 of a-z, A-Z, 0-9, - and _");
+    let right = is_token(name) && name.len() <= MAX_TEXT;
+    errors.expect(right, at, "must be a token (RFC 9110 §5.6.2) of at most 128 bytes");
 }
 
 fn decommission(errors: &mut Errors, at: &str, decommission: &Decommission, target: &Target) {
@@ -267,8 +277,7 @@ fn permissions(errors: &mut Errors, at: &str, permissions: &Permissions) {
     }
 }
 
-/// RFC 6901 §3: empty, or segments that each begin with `/` and escape `~`.
+/// RFC 6901 §3.
 pub(super) fn is_json_pointer(text: &str) -> bool {
-    let escaped = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
-    escaped && (text.is_empty() || text.starts_with('/'))
+    JsonPointer::parse(text).is_some()
 }

@@ -302,7 +302,21 @@ fn the_rest_of_the_policy_is_bounded() {
             json!({"checks": vec![json!({"name": "a", "header": "a", "fails_if": "missing"}); 2]}),
             "checks/1/name",
         ),
+        (json!({"checks": [{"name": "a", "fails_if": "missing"}]}), "checks/0"),
+        (
+            json!({"checks": [{"name": "a", "header": "a", "json": {"pointer": "/a"}, "fails_if": "missing"}]}),
+            "checks/0",
+        ),
+        (
+            json!({"checks": [{"name": "a", "json": {"pointer": "a"}, "fails_if": "missing"}]}),
+            "checks/0/json/pointer",
+        ),
+        (
+            json!({"checks": [{"name": "a", "json": {"pointer": "/a"}, "fails_if": {"equals": []}}]}),
+            "checks/0/fails_if",
+        ),
         (json!({"identity": {"header": ""}}), "identity/header"),
+        (json!({"identity": {"header": "x:y"}}), "identity/header"),
         (json!({"alpha": 0}), "alpha"),
         (json!({"alpha": 0.6}), "alpha"),
         (json!({"judge": {"tolerance": 0.5}}), "judge/tolerance"),

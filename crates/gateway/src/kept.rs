@@ -1,6 +1,6 @@
 //! Bodies that are kept beside those that are streamed, bounded each and all together.
 
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,7 +26,12 @@ pub(crate) struct Kept {
 }
 
 /// What a stream adds to while another holds it.
-pub(crate) type Tee = Rc<RefCell<Kept>>;
+#[derive(Clone, Debug)]
+pub(crate) struct Tee {
+    kept: Rc<RefCell<Kept>>,
+    /// Another one keeps it, too, within bounds of its own.
+    also: Option<Rc<RefCell<Kept>>>,
+}
 
 impl Memory {
     pub(crate) fn new(limit: usize) -> Memory {
@@ -56,7 +61,7 @@ impl Kept {
 
     /// The same, to be added to by a stream.
     pub(crate) fn tee(self) -> Tee {
-        Rc::new(RefCell::new(self))
+        Tee { kept: Rc::new(RefCell::new(self)), also: None }
     }
 
     /// Adds what passes. What has no room makes all of it be let go.
@@ -93,7 +98,7 @@ impl Kept {
 
     /// Takes it out of what a stream added to.
     pub(crate) fn take(tee: &Tee) -> Kept {
-        let mut kept = tee.borrow_mut();
+        let mut kept = tee.kept.borrow_mut();
         let empty = Kept::new(&kept.memory, 0);
         std::mem::replace(&mut kept, empty)
     }
@@ -102,6 +107,27 @@ impl Kept {
         self.memory.give(std::mem::take(&mut self.room));
         self.bytes = Vec::new();
         self.lost = Some(why);
+    }
+}
+
+impl Tee {
+    /// Adds what passes.
+    pub(crate) fn add(&self, payload: &[u8]) {
+        self.kept.borrow_mut().add(payload);
+        if let Some(also) = &self.also {
+            also.borrow_mut().add(payload);
+        }
+    }
+
+    /// One that adds to both, if there are both; else to the one that there is.
+    pub(crate) fn both(one: Option<Tee>, other: Option<Tee>) -> Option<Tee> {
+        let (Some(one), Some(other)) = (&one, &other) else { return one.or(other) };
+        Some(Tee { kept: Rc::clone(&one.kept), also: Some(Rc::clone(&other.kept)) })
+    }
+
+    /// What was kept until now.
+    pub(crate) fn kept(&self) -> Ref<'_, Kept> {
+        self.kept.borrow()
     }
 }
 
@@ -146,6 +172,23 @@ mod tests {
             .into();
         assert_eq!((rooms, kept.body().map(<[u8]>::len)), (vec![20, 40, 40, 50, 50], Ok(50)));
         drop(kept);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn two_keep_the_same_stream_each_within_its_own_bounds() {
+        let memory = Arc::new(Memory::new(100));
+        for limits in [[2, 9], [9, 2]] {
+            let [one, two] = limits.map(|limit| Kept::new(&memory, limit).tee());
+            let both = Tee::both(Some(Tee::clone(&one)), Some(Tee::clone(&two))).unwrap();
+            both.add(b"ab");
+            both.add(b"c");
+            let lost = [&one, &two].map(|kept| kept.kept().body() == Err(LeftOut::Size));
+            assert_eq!(lost, limits.map(|limit| limit == 2));
+        }
+        assert!(
+            Tee::both(None, None).is_none() && Tee::both(None, Some(Kept::new(&memory, 1).tee())).is_some()
+        );
         assert_eq!(memory.used(), 0);
     }
 
