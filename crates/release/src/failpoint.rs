@@ -1,8 +1,9 @@
 //! Failpoints: the moments just before and just after everything that a release leaves behind. A test ends or stops the
 //! process there, and sees whether the release ends as it would have.
 //!
-//! There are three seams, one for each sort of [`Deed`]: `book::pages` appends entries, `runner::act` does actions,
-//! `switch::gateway` writes resources. Whatever goes through them has its two points by itself.
+//! There are four seams, one for each sort of [`Deed`]: `book::pages` appends entries, `runner::act` does actions,
+//! `switch::gateway` writes resources, `target::process` takes steps with processes. Whatever goes through them has its
+//! two points by itself.
 //!
 //! Only builds with debug assertions have any of it: in a release build [`Failpoints`] is empty, nobody can be told,
 //! and `Failpoints::around` is the deed itself.
@@ -38,6 +39,71 @@ pub enum Deed {
         /// Where the traffic is to be.
         what: String,
     },
+    /// A step of the process driver with one of its instances.
+    Process {
+        /// Which instance: app, colour, number, release.
+        instance: String,
+        /// What is done.
+        step: ProcessStep,
+    },
+}
+
+/// What the process driver does with one instance, in the order of its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProcessStep {
+    /// What ran already is taken over.
+    Adopt,
+    /// What a process that is gone has left behind is ended.
+    Sweep,
+    /// The record of an instance that is about to be started is written.
+    Record,
+    /// Its process is made; it is not the program yet.
+    Spawn,
+    /// The process is recorded.
+    Mark,
+    /// The process is told to become the program.
+    LetGo,
+    /// It is ready for the first time, and that is said.
+    Ready,
+    /// It is asked to end, and waited for.
+    Terminate,
+    /// What is left of it is killed.
+    Kill,
+    /// Its record is removed.
+    Forget,
+}
+
+impl ProcessStep {
+    /// All of them.
+    pub const ALL: [ProcessStep; 10] = [
+        ProcessStep::Adopt,
+        ProcessStep::Sweep,
+        ProcessStep::Record,
+        ProcessStep::Spawn,
+        ProcessStep::Mark,
+        ProcessStep::LetGo,
+        ProcessStep::Ready,
+        ProcessStep::Terminate,
+        ProcessStep::Kill,
+        ProcessStep::Forget,
+    ];
+
+    /// The step in a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ProcessStep::Adopt => "adopt",
+            ProcessStep::Sweep => "sweep",
+            ProcessStep::Record => "record",
+            ProcessStep::Spawn => "spawn",
+            ProcessStep::Mark => "mark",
+            ProcessStep::LetGo => "let-go",
+            ProcessStep::Ready => "ready",
+            ProcessStep::Terminate => "terminate",
+            ProcessStep::Kill => "kill",
+            ProcessStep::Forget => "forget",
+        }
+    }
 }
 
 /// Which side of a deed.
@@ -68,6 +134,7 @@ impl fmt::Display for Point {
             Deed::Entry { release, seq, kind } => write!(f, "{side} entry {kind} {release}#{seq}"),
             Deed::Action { id, kind } => write!(f, "{side} action {kind} {id}"),
             Deed::Write { of, what } => write!(f, "{side} write {what} {of}"),
+            Deed::Process { instance, step } => write!(f, "{side} process {} {instance}", step.name()),
         }
     }
 }

@@ -70,7 +70,7 @@ fn every_kind_of_entry_and_action_is_reached_by_a_scenario() {
             match &point.deed {
                 Deed::Entry { kind, .. } => entries.remove(*kind),
                 Deed::Action { kind, .. } => actions.remove(*kind),
-                Deed::Write { .. } => false,
+                Deed::Write { .. } | Deed::Process { .. } => false,
             };
         }
         missing.extend(entries.into_iter().chain(actions));
@@ -93,14 +93,21 @@ mod dies {
     }
 }
 
-/// The controller stops, another one takes over, and the first goes on in the middle of that.
+/// The controller stops, another one takes over, and the first goes on in the middle of that. Three scenarios that take
+/// longest are left out.
 mod sleeps {
-    everywhere! { super::Blow::Stops, good held held_back reduced limits abort }
+    everywhere! { super::Blow::Stops,
+        good good_upstream held held_back notified reduced kept_warm limits limits_upstream guard hold_in_vain gate abort edited torn rehearsed judged next_is_withdrawn next_is_refused
+    }
 }
 
 #[test]
 fn every_scenario_is_hit_everywhere() {
     let known = scenarios().iter().map(|one| one.name).collect::<BTreeSet<_>>();
     assert_eq!(known, BTreeSet::from_iter(dies::TESTED.iter().copied()));
-    assert!(known.is_superset(&BTreeSet::from_iter(sleeps::TESTED.iter().copied())));
+    let slow = BTreeSet::from(["a_gateway_goes", "shadow", "superseded"]);
+    assert_eq!(
+        known.difference(&slow).copied().collect::<BTreeSet<_>>(),
+        BTreeSet::from_iter(sleeps::TESTED.iter().copied())
+    );
 }

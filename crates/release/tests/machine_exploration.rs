@@ -6,9 +6,10 @@ mod world;
 
 use exploration::explore;
 use exploration::happenings::Happening;
-use model::policy::{Check, OnInconclusive, ReleasePolicy, When};
+use judge::verdict;
+use model::policy::{Check, OnInconclusive, Reaction, ReleasePolicy, When};
 use release::machine::{
-    Action, Decision, GateResult, Input, Observation, Outcome, Phase, State, Verdict, step,
+    Action, Cause, Decision, GateResult, Input, Observation, Outcome, Phase, Stage, State, Verdict, step,
 };
 use release::plan::Plan;
 use serde_json::{Value, json};
@@ -51,7 +52,57 @@ fn check(plan: &Plan, before: &State, happening: &Happening, decision: &Decision
         let back = matches!(after.phase, Phase::Revert | Phase::KeepFailed | Phase::Ended);
         hold(back && !promoted, "an abort before the commit does not go back")?;
     }
+    judged_rightly(plan, before, happening, after)?;
+    if *happening == Happening::LeaseLost {
+        hold(before.outcome == after.outcome || !promoted, "it commits and has seen nothing")?;
+        hold(shares_asked_for(after) <= shares_asked_for(before), "users come and nothing was seen")?;
+    }
     decision.actions.iter().try_for_each(|request| allowed(plan, after, happening, &request.action))
+}
+
+/// The share that is, or is about to be.
+fn shares_asked_for(state: &State) -> u8 {
+    match state.pending.as_ref().map(|pending| &pending.action) {
+        Some(Action::SetShare { share, .. }) => *share,
+        _ => state.share(),
+    }
+}
+
+/// What is found of the new version beside the old one has its reaction, and nothing else has.
+fn judged_rightly(plan: &Plan, before: &State, happening: &Happening, after: &State) -> Result<(), String> {
+    let hold = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
+    // What was found in the shift holds in the soak as well.
+    let beside = if *happening == Happening::Judged(verdict::Verdict::Fail) { 1..=100 } else { 1..=99 };
+    let judge = plan.judge.as_ref().filter(|_| beside.contains(&before.share()));
+    let identity = plan.identity.as_ref().filter(|_| before.share() > 0);
+    let reaction = match happening {
+        Happening::Judged(verdict::Verdict::Fail) => judge.map(|judge| judge.on_fail),
+        Happening::Judged(verdict::Verdict::Inconclusive) | Happening::NotJudged => {
+            // It may yet become clear before the end of the step.
+            judge.map(|judge| judge.on_inconclusive).filter(|_| before.stage == Stage::Settle)
+        }
+        Happening::MixedUp => identity.map(|identity| identity.on_mismatch),
+        Happening::GuardTripped | Happening::GuardRefused => Some(Reaction::Rollback),
+        _ => None,
+    };
+    let forward = before.phase.can_turn_back() && before.phase != Phase::Provision;
+    let (goes_back, stays) =
+        (!after.phase.can_turn_back(), after.phase == before.phase && after.round == before.round);
+    match reaction.filter(|_| forward) {
+        Some(Reaction::Rollback) => hold(goes_back, "it goes on with a version that is worse")?,
+        Some(Reaction::Pause)
+            if before.stage == Stage::Settle
+                && (before.share() < 100 || *happening == Happening::MixedUp) =>
+        {
+            hold(goes_back || stays, "it does not wait with a version that is worse")?;
+        }
+        _ => {}
+    }
+    let by_judge = matches!(after.cause, Some(Cause::Worse { .. } | Cause::Identity { .. }));
+    hold(
+        !by_judge || before.cause == after.cause || reaction == Some(Reaction::Rollback),
+        "it goes back for nothing",
+    )
 }
 
 /// Whether an action may be under way in a state.
@@ -59,7 +110,7 @@ fn allowed(plan: &Plan, state: &State, happening: &Happening, action: &Action) -
     let hold = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
     let promoted = state.outcome == Some(Outcome::Promoted);
     let serves = |colour| matches!(happening, Happening::Serving(serving) if *serving == colour);
-    let unknown = *happening == Happening::NobodyKnowsWhoServes;
+    let unknown = matches!(happening, Happening::NobodyKnowsWhoServes | Happening::LeaseLost);
     let lead = plan.lead().unwrap();
     match action {
         Action::SetShare { share, hold: waits, .. } => {
@@ -179,4 +230,27 @@ fn with_users_who_are_held_back_and_requests_that_wait() {
     let soak = json!({"duration_ms": 10_000, "interval_ms": 5_000, "hold_back": 5});
     let hold = json!({"requests": "writes", "budget_ms": 5_000, "tries": 2});
     assert!(walk(json!({"soak": soak, "hold": hold, "decommission": {"keep": {}}})) > 100);
+}
+
+fn judged(on_fail: &str, on_inconclusive: &str, on_mismatch: &str) -> Value {
+    json!({
+        "steps": [10, 100],
+        "judge": {"on_fail": on_fail, "on_inconclusive": on_inconclusive},
+        "identity": {"header": "x-version", "on_mismatch": on_mismatch},
+    })
+}
+
+#[test]
+fn with_a_judge_whose_word_is_law() {
+    assert!(walk(judged("rollback", "rollback", "pause")) > 100);
+}
+
+#[test]
+fn with_a_judge_that_waits_for_a_person() {
+    assert!(walk(judged("pause", "pause", "advise")) > 100);
+}
+
+#[test]
+fn with_a_judge_that_only_tells() {
+    assert!(walk(judged("advise", "advise", "rollback")) > 100);
 }

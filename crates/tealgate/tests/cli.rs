@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
 use serde_json::Value;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn tealgate(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tealgate"));
@@ -108,7 +109,26 @@ fn a_server_that_is_not_there_is_exit_6_and_says_what_to_do() {
 
 #[test]
 fn a_program_that_cannot_be_launched_exits_as_a_shell_would() {
-    let output = tealgate(&["launch", "--", "/nonexistent/program"]);
+    let output = launched(&["/nonexistent/program"], "\n");
     assert_eq!(output.status.code(), Some(127));
-    assert!(stderr(&output).contains("/nonexistent/program"));
+    assert!(stderr(&output).contains("cannot run /nonexistent/program"), "{output:?}");
+}
+
+#[test]
+fn a_program_runs_only_once_it_is_recorded_and_its_stdin_is_empty() {
+    let output = launched(&["/bin/sh", "-c", "echo begun; cat"], "\nmore");
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "begun\n"));
+    let output = launched(&["/bin/sh", "-c", "echo begun"], "");
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(127), ""));
+    assert!(stderr(&output).contains("/bin/sh was not started"), "{output:?}");
+}
+
+/// Starts a program as the process driver does, with this on the launcher's stdin.
+fn launched(program: &[&str], said: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tealgate"));
+    command.args(["launch", "--"]).args(program);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(said.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }

@@ -1,5 +1,7 @@
 //! What can happen to a release between two looks.
 
+use judge::historical::Basis;
+use judge::verdict::{self, Finding, Judgement};
 use model::colour::Colour;
 use release::gate::{GateOutcome, Verdict};
 use release::machine::{
@@ -35,6 +37,15 @@ pub(crate) enum Happening {
     TooLittleTraffic,
     GuardTripped,
     GuardRefused,
+    /// The judge says so of the version beside the old one.
+    Judged(verdict::Verdict),
+    /// It is worse than the old one was before.
+    WorseThanBefore,
+    NotJudged,
+    /// Answers come from another version than the one that was asked.
+    MixedUp,
+    /// Another controller has taken over and has not looked at anything yet.
+    LeaseLost,
     Edited,
     NobodyKnowsWhoServes,
     Serving(Colour),
@@ -82,6 +93,13 @@ impl Happening {
             Happening::TooLittleTraffic => seen.traffic = Traffic::Unknown { reason: "none".to_owned() },
             Happening::GuardTripped => seen.guard = Guarded::Tripped { evidence: vec!["7 of 9".to_owned()] },
             Happening::GuardRefused => seen.guard = Guarded::Refused { why: "no room".to_owned() },
+            Happening::Judged(verdict) => seen.judged = Some(judged(Basis::Concurrent, *verdict)),
+            Happening::WorseThanBefore => {
+                seen.judged = Some(judged(Basis::Historical, verdict::Verdict::Fail));
+            }
+            Happening::NotJudged => seen.judged = None,
+            Happening::MixedUp => seen.identity = judged(Basis::Absolute, verdict::Verdict::Fail).findings,
+            Happening::LeaseLost => (seen, passed_ms) = (Observation::default(), 0),
             Happening::Edited => seen.foreign = Some("someone was here".to_owned()),
             Happening::NobodyKnowsWhoServes => seen.serving = None,
             Happening::Serving(colour) => seen.serving = Some(vec![*colour]),
@@ -98,11 +116,25 @@ fn all_is_well() -> Observation {
         new: Some(Readiness { ready: true, detail: String::new() }),
         spread: Spread::Yes,
         traffic: Traffic::Good,
+        judged: Some(judged(Basis::Concurrent, verdict::Verdict::Pass)),
         old_open: Some(0),
         new_open: Some(0),
         serving: Some(Vec::new()),
         ..Observation::default()
     }
+}
+
+/// What is compared side by side is well but for this.
+fn judged(basis: Basis, verdict: verdict::Verdict) -> Judgement {
+    let finding = |check: &str, basis, verdict| Finding {
+        check: check.to_owned(),
+        basis,
+        verdict,
+        words: "so it is".to_owned(),
+        figures: None,
+    };
+    let well = finding("timeouts", Basis::Concurrent, verdict::Verdict::Pass);
+    Judgement::of(vec![well, finding("errors", basis, verdict)])
 }
 
 fn said(verdict: Verdict) -> ActionResult {
@@ -164,6 +196,12 @@ pub(crate) fn can_happen(state: &State) -> Vec<Happening> {
         Happening::TooLittleTraffic,
         Happening::GuardTripped,
         Happening::GuardRefused,
+        Happening::Judged(verdict::Verdict::Fail),
+        Happening::Judged(verdict::Verdict::Inconclusive),
+        Happening::WorseThanBefore,
+        Happening::NotJudged,
+        Happening::MixedUp,
+        Happening::LeaseLost,
         Happening::Edited,
         Happening::NobodyKnowsWhoServes,
         Happening::Serving(Colour::Blue),

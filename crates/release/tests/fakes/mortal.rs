@@ -58,6 +58,7 @@ pub(crate) fn kind_of(point: &Point) -> String {
             format!("{side:?} action {kind} of {release}")
         }
         Deed::Write { of, what } => format!("{side:?} write {what} of {of}"),
+        Deed::Process { instance, step } => format!("{side:?} process {} of {instance}", step.name()),
     }
 }
 

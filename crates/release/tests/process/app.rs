@@ -26,6 +26,15 @@ fn launcher() {
     std::process::exit(i32::from(EXIT_NOT_STARTED));
 }
 
+#[cfg(debug_assertions)]
+#[test]
+#[ignore = "entry of a started process"]
+fn controller() {
+    let arguments: Vec<String> =
+        own_arguments().into_iter().map(|argument| argument.into_string().unwrap()).collect();
+    crate::crashes::controller(&arguments);
+}
+
 /// `serve ADDRESS PORT NAME`: answers `/` with its name, `/env` with its environment, `/cwd` with its directory; `/exit`
 /// ends it, `/break` makes `/ready` answer 503 and `/mend` 200 again.
 #[test]

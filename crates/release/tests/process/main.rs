@@ -9,6 +9,8 @@
 mod adoption;
 mod app;
 mod changes;
+#[cfg(debug_assertions)]
+mod crashes;
 mod faults;
 mod readiness;
 mod secrets;

@@ -79,12 +79,27 @@ impl World {
         self.directory.path().join(format!("environments/shop/{colour}/{number}.json"))
     }
 
+    pub(crate) fn recorded(&self, colour: Colour, number: u16) -> Option<Recorded> {
+        let record: Value =
+            serde_json::from_slice(&std::fs::read(self.record_path(colour, number)).ok()?).unwrap();
+        let pid = record["process"]["pid"].as_u64().map(|pid| u32::try_from(pid).unwrap());
+        Some(Recorded { instance: record["instance"].as_str().unwrap().to_owned(), pid })
+    }
+
     pub(crate) fn change_record(&self, colour: Colour, number: u16, change: impl FnOnce(&mut Value)) {
         let path = self.record_path(colour, number);
         let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         change(&mut record);
         std::fs::write(path, record.to_string()).unwrap();
     }
+}
+
+/// What stands on disk of an instance.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) instance: String,
+    /// Absent until its process is known.
+    pub(crate) pid: Option<u32>,
 }
 
 impl Drop for World {

@@ -216,14 +216,16 @@ impl Server {
         // Not the path of the binary: an upgrade puts another one there while this one runs.
         let launcher = ["/proc/self/exe", "launch"].map(str::to_owned).to_vec();
         let prepared = &self.options.prepared;
-        let processes = Arc::new(ProcessDriver::new(prepared.data_dir.clone(), launcher));
+        let failpoints = failpoints::from_environment();
+        let processes = ProcessDriver::new(prepared.data_dir.clone(), launcher).telling(failpoints.clone());
+        let processes = Arc::new(processes);
         self.processes = Some(Arc::clone(&processes));
         let drivers = Drivers { process: processes, upstream: Arc::new(UpstreamDriver::new()) };
         let loaded = prepared.loaded.as_ref();
         let base_dir = loaded.map_or_else(|| PathBuf::from("/"), |loaded| loaded.base_dir.clone());
         let instance = self.instance.id().to_owned();
         let settings = controller::Settings {
-            failpoints: failpoints::from_environment(),
+            failpoints,
             ..controller::Settings::new(instance, prepared.data_dir.clone(), base_dir)
         };
         let controller = Controller::new(

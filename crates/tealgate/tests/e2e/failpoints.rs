@@ -137,6 +137,11 @@ async fn a_release_of_processes_comes_through_and_loses_no_request() {
         "after action clean_up",
         "before action stop_old",
         "after action stop_old",
+        "before process spawn shop/green/0 of ",
+        "before process mark shop/green/0 of ",
+        "after process ready shop/green/0 of ",
+        "before process terminate shop/blue/0 of ",
+        "before process forget shop/blue/0 of ",
     ]);
     assert_eq!(shop::live(&site.gateway).await, "v2");
     assert_eq!(shop::processes(&site.world, "v1"), [], "version 1 was stopped");

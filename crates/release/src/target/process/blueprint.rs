@@ -4,12 +4,17 @@ use super::log_file::LogFile;
 use super::port::Ports;
 use super::record::Records;
 use super::resolved::{Resolver, listen_address, reached_at};
+use super::session::Session;
+use crate::failpoint::{Deed, Failpoints, ProcessStep};
 use crate::target::EnvironmentSpec;
 use model::target::{ProcessTarget, Target};
 use serde_json::json;
+use std::future::Future;
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Shared by the supervisors of one environment; never changes.
 #[derive(Clone, Debug)]
@@ -25,6 +30,7 @@ pub(super) struct Blueprint {
     /// Program and first arguments that make a session and become the rest of the command.
     pub(super) launcher: Arc<[String]>,
     pub(super) data_dir: PathBuf,
+    failpoints: Failpoints,
 }
 
 impl Blueprint {
@@ -35,6 +41,7 @@ impl Blueprint {
         data_dir: PathBuf,
         launcher: Arc<[String]>,
         ports: Ports,
+        failpoints: Failpoints,
     ) -> Result<Blueprint, String> {
         let target = process_target(spec)?;
         Ok(Blueprint {
@@ -46,7 +53,36 @@ impl Blueprint {
             ports,
             launcher,
             data_dir,
+            failpoints,
         })
+    }
+
+    /// Takes a step with an instance; Tealgate can end before it and after it.
+    pub(super) async fn step<F: Future>(&self, number: u16, step: ProcessStep, doing: F) -> F::Output {
+        let EnvironmentSpec { app, colour, release, .. } = &self.spec;
+        let deed = || Deed::Process { instance: format!("{app}/{colour}/{number} of {release}"), step };
+        self.failpoints.around(deed, doing).await
+    }
+
+    /// Ends the processes of an instance: asks them first, kills what is left after the stop limit.
+    ///
+    /// # Errors
+    /// When something still runs ten seconds after SIGKILL.
+    pub(super) async fn end(&self, number: u16, session: &mut Session) -> io::Result<()> {
+        let limit = Duration::from_millis(self.target.stop_timeout_ms);
+        if self.step(number, ProcessStep::Terminate, session.terminate(limit)).await? {
+            return Ok(());
+        }
+        self.step(number, ProcessStep::Kill, session.kill()).await
+    }
+
+    /// Removes the record of an instance of which nothing runs any more, if it still is this one's.
+    ///
+    /// # Errors
+    /// When the directory is not writable.
+    pub(super) async fn forget(&self, number: u16, instance: &str) -> io::Result<()> {
+        let removing = async { self.records.remove(number, instance) };
+        self.step(number, ProcessStep::Forget, removing).await
     }
 
     pub(super) fn log(&self, number: u16) -> LogFile {

@@ -1,8 +1,10 @@
 //! What an earlier Tealgate left of an instance: its process is adopted, or there is nothing of it.
 
-use super::record::{Record, Records};
+use super::blueprint::Blueprint;
+use super::record::Record;
 use super::session::{self, Session};
 use super::start::Live;
+use crate::failpoint::ProcessStep;
 use std::io;
 
 /// What was found of an instance.
@@ -18,7 +20,8 @@ pub(super) enum Claim {
 ///
 /// # Errors
 /// When the record cannot be read, or a left-over process cannot be ended.
-pub(super) async fn claim(records: &Records, number: u16) -> io::Result<Claim> {
+pub(super) async fn claim(blueprint: &Blueprint, number: u16) -> io::Result<Claim> {
+    let records = &blueprint.records;
     let Some(mut record) = records.read(number)? else { return Ok(Claim::Gone(None)) };
     let session = match &record.process {
         Some(mark) => Session::adopt(mark, &record.instance)?,
@@ -27,11 +30,12 @@ pub(super) async fn claim(records: &Records, number: u16) -> io::Result<Claim> {
     };
     if let Some(session) = session {
         record.process = Some(session.mark().clone());
-        records.write(number, &record)?;
+        let writing = async { records.write(number, &record) };
+        blueprint.step(number, ProcessStep::Adopt, writing).await?;
         return Ok(Claim::Live(Box::new(Live { session, record })));
     }
     if is_of_this_boot(&record)? {
-        session::sweep(&record.instance).await?;
+        blueprint.step(number, ProcessStep::Sweep, session::sweep(&record.instance)).await?;
     }
     Ok(Claim::Gone(Some(record.port)))
 }

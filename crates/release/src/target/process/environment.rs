@@ -10,7 +10,6 @@ use crate::target::{EnvironmentSpec, EnvironmentStatus, InstanceState, InstanceS
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// One environment. What it remembers is only what runs under supervision; the rest is in the records.
 #[derive(Debug)]
@@ -173,7 +172,7 @@ impl Environment {
             if supervised(number) {
                 continue;
             }
-            let claimed = claim(&blueprint.records, number).await;
+            let claimed = claim(blueprint, number).await;
             match claimed.map_err(|error| cannot(&blueprint.spec, "adopt an instance", error))? {
                 Claim::Live(live) if live.record.digest == blueprint.digest => {
                     self.supervise(blueprint, number, Begin::Adopt(live));
@@ -204,22 +203,20 @@ impl Environment {
         else {
             return Ok(());
         };
-        match claim(&blueprint.records, number)
-            .await
-            .map_err(|error| cannot(spec, "adopt an instance", error))?
-        {
+        match claim(blueprint, number).await.map_err(|error| cannot(spec, "adopt an instance", error))? {
             Claim::Live(live) => self.end(blueprint, number, *live).await,
             Claim::Gone(_) => {
-                let removed = blueprint.records.remove(number, &record.instance);
-                removed.map_err(|error| cannot(spec, "remove a record", error))
+                let removed = blueprint.forget(number, &record.instance);
+                removed.await.map_err(|error| cannot(spec, "remove a record", error))
             }
         }
     }
 
     async fn end(&self, blueprint: &Blueprint, number: u16, mut live: Live) -> Result<(), TargetError> {
-        let limit = Duration::from_millis(blueprint.target.stop_timeout_ms);
-        let ended = live.session.terminate(limit).await;
-        let ended = ended.and_then(|()| blueprint.records.remove(number, &live.record.instance));
+        let ended = match blueprint.end(number, &mut live.session).await {
+            Ok(()) => blueprint.forget(number, &live.record.instance).await,
+            failed => failed,
+        };
         ended.map_err(|error| cannot(&blueprint.spec, "stop an instance of before", error))
     }
 }

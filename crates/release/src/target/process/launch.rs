@@ -4,11 +4,14 @@
 //! threads is unsafe. So Tealgate starts *itself* with a hidden subcommand; that process, with one thread and the final
 //! environment, working directory, stdout and stderr already in place, makes its session and becomes the program.
 //! The pid stays the same all the way.
+//!
+//! It becomes the program only when it is told so, by a byte on its stdin, which Tealgate sends when the process is recorded.
+//! If Tealgate ends before, it ends as well: a program that nobody would find again never runs.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Exit status for a program that could not be started, as in a shell.
 pub const EXIT_NOT_STARTED: u8 = 127;
@@ -28,6 +31,15 @@ pub enum LaunchError {
         #[source]
         source: io::Error,
     },
+    /// Whoever started this process ended before it said the word.
+    #[error("launch: {program} was not started: nobody said that it is recorded")]
+    NotTold {
+        /// The program.
+        program: String,
+        /// Why nothing was heard.
+        #[source]
+        source: io::Error,
+    },
     /// The system refused to run it.
     #[error("launch: cannot run {program}")]
     Exec {
@@ -39,8 +51,9 @@ pub enum LaunchError {
     },
 }
 
-/// Makes a session and becomes the program `argv[0]` with the arguments `argv[1..]`. Returns only if that is not
-/// possible; the caller prints why (stderr is the instance's log) and exits with [`EXIT_NOT_STARTED`].
+/// Makes a session, waits for a byte on stdin, and becomes the program `argv[0]` with the arguments `argv[1..]`, whose
+/// stdin is empty. Returns only if that is not possible; the caller prints why (stderr is the instance's log) and exits with
+/// [`EXIT_NOT_STARTED`].
 #[must_use]
 pub fn launch(argv: &[OsString]) -> LaunchError {
     let Some((program, arguments)) = argv.split_first() else { return LaunchError::NoProgram };
@@ -48,6 +61,10 @@ pub fn launch(argv: &[OsString]) -> LaunchError {
     if let Err(error) = rustix::process::setsid() {
         return LaunchError::Session { program: name(), source: error.into() };
     }
+    if let Err(source) = io::stdin().read_exact(&mut [0]) {
+        return LaunchError::NotTold { program: name(), source };
+    }
     // `exec` keeps this process's environment, which Tealgate has set to the instance's.
-    LaunchError::Exec { program: name(), source: Command::new(program).args(arguments).exec() }
+    let source = Command::new(program).args(arguments).stdin(Stdio::null()).exec();
+    LaunchError::Exec { program: name(), source }
 }

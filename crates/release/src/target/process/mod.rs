@@ -27,6 +27,7 @@ mod supervisor;
 
 use super::text::shown;
 use super::{EnvironmentDriver, EnvironmentSpec, EnvironmentStatus, TargetError};
+use crate::failpoint::Failpoints;
 use async_trait::async_trait;
 use blueprint::{Blueprint, process_target};
 use environment::{Environment, cannot, spec_error};
@@ -53,6 +54,7 @@ pub struct ProcessDriver {
     data_dir: PathBuf,
     launcher: Arc<[String]>,
     ports: Ports,
+    failpoints: Failpoints,
     environments: Mutex<HashMap<(String, Colour), Arc<Environment>>>,
 }
 
@@ -68,8 +70,15 @@ impl ProcessDriver {
             data_dir,
             launcher: launcher.into(),
             ports: Ports::default(),
+            failpoints: Failpoints::default(),
             environments: Mutex::default(),
         }
+    }
+
+    /// Tells of each step that it takes with a process ([`crate::failpoint`]).
+    #[must_use]
+    pub fn telling(self, failpoints: Failpoints) -> Self {
+        ProcessDriver { failpoints, ..self }
     }
 
     /// Stops every environment that this driver supervises. Only for what should leave nothing behind, such as a demo
@@ -98,7 +107,8 @@ impl ProcessDriver {
             return Err(spec_error(spec, fault));
         }
         let (launcher, ports) = (Arc::clone(&self.launcher), self.ports.clone());
-        let blueprint = Blueprint::new(spec, self.data_dir.clone(), launcher, ports);
+        let failpoints = self.failpoints.clone();
+        let blueprint = Blueprint::new(spec, self.data_dir.clone(), launcher, ports, failpoints);
         blueprint.map(Arc::new).map_err(|what| spec_error(spec, what))
     }
 

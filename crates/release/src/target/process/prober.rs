@@ -4,6 +4,7 @@ use super::blueprint::Blueprint;
 use super::listener::OwnerCheck;
 use super::session::Session;
 use crate::clock;
+use crate::failpoint::ProcessStep;
 use crate::target::probe::{self, Question};
 use crate::target::readiness::Window;
 use crate::target::{InstanceState, InstanceStatus};
@@ -34,11 +35,20 @@ impl Prober<'_> {
         loop {
             let answer = self.ask(&mut owner, session).await;
             window.record(answer.is_ok());
+            let is_first_time = window.ready() && !was_ready;
             was_ready |= window.ready();
-            said.send_modify(|status| {
-                status.state = InstanceState::of_running(window.ready(), was_ready);
-                status.detail = answer.unwrap_or_else(|wrong| wrong);
-            });
+            let state = InstanceState::of_running(window.ready(), was_ready);
+            let say = async {
+                said.send_modify(|status| {
+                    status.state = state;
+                    status.detail = answer.unwrap_or_else(|wrong| wrong);
+                });
+            };
+            if is_first_time {
+                self.blueprint.step(self.number, ProcessStep::Ready, say).await;
+            } else {
+                say.await;
+            }
             clock::pause(Duration::from_millis(readiness.interval_ms.max(1))).await;
         }
     }

@@ -109,19 +109,19 @@ impl Session {
         Arc::clone(&self.leader)
     }
 
-    /// SIGTERM to every process of the session; SIGKILL to what is left after `limit`. Returns when nothing of it runs.
+    /// SIGTERM to every process of the session. Whether nothing of it runs any more, after `limit` at the latest.
     ///
     /// # Errors
-    /// When something still runs ten seconds after SIGKILL.
-    pub(super) async fn terminate(&mut self, limit: Duration) -> io::Result<()> {
+    /// When a process runs as somebody else.
+    pub(super) async fn terminate(&mut self, limit: Duration) -> io::Result<bool> {
         self.signal(Signal::TERM).await?;
         match timeout(limit, self.wait_until_empty()).await {
             Ok(done) => {
                 done?;
                 self.leader.reap();
-                Ok(())
+                Ok(true)
             }
-            Err(_) => self.kill().await,
+            Err(_) => Ok(false),
         }
     }
 

@@ -10,6 +10,7 @@ use super::port::{Held, is_free};
 use super::prober::Prober;
 use super::start::{Live, start};
 use crate::clock;
+use crate::failpoint::ProcessStep;
 use crate::target::{InstanceState, InstanceStatus};
 use std::convert::Infallible;
 use std::io;
@@ -76,13 +77,13 @@ impl Supervisor {
                 Ok(mut live) => match self.watch(&mut live).await {
                     Turn::Stop => return self.stop(live).await,
                     Turn::Abandon => return Ok(()),
-                    Turn::Restart => bury(live).await,
+                    Turn::Restart => self.bury(live).await,
                 },
             };
             let pause = self.backoff.pause(clock::monotonic().saturating_duration_since(begun_at));
             self.say_exited(&why, pause);
             match self.wait(pause).await {
-                Turn::Stop => return self.forget(),
+                Turn::Stop => return self.forget().await,
                 Turn::Abandon => return Ok(()),
                 Turn::Restart => self.restarts = self.restarts.saturating_add(1),
             }
@@ -144,14 +145,14 @@ impl Supervisor {
     }
 
     async fn stop(&self, mut live: Live) -> io::Result<()> {
-        live.session.terminate(Duration::from_millis(self.blueprint.target.stop_timeout_ms)).await?;
-        self.forget()
+        self.blueprint.end(self.number, &mut live.session).await?;
+        self.forget().await
     }
 
     /// Nothing of it runs any more: its record goes.
-    fn forget(&self) -> io::Result<()> {
+    async fn forget(&self) -> io::Result<()> {
         if let Some(record) = self.blueprint.records.read(self.number)? {
-            self.blueprint.records.remove(self.number, &record.instance)?;
+            self.blueprint.forget(self.number, &record.instance).await?;
         }
         self.said.send_modify(|status| {
             status.state = InstanceState::Stopped;
@@ -159,6 +160,17 @@ impl Supervisor {
             status.detail = "was stopped".to_owned();
         });
         Ok(())
+    }
+
+    /// Clears away what an exited leader has left behind; says how it ended.
+    async fn bury(&self, mut live: Live) -> String {
+        let ending = live.session.leader().ending();
+        let killing = live.session.kill();
+        if let Err(error) = self.blueprint.step(self.number, ProcessStep::Kill, killing).await {
+            let instance = live.record.instance;
+            tracing::warn!(instance, %error, "cannot end what an exited process left behind");
+        }
+        ending.to_string()
     }
 }
 
@@ -168,16 +180,6 @@ async fn decided(wished: &mut watch::Receiver<Wish>) -> Turn {
         Ok(_) => Turn::Stop,
         Err(_) => Turn::Abandon,
     }
-}
-
-/// Clears away what an exited leader has left behind; says how it ended.
-async fn bury(mut live: Live) -> String {
-    let ending = live.session.leader().ending();
-    if let Err(error) = live.session.kill().await {
-        let instance = live.record.instance;
-        tracing::warn!(instance, %error, "cannot end what an exited process left behind");
-    }
-    ending.to_string()
 }
 
 async fn bound_log(blueprint: &Blueprint, number: u16) -> Infallible {
