@@ -148,6 +148,8 @@ impl Run<'_> {
         }
         match (&self.state.foreign, &self.seen.foreign) {
             (None, Some(diff)) => self.found_edit(&diff.clone()),
+            // Who could not look has not seen that it is gone.
+            (Some(_), None) if self.seen.serving.is_none() => {}
             (Some(_), None) => {
                 self.note("what the release owns is as it was written again");
                 self.state.foreign = None;

@@ -27,7 +27,8 @@ pub struct Observation {
     pub old_open: Option<u64>,
     /// Requests still open on the new colour; `None`: not known.
     pub new_open: Option<u64>,
-    /// How what the release owns differs from what it last wrote; `None`: it does not.
+    /// How what the release owns differs from what it last wrote; `None`: it does not, or the service was not seen at all
+    /// (then [`Observation::serving`] is not known, either).
     pub foreign: Option<String>,
     /// The colours that the service's default or split gives user traffic now; `None`: not known.
     pub serving: Option<Vec<Colour>>,

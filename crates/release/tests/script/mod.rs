@@ -140,7 +140,11 @@ impl Stage {
                 world.seen.serving = (rest != "-").then_some(colours);
             }
             "edit" => world.seen.foreign = Some(text),
-            "unedit" => world.seen.foreign = None,
+            "unedit" => {
+                // It has to be seen that it is gone.
+                world.seen.foreign = None;
+                world.seen.serving.get_or_insert_default();
+            }
             "taken" => world.seen.taken = true,
             "abort" => world.command(Command::Abort { reason: text }),
             "promote" => world.command(Command::Promote { subject: text }),
