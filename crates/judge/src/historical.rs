@@ -25,6 +25,16 @@ pub enum Basis {
     Historical,
     /// With a fixed number; no statistics.
     Absolute,
+    /// With nothing: not enough is known of Blue.
+    Nothing,
+}
+
+impl Basis {
+    /// Whether anything may follow from it: what is only historical, or not compared at all, is told.
+    #[must_use]
+    pub fn decides(self) -> bool {
+        matches!(self, Basis::Concurrent | Basis::Absolute)
+    }
 }
 
 /// One comparison with Blue's last window.

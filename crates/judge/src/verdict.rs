@@ -96,12 +96,19 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The numbers that are to be shown. Where there is no time before to compare with, the words say why.
+    #[must_use]
+    pub fn shown(&self) -> Option<Figures> {
+        let is_empty = |figures: &Figures| figures.blue.units.min(figures.green.units) == 0;
+        self.figures.filter(|figures| self.basis != Basis::Historical || !is_empty(figures))
+    }
+
     /// The check, and with what the new version was compared if that was not the old one beside it.
     #[must_use]
     pub fn named(&self) -> String {
         match self.basis {
             Basis::Historical => format!("{} (historical)", self.check),
-            Basis::Concurrent | Basis::Absolute => self.check.clone(),
+            Basis::Concurrent | Basis::Absolute | Basis::Nothing => self.check.clone(),
         }
     }
 }

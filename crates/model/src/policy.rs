@@ -17,7 +17,7 @@ pub use answers::{AnswerCheck, FailsIf, Identity, JsonField, MAX_ANSWER_CHECKS, 
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
 pub use guard::{ControllerMissing, Guard, OnMissing};
 pub use json_pointer::JsonPointer;
-pub use judge::{Judge, Reaction};
+pub use judge::{Historical, Judge, MAX_HISTORICAL_MS, Reaction};
 pub use load::{
     Load, LoadRequest, MAX_LOAD_ANSWER_BYTES, MAX_LOAD_CONNECTIONS, MAX_LOAD_MS, MAX_LOAD_PRELUDE_MS,
     MAX_LOAD_RATE, MAX_LOAD_REQUEST_MS, MAX_LOAD_REQUESTS, MAX_LOAD_WEIGHT, MAX_REPLAYED, REPLAY_BYTES,

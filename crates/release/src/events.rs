@@ -155,6 +155,7 @@ pub(crate) fn words(event: &Event) -> Option<String> {
             let proven = evidence.iter().filter(|one| one.finding.verdict == Verdict::Fail);
             lines(proven.map(|one| format!("proven by {}: {}", one.by, one.finding.words)).collect())
         }
+        Event::Baseline { baseline } => format!("the old version's last window: {}", baseline.words()),
         Event::Held { hold } => format!("hold {}: {}", hold.id, hold.words()),
         Event::Notified { receiver, failure: Some(why), .. } => {
             format!("{receiver} could not be told: {why}")

@@ -89,7 +89,7 @@ macro_rules! everywhere {
 /// The controller dies.
 mod dies {
     everywhere! { super::Blow::Dies,
-        good good_upstream held held_back held_back_abort notified reduced kept_warm limits limits_upstream guard hold_in_vain gate abort edited a_gateway_goes torn rehearsed shadow judged superseded next_is_withdrawn next_is_refused
+        good good_upstream held held_back held_back_abort compared_with_before notified reduced kept_warm limits limits_upstream guard hold_in_vain gate abort edited a_gateway_goes torn rehearsed shadow judged superseded next_is_withdrawn next_is_refused
     }
 }
 

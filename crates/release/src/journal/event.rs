@@ -3,7 +3,7 @@
 use crate::machine::{ActionRequest, ActionResult, Outcome, State};
 use crate::notify::Mark;
 use crate::plan::{Plan, Refusal};
-use crate::report::{Account, Evidence, GuardSummary, HoldSummary, Point};
+use crate::report::{Account, Baseline, Evidence, GuardSummary, HoldSummary, Point};
 use crate::target::EnvironmentSpec;
 use model::policy::{Receiver, Step};
 use model::target::Target;
@@ -89,6 +89,11 @@ pub enum Event {
         /// Some of it was proven just now.
         proven: bool,
     },
+    /// What the old version did last before all of the traffic moved; what comes after is compared with it.
+    Baseline {
+        /// Its last window.
+        baseline: Box<Baseline>,
+    },
     /// What was seen of the new version when the release went back.
     Seen {
         /// The last lines of its logs, newest last.
@@ -129,6 +134,7 @@ impl Event {
             Event::Notified { .. } => "notified",
             Event::Guarded { .. } => "guarded",
             Event::Judged { .. } => "judged",
+            Event::Baseline { .. } => "baseline",
             Event::Seen { .. } => "seen",
             Event::Gateway { .. } => "gateway",
             Event::Dropped { .. } => "dropped",

@@ -5,7 +5,7 @@ use super::{Chain, Command, Entry, Event, Request};
 use crate::machine::{Input, Outcome, Phase, State};
 use crate::notify::{Notices, notices};
 use crate::plan::{Plan, Refusal};
-use crate::report::{Account, Course, Evidence, GuardSummary, HoldSummary, update};
+use crate::report::{Account, Baseline, Course, Evidence, GuardSummary, HoldSummary, update};
 use crate::target::EnvironmentSpec;
 use std::collections::BTreeSet;
 
@@ -44,6 +44,8 @@ pub struct Folded {
     pub guards: Vec<GuardSummary>,
     /// What the comparisons of both versions have found.
     pub evidence: Vec<Evidence>,
+    /// What the old version did last, once all of the traffic has moved.
+    pub baseline: Option<Baseline>,
     /// The last counters.
     pub account: Option<Account>,
     /// What both colours did over time.
@@ -82,6 +84,7 @@ fn begin(release: &str, first: &Entry) -> Option<Folded> {
         holds: Vec::new(),
         guards: Vec::new(),
         evidence: Vec::new(),
+        baseline: None,
         account: None,
         course: Course::default(),
         notices: Notices::new(request.receivers.clone()),
@@ -137,6 +140,7 @@ impl Folded {
                 self.guards.push((**guard).clone());
             }
             Event::Judged { evidence, .. } => update(&mut self.evidence, evidence),
+            Event::Baseline { baseline } => self.baseline = Some((**baseline).clone()),
             Event::Gateway { instance, alive: true } => {
                 self.gaps.remove(instance);
             }

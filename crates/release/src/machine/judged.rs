@@ -4,7 +4,6 @@
 //! rate of false alarms.
 
 use super::{Cause, Flow, Run};
-use judge::historical::Basis;
 use judge::verdict::{Finding, Judgement, Verdict};
 use model::policy::Reaction;
 
@@ -73,7 +72,7 @@ impl Run<'_> {
         let Some(judged) = &self.seen.judged else {
             return (Verdict::Inconclusive, vec!["the judge has read no counters".to_owned()]);
         };
-        let acting = judged.findings.iter().filter(|finding| finding.basis != Basis::Historical);
+        let acting = judged.findings.iter().filter(|finding| finding.basis.decides());
         let judgement = Judgement::of(acting.cloned().collect());
         let reasons = judgement.reasons().map(str::to_owned).collect();
         (judgement.verdict, reasons)

@@ -2,7 +2,7 @@
 
 use super::PlannedStep;
 use super::budget::Parts;
-use model::policy::{Judge, Reaction, ReleasePolicy, Soak};
+use model::policy::{Historical, Judge, Reaction, ReleasePolicy, Soak};
 use serde::{Deserialize, Serialize};
 
 /// The comparison of a release as it was planned.
@@ -19,6 +19,9 @@ pub struct PlannedJudge {
     /// Users keep their version: they are compared, by the guards of the gateways.
     #[serde(default)]
     pub by_users: bool,
+    /// How it is compared with the time before, where the soak holds nothing back.
+    #[serde(default)]
+    pub historical: Historical,
 }
 
 /// The steps without what the soak holds back: it is taken from the last one.
@@ -54,7 +57,7 @@ pub(super) fn planned(
         return (None, vec![note.to_owned()]);
     };
     let mut notes: Vec<String> = parts.note(policy.alpha).filter(|_| is_shared).into_iter().collect();
-    notes.push(basis(is_shared, soak.hold_back > 0).to_owned());
+    notes.push(basis(judge, by_users, is_shared, soak.hold_back > 0));
     if by_users && is_shared {
         notes.push(
             "users keep their version, so each of them counts once, in every gateway for itself: failures and checks of \
@@ -62,21 +65,34 @@ pub(super) fn planned(
                 .to_owned(),
         );
     }
-    let Judge { tolerance, on_fail, on_inconclusive } = *judge;
-    (Some(PlannedJudge { alpha, tolerance, on_fail, on_inconclusive, by_users }), notes)
+    let Judge { tolerance, on_fail, on_inconclusive, historical } = *judge;
+    (Some(PlannedJudge { alpha, tolerance, on_fail, on_inconclusive, by_users, historical }), notes)
 }
 
 /// With what the new version is compared, and when.
-fn basis(is_shared: bool, is_held_back: bool) -> &'static str {
-    match (is_shared, is_held_back) {
-        (_, true) => "judged side by side from the first share to the end of the soak",
-        (true, false) => {
-            "judged side by side while both versions have a share; at 100 % nothing is held back (soak.hold_back), and it is \
-             compared with the time before (historical), which acts on nothing"
-        }
-        (false, false) => {
+fn basis(judge: &Judge, by_users: bool, is_shared: bool, is_held_back: bool) -> String {
+    if is_held_back {
+        return "judged side by side from the first share to the end of the soak".to_owned();
+    }
+    let Historical { window_ms, tolerance } = judge.historical;
+    // One user who always fails would look like many.
+    let then = if by_users {
+        "nothing is compared".to_owned()
+    } else {
+        format!(
+            "it is compared with the old version's last {} s before (historical: {tolerance} times as bad is tolerated, \
+             nothing follows from it, and no rate of false alarms is promised)",
+            window_ms / 1_000
+        )
+    };
+    if is_shared {
+        format!(
+            "judged side by side while both versions have a share; at 100 % nothing is held back (soak.hold_back), and {then}"
+        )
+    } else {
+        format!(
             "the judge has nothing to compare side by side: no step leaves a share on the old version, and the soak holds \
-             none back (soak.hold_back), so it is compared with the time before (historical), which acts on nothing"
-        }
+             none back (soak.hold_back); at 100 % {then}"
+        )
     }
 }

@@ -150,7 +150,7 @@ fn write_evidence(out: &mut String, report: &Report) {
     let _ = writeln!(out, "|---|---|---|---|---|---|---|---|");
     for Evidence { by, finding } in &report.evidence {
         let (what, verdict) = (finding.named(), finding.verdict.name());
-        let Some(figures) = finding.figures else {
+        let Some(figures) = finding.shown() else {
             let _ = writeln!(out, "| {} | {} | {verdict} | - | - | - | - | - |", cell(by), cell(&what));
             continue;
         };

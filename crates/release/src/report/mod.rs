@@ -1,6 +1,7 @@
 //! Reports: what a release did, counted and timed, for people and programs.
 
 mod account;
+mod baseline;
 mod course;
 mod evidence;
 mod guard;
@@ -13,6 +14,7 @@ mod shadow;
 mod timeline;
 
 pub use account::{Account, OpenNow, Row};
+pub use baseline::Baseline;
 pub(crate) use course::in_groups;
 pub use course::{Course, MAX_POINTS, Point, Slice};
 pub use evidence::Evidence;

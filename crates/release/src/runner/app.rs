@@ -1,12 +1,13 @@
 //! The reconciler of one app: its releases, its queue, its environments.
 
+use super::baseline::Past;
 use super::comparison::Comparison;
 use super::couriers::Couriers;
 use super::environments::Environments;
 use super::sampler::Sampler;
 use super::window::Window;
 use crate::book::AppendError;
-use crate::clock::pause;
+use crate::clock::{now_ms, pause};
 use crate::controller::{Context, Sight};
 use crate::journal::Event;
 use crate::machine::{ActionResult, Phase, Stage, State, Waiting};
@@ -47,6 +48,7 @@ pub(crate) struct AppRunner {
     /// What the comparisons of each release have found.
     pub(super) evidence: BTreeMap<String, Vec<Evidence>>,
     pub(super) samplers: BTreeMap<String, Sampler>,
+    pub(super) past: Past,
     /// When it was last told how much is open on a colour that drains, and what.
     pub(super) told: BTreeMap<String, (i64, OpenNow)>,
     pub(super) environments: Environments,
@@ -83,6 +85,7 @@ impl AppRunner {
             comparisons: BTreeMap::new(),
             evidence: BTreeMap::new(),
             samplers: BTreeMap::new(),
+            past: Past::default(),
             told: BTreeMap::new(),
             couriers: Couriers::default(),
             unwritten: Vec::new(),
@@ -136,6 +139,7 @@ impl AppRunner {
         let releases = self.context.book.whole_of_app(&self.app);
         self.couriers.follow(&self.context, &releases, self.fence);
         self.environments.follow(&releases, self.fence).await?;
+        self.look_back(&releases, &gateways, now_ms());
         for release in releases.iter().filter(|release| !release.folded.ended()) {
             self.drive(release, &releases, &gateways).await?;
         }

@@ -6,11 +6,11 @@
 use super::app::AppRunner;
 use crate::book::Release;
 use crate::counters::Gateways;
-use crate::machine::State;
+use crate::machine::{Action, State};
 use crate::plan::{Plan, PlannedJudge};
-use crate::report::Evidence;
+use crate::report::{Baseline, Evidence};
 use judge::budget::{Budget, InvalidBudget, Terms, Unit};
-use judge::historical::{DEFAULT_TOLERANCE, Historical};
+use judge::historical::{Basis, Historical};
 use judge::metric::Metric;
 use judge::panel::Panel;
 use judge::sample_ratio::SampleRatio;
@@ -37,13 +37,17 @@ pub(super) struct Comparison {
     since: Revision,
     /// Requests that were claimed under this share at the last look: old, new.
     claimed: [u64; 2],
+    /// How many answers of the old version there were to freeze its times by, if those were too few.
+    too_few: Option<u64>,
+    /// Times as high as before that the odds of failing may be.
+    historical_tolerance: f64,
     /// Since all of the traffic is on the new version: the same questions, about the time before.
     after: Vec<Historical>,
 }
 
 /// What is looked at.
 #[derive(Clone, Debug)]
-struct Look {
+struct Look<'a> {
     at_ms: i64,
     /// The new version's share, percent.
     share: u8,
@@ -53,8 +57,8 @@ struct Look {
     old: Counts,
     /// What the new version has.
     new: Counts,
-    /// What the old version had counted in this release before.
-    before: Counts,
+    /// What the old version did last, once all of the traffic has moved.
+    baseline: Option<&'a Baseline>,
 }
 
 impl Comparison {
@@ -66,7 +70,8 @@ impl Comparison {
     ) -> Result<Comparison, InvalidBudget> {
         let mut metrics = vec![Metric::Failures];
         metrics.extend(checks.iter().map(|check| Metric::Business { check: check.name.clone() }));
-        if before.latency.count() >= MIN_ANSWERS {
+        let answers = before.latency.count();
+        if answers >= MIN_ANSWERS {
             metrics.extend(PERCENTILES.into_iter().filter_map(|percentile| {
                 let frozen_us = before.latency.quantile(f64::from(percentile) / 100.0)?;
                 Some(Metric::slower_than(percentile, frozen_us))
@@ -75,11 +80,20 @@ impl Comparison {
         let budget = Budget { alpha: policy.alpha, tolerance: policy.tolerance, ..Budget::default() };
         let terms = budget.terms(&metrics, Unit::Request)?;
         let (panel, ratio) = (Panel::armed(&terms), SampleRatio::armed(terms.ratio_alpha));
-        let checks = checks.iter().map(|check| check.name.clone()).collect();
-        Ok(Comparison { terms, checks, panel, ratio, since: 0, claimed: [0; 2], after: Vec::new() })
+        Ok(Comparison {
+            terms,
+            checks: checks.iter().map(|check| check.name.clone()).collect(),
+            panel,
+            ratio,
+            since: 0,
+            claimed: [0; 2],
+            too_few: Some(answers).filter(|answers| *answers < MIN_ANSWERS),
+            historical_tolerance: policy.historical.tolerance,
+            after: Vec::new(),
+        })
     }
 
-    fn look(&mut self, look: &Look) -> Judgement {
+    fn look(&mut self, look: &Look<'_>) -> Judgement {
         if self.since != look.revision {
             (self.since, self.claimed) = (look.revision, [0; 2]);
             self.after.clear();
@@ -95,27 +109,29 @@ impl Comparison {
         self.panel.observe(look.at_ms, look.revision, &old, &new);
         let mut findings = self.panel.findings();
         findings.push(self.ratio.finding());
-        if look.share == 100 {
-            findings.extend(self.compare_with_before(look, &new));
+        findings.extend(self.too_few.map(untimed));
+        if let Some(baseline) = look.baseline {
+            findings.extend(self.compare_with_before(look.at_ms, baseline, &new));
         }
         Judgement::of(findings)
     }
 
-    fn compare_with_before(&mut self, look: &Look, new: &[Tally]) -> Vec<Finding> {
+    fn compare_with_before(&mut self, at_ms: i64, baseline: &Baseline, new: &[Tally]) -> Vec<Finding> {
         if self.after.is_empty() {
-            let before = self.tallies(&look.before);
+            let before = self.tallies(&baseline.counts);
             let charges = self.terms.charges.iter().zip(before);
             self.after = charges
                 .filter_map(|(charge, before)| {
-                    Historical::since(before, charge.bound, DEFAULT_TOLERANCE).ok()
+                    Historical::since(before, charge.bound, self.historical_tolerance).ok()
                 })
                 .collect();
         }
         let compared = self.after.iter_mut().zip(new).zip(&self.terms.charges);
         compared
             .map(|((after, now), charge)| {
-                after.observe(look.at_ms, *now);
-                after.finding(&charge.metric, charge.unit)
+                after.observe(at_ms, *now);
+                let finding = after.finding(&charge.metric, charge.unit);
+                Finding { words: format!("{}; {}", finding.words, baseline.words()), ..finding }
             })
             .collect()
     }
@@ -137,6 +153,16 @@ impl Comparison {
         };
         self.terms.charges.iter().map(|charge| tally(&charge.metric)).collect()
     }
+}
+
+/// Times are not compared: of the old version's there are too few to say what is slow.
+fn untimed(answers: u64) -> Finding {
+    let words = format!(
+        "times: not compared: the old version had {answers} answers before the release, of {MIN_ANSWERS} that are needed to say \
+         what is slow"
+    );
+    let (check, basis, verdict) = ("times".to_owned(), Basis::Nothing, Verdict::Inconclusive);
+    Finding { check, basis, verdict, words, figures: None }
 }
 
 /// What the guards have found about users: of each check what fails, or else what most users were seen for. Evidence of
@@ -170,7 +196,9 @@ impl AppRunner {
         let (policy, lead) = (plan.judge.as_ref()?, Plan::lead(plan)?);
         let old = lead.old.as_ref()?.colour;
         let written = state.written.filter(|written| state.phase.has_traffic() && written.share > 0)?;
-        if !gateways.count_all() {
+        // What comes under a share that is just being written, or that someone else wrote, did not come under this one.
+        let is_moving = state.pending.as_ref().is_some_and(|it| matches!(it.action, Action::SetShare { .. }));
+        if !gateways.count_all() || is_moving || state.foreign.is_some() {
             return None;
         }
         if policy.by_users {
@@ -189,7 +217,7 @@ impl AppRunner {
             let comparison = Comparison::begin(policy, &plan.checks, &before).ok()?;
             self.comparisons.insert(release.folded.release.clone(), comparison);
         }
-        let before = of(old, state.first_revision.unwrap_or(written.revision)).minus(&now);
+        let baseline = release.folded.baseline.as_ref().filter(|_| written.share == 100);
         let comparison = self.comparisons.get_mut(&release.folded.release)?;
         Some(comparison.look(&Look {
             at_ms,
@@ -197,7 +225,7 @@ impl AppRunner {
             revision: written.revision,
             new: of(lead.new.colour, written.revision),
             old: now,
-            before,
+            baseline,
         }))
     }
 }
@@ -205,7 +233,6 @@ impl AppRunner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use judge::historical::Basis;
     use model::policy::{JsonField, Judge};
     use telemetry::counts::Examined;
 
@@ -224,6 +251,7 @@ mod tests {
             on_fail: judge.on_fail,
             on_inconclusive: judge.on_inconclusive,
             by_users: false,
+            historical: judge.historical,
         }
     }
 
@@ -231,8 +259,12 @@ mod tests {
         Comparison::begin(&policy(), &[], &counts(1_000, 0, 20)).unwrap()
     }
 
-    fn look(share: u8, old: Counts, new: Counts) -> Look {
-        Look { at_ms: 1_000, share, revision: 7, old, new, before: counts(5_000, 5, 20) }
+    fn look(share: u8, old: Counts, new: Counts) -> Look<'static> {
+        Look { at_ms: 1_000, share, revision: 7, old, new, baseline: None }
+    }
+
+    fn baseline(counts: Counts) -> Baseline {
+        Baseline { until_ms: 900, ms: 12_300, counts }
     }
 
     fn verdict_of(judgement: &Judgement, check: &str) -> Verdict {
@@ -255,20 +287,64 @@ mod tests {
     }
 
     #[test]
-    fn without_answers_before_times_are_not_judged() {
-        let comparison = Comparison::begin(&policy(), &[], &counts(20, 0, 20)).unwrap();
+    fn without_answers_before_times_are_not_judged_and_that_is_said() {
+        let mut comparison = Comparison::begin(&policy(), &[], &counts(20, 0, 20)).unwrap();
         assert_eq!(comparison.terms.charges.len(), 1);
+        let judgement = comparison.look(&look(10, counts(900, 1, 20), counts(100, 0, 20)));
+        let said = judgement.findings.iter().find(|finding| finding.check == "times").unwrap();
+        assert!(said.words.contains("had 20 answers before the release, of 200"), "{}", said.words);
+        assert!(!said.basis.decides(), "what cannot be asked holds nobody up");
     }
 
     #[test]
-    fn after_the_cutover_the_time_before_is_compared_and_said_to_be_so() {
+    fn after_the_cutover_the_old_ones_last_window_is_compared_and_said_to_be_so() {
         let mut comparison = comparison();
         comparison.look(&look(10, counts(900, 1, 20), counts(100, 0, 20)));
-        let after = Look { revision: 8, ..look(100, Counts::default(), counts(1_000, 60, 20)) };
-        let judgement = comparison.look(&after);
-        let failed = judgement.findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
-        let failed: Vec<Basis> = failed.map(|finding| finding.basis).collect();
-        assert_eq!(failed, [Basis::Historical]);
+        let last = baseline(counts(5_000, 5, 20));
+        let after = |new| Look { revision: 8, baseline: Some(&last), ..look(100, Counts::default(), new) };
+        let judgement = comparison.look(&after(counts(1_000, 60, 40)));
+        let failed: Vec<&Finding> =
+            judgement.findings.iter().filter(|finding| finding.verdict == Verdict::Fail).collect();
+        assert!(failed.len() > 1, "failures and times: {failed:?}");
+        assert!(failed.iter().all(|finding| finding.basis == Basis::Historical));
+        let words = &failed[0].words;
+        assert!(words.contains("the old one before (historical) 5 of 5005 requests"), "{words}");
+        assert!(words.contains("before are 5005 requests in the 12.3 s up to the full cutover"), "{words}");
+    }
+
+    #[test]
+    fn what_was_a_little_worse_before_passes_by_the_tolerance_of_the_policy() {
+        let verdict = |tolerance| {
+            let historical = model::policy::Historical { tolerance, ..Default::default() };
+            let policy = PlannedJudge { historical, ..policy() };
+            let mut comparison = Comparison::begin(&policy, &[], &counts(1_000, 0, 20)).unwrap();
+            let last = baseline(counts(10_000, 100, 20));
+            let new = counts(10_000, 250, 20);
+            let judgement =
+                comparison.look(&Look { baseline: Some(&last), ..look(100, Counts::default(), new) });
+            verdict_of(&judgement, "failures")
+        };
+        assert_eq!(verdict(1.2), Verdict::Fail);
+        assert_ne!(verdict(4.0), Verdict::Fail);
+    }
+
+    #[test]
+    fn a_last_window_with_too_few_answers_is_told_and_not_dropped() {
+        for (last, words) in [
+            (baseline(counts(2, 0, 20)), "before are 2 requests in the 12.3 s"),
+            (Baseline::default(), "what was before is not known"),
+        ] {
+            let new = counts(1_000, 60, 20);
+            let judgement =
+                comparison().look(&Look { baseline: Some(&last), ..look(100, Counts::default(), new) });
+            let said: Vec<&Finding> =
+                judgement.findings.iter().filter(|one| one.basis == Basis::Historical).collect();
+            assert_eq!(said.len(), 4, "failures, p50, p90, p99");
+            for finding in said {
+                assert_eq!(finding.verdict, Verdict::Inconclusive);
+                assert!(finding.words.contains(words), "{}", finding.words);
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod act;
 mod app;
+mod baseline;
 mod begin;
 mod comparison;
 mod couriers;

@@ -32,6 +32,7 @@ impl AppRunner {
         let mut events = Vec::new();
         events.extend(self.sample(release, before, after, gateways, clock::now_ms()));
         events.extend(self.newly_judged(release, before, after));
+        events.extend(self.last_window(release, after, gateways, clock::now_ms()));
         let sampled = events.len();
         // An account is closed when the colour that traffic has left has drained; until then a gateway can be missed.
         if after.in_flight() || before.stage == Stage::Drain {

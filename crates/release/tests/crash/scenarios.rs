@@ -139,6 +139,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         new("held", Outcome::Promoted, json!({"hold": {"requests": "writes", "tries": 5}})),
         new("held_back", Outcome::Promoted, held_back.clone()),
         new("held_back_abort", Outcome::Aborted, held_back).acts(&[(in_soak, What::Wish(Wish::Abort))]),
+        new("compared_with_before", Outcome::Promoted, json!({"judge": {}})),
         new("notified", Outcome::Promoted, notified),
         Scenario {
             kept: Some("1"),

@@ -5,7 +5,7 @@ use crate::tree::picture::{PhaseRow, Standing};
 use judge::figures::percent;
 use judge::historical::Basis;
 use judge::tally::Tally;
-use judge::verdict::{Figures, Verdict};
+use judge::verdict::{Figures, Finding, Verdict};
 use release::report::Evidence;
 use release::view::ReleaseView;
 
@@ -34,9 +34,16 @@ fn row(one: &Evidence) -> PhaseRow {
     let check = check.split(" (").next().unwrap_or_default();
     let basis = if basis == Basis::Historical { " (historical)" } else { "" };
     let name = format!("{by}: {check}{basis}");
-    let detail =
-        one.finding.figures.map_or_else(|| one.finding.words.clone(), |figures| in_numbers(&figures));
+    // Where one side has nothing to compare, it is said why.
+    let detail = one.finding.shown().map_or_else(|| reason(&one.finding), |figures| in_numbers(&figures));
     PhaseRow { detail, ..PhaseRow::new(&name, standing) }
+}
+
+/// Its words without the check, which stands before them.
+fn reason(finding: &Finding) -> String {
+    let words = finding.words.as_str();
+    let reason = words.strip_prefix(&finding.check).and_then(|rest| rest.strip_prefix(": "));
+    reason.unwrap_or(words).to_owned()
 }
 
 /// `9 of 1,020 (0.88 %), old 2 of 9,180 (0.022 %), evidence 12 of 2000`: as many times better a worse version explains it
@@ -54,7 +61,6 @@ fn in_numbers(figures: &Figures) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use judge::verdict::Finding;
 
     fn evidence(by: &str, e_value: f64, basis: Basis) -> Evidence {
         let (blue, green) = (Tally::new(9_180, 2), Tally::new(1_020, 9));
@@ -83,5 +89,15 @@ mod tests {
         let soak: Vec<String> = rows_of("soak").map(|(name, ..)| name).collect();
         assert_eq!(soak, ["judge: failures (historical)"]);
         assert_eq!(rows_of("test").count(), 0);
+    }
+
+    #[test]
+    fn what_has_nothing_to_compare_with_says_why() {
+        let mut view = crate::tree::of_view::tests::view(|_| {});
+        let mut one = evidence("judge", 1.0, Basis::Historical);
+        one.finding.figures.as_mut().unwrap().blue = Tally::default();
+        one.finding.words = "failures: too little traffic; before are 2 requests".to_owned();
+        view.evidence = vec![one];
+        assert_eq!(rows("soak", &view)[0].detail, "too little traffic; before are 2 requests");
     }
 }

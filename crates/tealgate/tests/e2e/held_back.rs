@@ -103,3 +103,44 @@ async fn the_split_of_the_soak_is_exact_and_at_its_end_all_users_have_the_new_ve
         assert!(found.agrees() && found.duplicated.count == 0 && ledger.tally.lost == 0, "{found:?}");
     }
 }
+
+#[tokio::test]
+async fn without_a_hold_back_the_old_versions_last_window_is_compared_and_nothing_follows() {
+    let world = World::new();
+    let yes = json!([{"name": "yes", "when": ["soak"], "check": {"approval": {}}}]);
+    let next = json!({"steps": [100], "guard": null, "judge": {}, "gates": yes});
+    let gate = with_version_1(&world, next).await;
+    let mix = vec![RequestKind::get("/echo")];
+    let load = Load { mix, ..Load::closed_loop(gate.gateway(), "shop.example", 2) }.start().unwrap();
+    eventually("answers of the old version", async || load.progress().answered_total() >= 300).await;
+    let mut target = shop::target(&world);
+    target["process"]["command"].as_array_mut().unwrap().extend([json!("--fail-rate"), json!("0.2")]);
+    let spec = world.file("worse.yaml", target.to_string());
+    release(&gate, &["start", "shop", "--version", "v2", "--spec", &spec, "--detach"]).await.exits(5);
+    let failures = |view: &Value| {
+        let of =
+            |one: &&Value| one["finding"]["check"] == "failures" && one["finding"]["basis"] == "historical";
+        view["evidence"].as_array().unwrap().iter().find(of).map(|one| one["finding"].clone())
+    };
+    let is_worse = |view: &Value| {
+        view["waiting_for"][0]["asks_person"] == true
+            && failures(view).is_some_and(|finding| finding["verdict"] == "fail")
+    };
+    let view = shop::until(&gate, "a version that is worse than before", is_worse).await;
+    let words = failures(&view).unwrap()["words"].as_str().unwrap().to_owned();
+    assert!(words.contains("the old one before (historical) 0 of "), "{words}");
+    assert!(words.contains("; before are ") && words.ends_with(" s up to the full cutover"), "{words}");
+    let tree = run(&gate, &["release", "status", "shop"], None).await.out;
+    assert!(tree.contains("judge: failures (historical)"), "{tree}");
+    let notes = view["notes"].to_string();
+    assert!(
+        notes.contains("the soak holds none back") && notes.contains("the old version's last 300 s"),
+        "{notes}"
+    );
+
+    release(&gate, &["promote", "shop"]).await.exits(0);
+    load.stop().await;
+    assert_eq!(shop::until_over(&gate).await["outcome"], "promoted", "told, and no more");
+    let timeline = shop::report(&gate).await["timeline"].to_string();
+    assert!(timeline.contains("the old version's last window: before are "), "{timeline}");
+}

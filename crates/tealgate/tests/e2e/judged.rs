@@ -86,6 +86,7 @@ async fn a_good_version_passes_and_the_report_says_what_would_have_been_found() 
     shop::until(&gate, "evidence", is_seen).await;
     let tree = run(&gate, &["release", "status", "shop"], None).await.out;
     assert!(tree.contains("judge: failures") && tree.contains(" of 1250"), "{tree}");
+    assert!(tree.contains("judge: times") && tree.contains("not compared: the old version had "), "{tree}");
     shop::until_over(&gate).await;
     load.stop().await;
     let markdown = run(&gate, &["release", "report", "shop"], None).await.exits(0).out;
@@ -98,4 +99,5 @@ async fn a_good_version_passes_and_the_report_says_what_would_have_been_found() 
     );
     assert!(markdown.contains("| judge | failures | pass | 0 of "), "{markdown}");
     assert!(markdown.contains("before (historical)"), "after the cutover: {markdown}");
+    assert!(markdown.contains(" s up to the full cutover"), "with a window that is stated: {markdown}");
 }

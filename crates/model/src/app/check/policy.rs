@@ -5,9 +5,9 @@ use crate::check::is_id;
 use crate::cidr::Cidr;
 use crate::field::push_segment;
 use crate::policy::{
-    Check, Decommission, Gate, Guard, Hold, JsonPointer, Judge, Limits, MAX_ANSWER_CHECKS, MAX_HOLD_BACK,
-    MAX_HOLD_MS, OnFail, Permissions, Preview, ReleasePolicy, Role, SmokeRequest, Step, Sticky, StickyBy,
-    When,
+    Check, Decommission, Gate, Guard, Historical, Hold, JsonPointer, Judge, Limits, MAX_ANSWER_CHECKS,
+    MAX_HISTORICAL_MS, MAX_HOLD_BACK, MAX_HOLD_MS, OnFail, Permissions, Preview, ReleasePolicy, Role,
+    SmokeRequest, Step, Sticky, StickyBy, When,
 };
 use crate::target::Target;
 use crate::traffic_split::MAX_TEXT;
@@ -208,6 +208,11 @@ fn guard(errors: &mut Errors, at: &str, guard: &Guard) {
 fn judge(errors: &mut Errors, at: &str, judge: &Judge) {
     let right = (1.0..=1_000.0).contains(&judge.tolerance);
     errors.expect(right, &format!("{at}/tolerance"), "must be 1 to 1000");
+    let Historical { window_ms, tolerance } = judge.historical;
+    let right = (10_000..=MAX_HISTORICAL_MS).contains(&window_ms);
+    errors.expect(right, &format!("{at}/historical/window_ms"), "must be 10000 to 300000");
+    let right = (1.0..=1_000.0).contains(&tolerance);
+    errors.expect(right, &format!("{at}/historical/tolerance"), "must be 1 to 1000");
 }
 
 fn answers(errors: &mut Errors, at: &str, policy: &ReleasePolicy) {

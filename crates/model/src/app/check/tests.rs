@@ -320,6 +320,8 @@ fn the_rest_of_the_policy_is_bounded() {
         (json!({"alpha": 0}), "alpha"),
         (json!({"alpha": 0.6}), "alpha"),
         (json!({"judge": {"tolerance": 0.5}}), "judge/tolerance"),
+        (json!({"judge": {"historical": {"window_ms": 300_001}}}), "judge/historical/window_ms"),
+        (json!({"judge": {"historical": {"tolerance": 0.9}}}), "judge/historical/tolerance"),
         (json!({"limits": {"max_p99_ms": 0}}), "limits/max_p99_ms"),
         (json!({"soak": {"interval_ms": 0}}), "soak/interval_ms"),
         (json!({"soak": {"hold_back": 51}}), "soak/hold_back"),

@@ -65,7 +65,7 @@ pub(super) fn write_evidence(out: &mut String, report: &Report) {
             Text(&finding.words),
             Text(&what)
         );
-        match finding.figures {
+        match finding.shown() {
             Some(figures) => {
                 let at = figures.crossing.map_or("–".to_owned(), |crossing| time_of_day(crossing.at_ms));
                 let (new, old) = (figures.green.words(), figures.blue.words());

@@ -1,0 +1,150 @@
+//! What the live version did last, so that there is something to compare with when it has no traffic any more.
+//!
+//! Counters only add up; so a look is kept every few seconds, for five minutes, whether or not a release goes on. When all of the
+//! traffic has moved, what lies between a look and that moment is the old version's last window, and is journaled: a
+//! successor compares with the same numbers. The looks are not journaled. One that takes over has a shorter window, or
+//! none if it comes between the switch and that entry, and the comparison says so.
+
+use super::app::AppRunner;
+use crate::book::Release;
+use crate::counters::Gateways;
+use crate::journal::Event;
+use crate::machine::{Stage, State};
+use crate::plan::Plan;
+use crate::report::Baseline;
+use model::colour::Colour;
+use model::record::Lane;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use telemetry::counts::Counts;
+
+/// Between two looks, milliseconds.
+const LOOK_MS: i64 = 5_000;
+/// Most looks: five minutes of them ([`model::policy::MAX_HISTORICAL_MS`]), and both ends.
+const MAX_LOOKS: usize = 62;
+
+/// What both colours had counted at each look.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// The release that brought the live version. After another one a colour is another version's.
+    live: Option<String>,
+    looks: VecDeque<(i64, [Counts; 2])>,
+}
+
+impl Past {
+    fn look(&mut self, live: Option<&str>, at_ms: i64, counts: impl FnOnce() -> [Counts; 2]) {
+        let last_ms = self.looks.back().map(|(then_ms, _)| *then_ms);
+        if self.live.as_deref() != live || last_ms.is_some_and(|then_ms| then_ms > at_ms) {
+            *self = Past { live: live.map(str::to_owned), looks: VecDeque::new() };
+        }
+        if self.looks.back().is_none_or(|(then_ms, _)| at_ms.saturating_sub(*then_ms) >= LOOK_MS) {
+            self.looks.push_back((at_ms, counts()));
+        }
+        if self.looks.len() > MAX_LOOKS {
+            self.looks.pop_front();
+        }
+    }
+
+    /// What a colour has counted in at most the last `most_ms`; `counts`: what it has counted in all.
+    fn window(&self, colour: Colour, now_ms: i64, most_ms: u64, counts: &Counts) -> Baseline {
+        let age_ms = |at_ms: i64| u64::try_from(now_ms.saturating_sub(at_ms)).ok();
+        let within = |(at_ms, then): &(i64, [Counts; 2])| {
+            let ms = age_ms(*at_ms).filter(|ms| *ms <= most_ms)?;
+            let (_, then) = Colour::BOTH.iter().zip(then).find(|(one, _)| **one == colour)?;
+            Some(Baseline { until_ms: now_ms, ms, counts: counts.minus(then) })
+        };
+        let nothing = || Baseline { until_ms: now_ms, ..Baseline::default() };
+        self.looks.iter().find_map(within).unwrap_or_else(nothing)
+    }
+}
+
+impl AppRunner {
+    /// Looks at what both colours have counted, if it is time to.
+    pub(super) fn look_back(&mut self, releases: &[Arc<Release>], gateways: &Gateways, now_ms: i64) {
+        if !gateways.count_all() {
+            return;
+        }
+        let brought = releases.iter().rev().find(|release| release.folded.promoted_environment().is_some());
+        let of = |colour: Colour| gateways.of_colour(&self.app, colour, 0, Some(Lane::Share));
+        let live = brought.map(|release| release.folded.release.as_str());
+        self.past.look(live, now_ms, || Colour::BOTH.map(of));
+    }
+
+    /// The old version's last window, when all of the traffic has just moved and something will be compared with it.
+    pub(super) fn last_window(
+        &self,
+        release: &Release,
+        state: &State,
+        gateways: &Gateways,
+        now_ms: i64,
+    ) -> Option<Event> {
+        let plan = release.folded.plan.as_ref().filter(|plan| plan.soak.hold_back == 0)?;
+        let judge = plan.judge.filter(|judge| !judge.by_users && release.folded.baseline.is_none())?;
+        let has_moved = state.phase.has_traffic() && !matches!(state.stage, Stage::Spread { .. });
+        let written = state.written.filter(|written| has_moved && written.share == 100)?;
+        let lead = Plan::lead(plan)?;
+        let old = lead.old.as_ref()?.colour;
+        if !gateways.count_all() {
+            return None;
+        }
+        let since = |revision| gateways.of_colour(&lead.app, old, revision, Some(Lane::Share));
+        let counts = since(0).minus(&since(written.revision));
+        let baseline = Box::new(self.past.window(old, now_ms, judge.historical.window_ms, &counts));
+        Some(Event::Baseline { baseline })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(good: u64) -> Counts {
+        Counts { received: good, whole: [0, good, 0, 0, 0], ..Counts::default() }
+    }
+
+    /// Blue has answered 10 requests a second since the first of these looks, one each second.
+    fn watched(seconds: std::ops::RangeInclusive<i64>) -> Past {
+        let mut past = Past::default();
+        for second in seconds {
+            let blue = counts(u64::try_from(second).unwrap() * 10);
+            past.look(Some("shop-1"), second * 1_000, || [blue, counts(7)]);
+        }
+        past
+    }
+
+    #[test]
+    fn the_window_is_as_long_as_was_asked_and_no_longer_than_was_watched() {
+        let past = watched(0..=1_000);
+        let of = |past: &Past, most_ms| {
+            let window = past.window(Colour::Blue, 1_001_000, most_ms, &counts(10_010));
+            (window.ms, window.counts.requests())
+        };
+        assert_eq!(of(&past, 300_000), (296_000, 2_960), "to the look that lies within");
+        assert_eq!(of(&past, 10_000), (6_000, 60));
+        assert_eq!(of(&watched(998..=1_000), 300_000), (3_000, 30), "it has just begun to watch");
+        assert!(past.looks.len() <= MAX_LOOKS);
+    }
+
+    #[test]
+    fn where_nobody_has_watched_there_is_no_window() {
+        for past in [Past::default(), watched(0..=100)] {
+            let window = past.window(Colour::Blue, 1_001_000, 300_000, &counts(10_010));
+            assert_eq!((window.ms, window.counts.requests()), (0, 0));
+            assert!(window.words().contains("is not known"), "{}", window.words());
+        }
+    }
+
+    #[test]
+    fn what_another_version_did_under_the_same_colour_does_not_count() {
+        let mut past = watched(0..=100);
+        past.look(Some("shop-2"), 101_000, || [counts(5_000), counts(7)]);
+        assert_eq!(past.window(Colour::Blue, 102_000, 300_000, &counts(5_030)).counts.requests(), 30);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_begins_anew() {
+        let mut past = watched(0..=100);
+        past.look(Some("shop-1"), 50_000, || [counts(1_000), counts(7)]);
+        assert_eq!(past.window(Colour::Blue, 51_000, 300_000, &counts(1_010)).ms, 1_000);
+    }
+}
