@@ -50,6 +50,7 @@ pub mod metric;
 pub mod noise;
 pub mod panel;
 pub mod sample_ratio;
+pub mod silence;
 pub mod tally;
 pub mod verdict;
 pub mod watch;

@@ -15,7 +15,7 @@ pub mod template;
 pub use crate::traffic_split::SAFE_METHODS;
 pub use answers::{AnswerCheck, FailsIf, Identity, JsonField, MAX_ANSWER_CHECKS, Said, Values};
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
-pub use guard::{ControllerMissing, Guard, OnMissing};
+pub use guard::{ControllerMissing, Guard, Hang, OnMissing};
 pub use json_pointer::JsonPointer;
 pub use judge::{Historical, Judge, MAX_HISTORICAL_MS, Reaction};
 pub use load::{

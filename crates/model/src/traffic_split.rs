@@ -10,6 +10,7 @@ pub use answers::{AnswersRule, CheckRule, IdentityRule};
 pub use extension::{EXTENSION, Extension, HoldRule, StickyRule};
 pub(crate) use extension::{MAX_TEXT, is_token};
 pub use guard::GuardRule;
+pub(crate) use guard::MAX_HANG_REQUESTS;
 pub use json_path::{JsonPath, JsonStep, write_step};
 pub use shadow::{SAFE_METHODS, ShadowRule};
 

@@ -13,7 +13,7 @@ use crate::histogram::Histogram;
 use model::policy::MAX_ANSWER_CHECKS;
 use model::record::Ending;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +53,60 @@ pub struct Cell {
     response_bytes: AtomicU64,
     /// Of those that are open, how many have become streams.
     streams: AtomicU64,
-    /// Made by the first whole answer: most series of a large table never get one, and it takes 4 KiB.
+    /// Made by the first request that is sent to an upstream, or answered: most series of a large table never get one, and
+    /// it takes 4 KiB.
     answers: OnceLock<Box<Answers>>,
 }
 
-/// What is known of answers only.
+/// Tries that were sent to an upstream whole, and what came of them so far. Cumulative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Sent.
+    pub asked: u64,
+    /// The head of an answer came, other than an interim one.
+    pub heads: u64,
+    /// It was over without one.
+    pub unheard: u64,
+    /// Of these, so soon that it says nothing.
+    pub withdrawn: u64,
+    /// Those that wait now, by the turn in which they were sent.
+    pub waiting: [u64; TURNS],
+}
+
+/// Turns that are told apart; each later one shares the place of one of them.
+pub const TURNS: usize = 4;
+
+/// The turn in which a request was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn(usize);
+
+impl Heard {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Heard) -> Heard {
+        Heard {
+            asked: self.asked.saturating_add(other.asked),
+            heads: self.heads.saturating_add(other.heads),
+            unheard: self.unheard.saturating_add(other.unheard),
+            withdrawn: self.withdrawn.saturating_add(other.withdrawn),
+            waiting: std::array::from_fn(|turn| {
+                let of = |one: &Heard| one.waiting.get(turn).copied().unwrap_or(0);
+                of(&self).saturating_add(of(&other))
+            }),
+        }
+    }
+}
+
+/// What is known of what was sent to upstreams, and of answers, only.
 #[derive(Debug, Default)]
 struct Answers {
+    asked: AtomicU64,
+    heads: AtomicU64,
+    unheard: AtomicU64,
+    withdrawn: AtomicU64,
+    waiting: [AtomicU64; TURNS],
+    /// Which turn it is. The one counter here that another thread writes: whoever listens.
+    turn: AtomicUsize,
     latency: Histogram,
     /// What each check of the business has said.
     checks: [Said; MAX_ANSWER_CHECKS],
@@ -93,6 +140,56 @@ impl Cell {
         add(&self.streams, u64::MAX, Ordering::Relaxed);
     }
 
+    /// A request was sent to an upstream whole. Each call is followed by at most one of [`Cell::head`] and
+    /// [`Cell::unheard`], by the same thread.
+    pub fn asked(&self) -> Turn {
+        let answers = self.answers();
+        let turn = Turn(answers.turn.load(Ordering::Relaxed));
+        add(&answers.asked, 1, Ordering::Relaxed);
+        answers.waits(turn, 1);
+        turn
+    }
+
+    /// The head of its answer has come.
+    pub fn head(&self, turn: Turn) {
+        let answers = self.answers();
+        answers.waits(turn, u64::MAX);
+        add(&answers.heads, 1, Ordering::Release);
+    }
+
+    /// It is over without one; `withdrawn`: so soon that it says nothing.
+    pub fn unheard(&self, turn: Turn, withdrawn: bool) {
+        let answers = self.answers();
+        answers.waits(turn, u64::MAX);
+        add(&answers.withdrawn, u64::from(withdrawn), Ordering::Relaxed);
+        add(&answers.unheard, 1, Ordering::Release);
+    }
+
+    /// From now on it is this turn. Only one thread says so.
+    pub fn turn(&self, number: usize) {
+        let (turn, number) = (&self.answers().turn, number % TURNS);
+        // Said again and again; the request thread keeps its cache line.
+        if turn.load(Ordering::Relaxed) != number {
+            turn.store(number, Ordering::Relaxed);
+        }
+    }
+
+    /// What came of the requests that were sent to upstreams; a few loads, as [`Cell::judged`].
+    #[must_use]
+    pub fn heard(&self) -> Heard {
+        let Some(answers) = self.answers.get() else { return Heard::default() };
+        // What ended first: nobody sees an end without its beginning.
+        let heads = answers.heads.load(Ordering::Acquire);
+        let unheard = answers.unheard.load(Ordering::Acquire);
+        let withdrawn = answers.withdrawn.load(Ordering::Relaxed);
+        let waiting = load(&answers.waiting);
+        Heard { asked: answers.asked.load(Ordering::Relaxed), heads, unheard, withdrawn, waiting }
+    }
+
+    fn answers(&self) -> &Answers {
+        self.answers.get_or_init(Box::default)
+    }
+
     /// A request that began here has ended.
     pub fn end(&self, ended: &Ended) {
         add(&self.gate_errors, u64::from(ended.gate_error), Ordering::Relaxed);
@@ -100,10 +197,10 @@ impl Cell {
         add(&self.request_bytes, ended.request_bytes, Ordering::Relaxed);
         add(&self.response_bytes, ended.response_bytes, Ordering::Relaxed);
         if ended.ending == Ending::Whole && !ended.upgrade {
-            self.answers.get_or_init(Box::default).latency.record(ended.total_us);
+            self.answers().latency.record(ended.total_us);
         }
         if !ended.found.is_nothing() {
-            self.answers.get_or_init(Box::default).count(ended);
+            self.answers().count(ended);
         }
         // Last, and released: who sees the ending also sees all that is counted above, and the beginning.
         add(self.counter_of(ended), 1, Ordering::Release);
@@ -176,6 +273,12 @@ impl Cell {
 }
 
 impl Answers {
+    fn waits(&self, turn: Turn, more: u64) {
+        if let Some(waiting) = self.waiting.get(turn.0) {
+            add(waiting, more, Ordering::Relaxed);
+        }
+    }
+
     fn count(&self, ended: &Ended) {
         let found = ended.found;
         let [passed, failed, unexamined] =

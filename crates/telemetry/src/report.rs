@@ -124,7 +124,7 @@ pub enum GuardState {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GuardTrip {
-    /// Which bound was crossed: `break`, `errors`, `comparison`, `nodes`, `controller`, or `other`.
+    /// Which bound was crossed: `break`, `errors`, `hang`, `comparison`, `nodes`, `controller`, or `other`.
     pub bound: String,
     /// The same in words for people.
     pub evidence: Vec<String>,

@@ -4,7 +4,7 @@
 //! `Arc`; the registry uses the count of these to see which series can still change. It is bounded: of old epochs
 //! and of routes that are gone, what nobody holds any more is added up, so totals never go backwards.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Heard};
 use crate::counts::{Counts, Examined};
 use crate::log_line::SeriesPart;
 use model::policy::MAX_ANSWER_CHECKS;
@@ -141,6 +141,17 @@ impl Series {
         })
     }
 
+    /// What came of the requests that were sent to upstreams; see [`Cell::heard`].
+    #[must_use]
+    pub fn heard(&self) -> Heard {
+        self.cells.iter().map(Cell::heard).fold(Heard::default(), Heard::plus)
+    }
+
+    /// From now on requests are sent in this turn; see [`Cell::turn`].
+    pub fn turn(&self, number: usize) {
+        self.cells.iter().for_each(|cell| cell.turn(number));
+    }
+
     /// What each check of the business has said; see [`Cell::examined`].
     #[must_use]
     pub fn examined(&self) -> [Examined; MAX_ANSWER_CHECKS] {
@@ -201,6 +212,14 @@ impl Registry {
         shelves.add_up_old_epochs(key);
         shelves.sweep_if_crowded();
         series
+    }
+
+    /// The series that counted the same before: those with this key of older epochs that are still kept apart.
+    #[must_use]
+    pub fn former(&self, key: &SeriesKey) -> Vec<Arc<Series>> {
+        let shelves = self.lock();
+        let before = shelves.live.range(key.without_epoch()..key.clone());
+        before.map(|(_, series)| Arc::clone(series)).collect()
     }
 
     /// All counts at this moment, in the order of the keys.

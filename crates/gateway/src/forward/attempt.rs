@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::ends::Coding;
 use super::grpc;
+use super::hearing::Hearing;
 use super::http2;
 use super::leg::Leg;
 use super::pump::{self, HeadEvent, Sides};
@@ -177,8 +178,9 @@ impl Attempt<'_> {
         let worker = self.worker;
         let call = grpc::track(worker, self.request, self.claim);
         let mut interim = 0;
+        let mut hearing = Hearing::new(self.claim.series.cell(worker.thread), &worker.timers);
         while let HeadEvent::Interim =
-            pump::answer_head(worker, client, sides, answer, call.as_deref()).await?
+            pump::answer_head(worker, client, sides, answer, call.as_deref(), &mut hearing).await?
         {
             interim += 1;
             if interim > MAX_INTERIM_ANSWERS {
@@ -186,6 +188,7 @@ impl Attempt<'_> {
             }
             self.pass_interim(client, answer).await?;
         }
+        hearing.heard();
         self.facts.upstream_status = answer.status();
         let now = clock::now();
         self.facts.upstream_us = micros(now - started);

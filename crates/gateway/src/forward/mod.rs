@@ -6,6 +6,7 @@ pub(crate) mod ends;
 mod farewell;
 mod grpc;
 mod hash_key;
+mod hearing;
 mod http2;
 mod leg;
 mod pace;

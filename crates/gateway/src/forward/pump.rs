@@ -1,6 +1,7 @@
 //! Moving both bodies at once, and watching over it: who stalls, who leaves, who breaks the protocol.
 
 use super::attempt::TryError;
+use super::hearing::Hearing;
 use super::http2;
 use super::leg::{Leg, LegError};
 use super::pace::Pace;
@@ -49,12 +50,16 @@ pub(super) async fn answer_head(
     sides: &mut Sides,
     answer: &mut ResponseHead,
     call: Option<&Stream>,
+    hearing: &mut Hearing<'_>,
 ) -> Result<HeadEvent, TryError> {
     let mut moved = u64::MAX;
     let mut side = RequestSide::Going;
     let mut pace = Pace::new(&worker.settings, worker.timers.now());
     poll_fn(|cx| {
         move_request(cx, client, sides, &mut side)?;
+        if sides.request.is_done() {
+            hearing.sent();
+        }
         if let Poll::Ready(result) = poll_head(cx, worker, sides, answer) {
             return Poll::Ready(result);
         }

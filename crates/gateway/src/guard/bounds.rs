@@ -1,13 +1,15 @@
 //! What a guard must not see: its bounds, from counts alone. Pure.
 //!
-//! *Absolute* bounds need no statistics: a share of failures over everything since the share was changed, and a *break*,
-//! a second in which much fails. They are silent when the old version fails alike: then going back helps nobody.
+//! *Absolute* bounds need no statistics: a share of failures over everything since the share was changed; a *break*, a
+//! second in which much fails; and a *hang*, requests that nobody answers. They are silent when the old version fails
+//! alike: then going back helps nobody.
 //! Whether the new version is worse than the old one beside it is the judge's *comparison*.
 
 use super::compared::Compared;
 use super::sums::Counted;
 use super::users::{UserLog, Users};
 use judge::limits::{ENOUGH_TO_FAIL_ALL, Limits, Observed, Verdict, evaluate};
+use judge::silence::{Listener, Moment, Patience, Usual};
 use model::traffic_split::GuardRule;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -44,6 +46,8 @@ pub(super) struct Crossed {
 pub(super) struct Bounds {
     /// Of failures, and of each check of the business.
     absolute: Vec<Absolute>,
+    /// Where a silent version is one.
+    silence: Option<Listener>,
     compared: Compared,
 }
 
@@ -83,6 +87,9 @@ impl Bounds {
                 .chain(of_checks)
                 .map(|check| Absolute::new(rule, check))
                 .collect(),
+            silence: rule
+                .hang
+                .map(|hang| Listener::new(Patience { requests: hang.requests, after_ms: hang.after_ms })),
             compared: Compared::armed(rule, threads),
         }
     }
@@ -91,13 +98,20 @@ impl Bounds {
     pub(super) fn are_the_same(one: &GuardRule, other: &GuardRule) -> bool {
         let of = |rule: &GuardRule| {
             let comparison = (rule.false_alarm_one_in, rule.check_false_alarm_one_in, rule.tolerance_percent);
-            (rule.max_error_ppm, rule.min_requests, rule.break_ppm, rule.by_users, comparison)
+            let absolute = (rule.max_error_ppm, rule.min_requests, rule.break_ppm, rule.hang);
+            (absolute, rule.by_users, comparison)
         };
         of(one) == of(other) && one.checks == other.checks
     }
 
-    /// Looks at what is counted at `at_ms` of a clock that nobody sets.
-    pub(super) fn look(&mut self, at_ms: u64, counted: &Counted) -> Option<Crossed> {
+    /// Looks at what is counted at `at_ms` of a clock that nobody sets. `usual` says, if it is asked, how many answers took
+    /// longer than so many milliseconds.
+    pub(super) fn look(
+        &mut self,
+        at_ms: u64,
+        counted: &Counted,
+        usual: impl FnOnce(u64) -> Usual,
+    ) -> Option<Crossed> {
         let compared = self.compared.look(counted);
         let mut absolute = None;
         for one in &mut self.absolute {
@@ -107,7 +121,13 @@ impl Bounds {
             let failing = self.compared.users().map(|users| users.failing(one.place()));
             absolute = absolute.or(found.filter(|_| failing.is_none_or(|users| users >= FAILING_USERS)));
         }
-        absolute.or(compared)
+        let silent = self.silence.as_mut().and_then(|listener| silent(listener, at_ms, counted, usual));
+        absolute.or(silent).or(compared)
+    }
+
+    /// The turn in which requests are sent from now on.
+    pub(super) fn turn(&self) -> usize {
+        self.silence.as_ref().map_or(0, Listener::turn)
     }
 
     /// Where users are written down; `None`: they do not keep their version.
@@ -205,6 +225,28 @@ impl Absolute {
             _ => None,
         }
     }
+}
+
+/// The new version takes requests and answers none.
+fn silent(
+    listener: &mut Listener,
+    at_ms: u64,
+    counted: &Counted,
+    usual: impl FnOnce(u64) -> Usual,
+) -> Option<Crossed> {
+    let moment = Moment {
+        at_ms,
+        stratum: counted.stratum,
+        old: counted.old.heard,
+        old_failed: counted.old.failed,
+        new: counted.new.heard,
+        waiting: counted.new.waiting,
+        late_heads: counted.late_heads,
+        concurrent: counted.concurrent,
+    };
+    let after_ms = listener.patience().after_ms;
+    let evidence = vec![listener.look(&moment, || usual(after_ms))?.words()];
+    Some(Crossed { bound: "hang", evidence, e_value: None, check: None, found_in_ms: None })
 }
 
 /// Whether the old version fails as the new one does.

@@ -124,11 +124,18 @@ impl Guard {
     }
 
     /// Also counts what comes on a route under a new table. The weights are those of the choices, in their order;
-    /// `concurrent`: the old version has one.
-    pub(crate) fn count(&self, weights: &[u32], concurrent: bool, at: (&str, Revision), pair: Pair) {
+    /// `concurrent`: the old version has one; `former`: what has counted there before.
+    pub(crate) fn count(
+        &self,
+        weights: &[u32],
+        concurrent: bool,
+        at: (&str, Revision),
+        pair: Pair,
+        former: Pair,
+    ) {
         let mut inner = self.lock();
         inner.concurrent = concurrent;
-        inner.sums.add(weights, at, pair);
+        inner.sums.add(weights, at, pair, former);
     }
 
     /// Where the users of one of the choices are counted, as of the last [`Guard::count`]; `None`: they are not.
@@ -158,14 +165,15 @@ impl Guard {
             }
         }
         let at_ms = u64::try_from(now.saturating_duration_since(inner.armed).as_millis()).unwrap_or(u64::MAX);
-        let crossed = inner.bounds.look(at_ms, &counted);
+        let crossed = inner.bounds.look(at_ms, &counted, |ms| inner.sums.usual(ms));
+        inner.sums.turn(inner.bounds.turn());
         let crossed = crossed.or_else(|| inner.sums.new_is_down().then(nodes_down));
         let Some(crossed) = crossed.or_else(|| lease.missing(&inner.rule, now).map(controller_missing))
         else {
             return false;
         };
         let ms = |since: Instant| u64::try_from(now.saturating_duration_since(since).as_millis()).ok();
-        let counted_bound = !matches!(crossed.bound, "controller" | "nodes");
+        let counted_bound = !matches!(crossed.bound, "controller" | "nodes" | "hang");
         let place = crossed.check.map_or(0, |check| check + 1);
         let first_failure = inner.first_failures.get(place).copied().flatten();
         let since_first = || first_failure.filter(|_| counted_bound).and_then(ms);
@@ -283,7 +291,7 @@ fn controller_missing(missing: Duration) -> Crossed {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use model::policy::OnMissing;
+    use model::policy::{Hang, OnMissing};
     use model::traffic_split::GuardRule;
 
     /// The rule that a release writes by default.
@@ -294,6 +302,7 @@ pub(crate) mod tests {
             max_error_ppm: Some(50_000),
             min_requests: 20,
             break_ppm: 250_000,
+            hang: Some(Hang::default()),
             false_alarm_one_in: Some(1_000),
             checks: Vec::new(),
             check_false_alarm_one_in: None,

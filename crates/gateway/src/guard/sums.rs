@@ -5,10 +5,12 @@
 //! A change of the shares begins a new one, in which every counter begins at 0.
 
 use crate::table::Target;
+use judge::silence::{Heard, Usual};
 use model::policy::MAX_ANSWER_CHECKS;
 use model::resource::Revision;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use telemetry::cell::TURNS;
 use telemetry::counts::Examined;
 use telemetry::report::Judged;
 use telemetry::series::Series;
@@ -30,6 +32,8 @@ pub(super) struct Sums {
     series: BTreeMap<(String, Revision), Pair>,
     /// The stratum before: what had begun in it may still fail.
     before: Vec<Pair>,
+    /// What was counted on each route before this stratum, as long ago as is known.
+    former: BTreeMap<String, Pair>,
     /// Where the requests of both go, as last compiled.
     old_targets: Vec<Arc<Target>>,
     new_targets: Vec<Arc<Target>>,
@@ -42,6 +46,10 @@ pub(super) struct Tallied {
     pub(super) failed: u64,
     /// What each check of the business has said.
     pub(super) checks: [Examined; MAX_ANSWER_CHECKS],
+    /// Requests that were sent, and answers that have begun.
+    pub(super) heard: Heard,
+    /// Requests that wait, by the turn in which they were sent.
+    pub(super) waiting: [u64; TURNS],
 }
 
 impl Tallied {
@@ -58,6 +66,10 @@ impl Tallied {
         for (ours, theirs) in self.checks.iter_mut().zip(other.checks) {
             *ours = ours.plus(theirs);
         }
+        self.heard = self.heard.plus(other.heard);
+        for (ours, theirs) in self.waiting.iter_mut().zip(other.waiting) {
+            *ours = ours.saturating_add(theirs);
+        }
         self
     }
 }
@@ -65,7 +77,9 @@ impl Tallied {
 fn tallied(series: &[Arc<Series>]) -> Tallied {
     let of = |series: &Arc<Series>| {
         let (requests, failed) = series.judged();
-        Tallied { requests, failed, checks: series.examined() }
+        let telemetry::cell::Heard { asked, heads, unheard, withdrawn, waiting } = series.heard();
+        let heard = Heard { asked, heads, unheard, withdrawn };
+        Tallied { requests, failed, checks: series.examined(), heard, waiting }
     };
     series.iter().map(of).fold(Tallied::default(), Tallied::plus)
 }
@@ -79,6 +93,8 @@ pub(super) struct Counted {
     pub(super) new: Tallied,
     /// What still came in the one before.
     pub(super) late: [Tallied; 2],
+    /// Answers of the new version that have begun, to what it was asked before the stratum.
+    pub(super) late_heads: u64,
     /// The old version has a share.
     pub(super) concurrent: bool,
     /// When, milliseconds since the Unix epoch.
@@ -86,13 +102,15 @@ pub(super) struct Counted {
 }
 
 impl Sums {
-    /// Also adds what is counted on a route under a new table.
-    pub(super) fn add(&mut self, weights: &[u32], at: (&str, Revision), pair: Pair) {
+    /// Also adds what is counted on a route under a new table, and was before.
+    pub(super) fn add(&mut self, weights: &[u32], at: (&str, Revision), pair: Pair, former: Pair) {
         if self.weights != weights {
             self.weights = weights.to_vec();
             self.stratum += 1;
             self.before = std::mem::take(&mut self.series).into_values().collect();
+            self.former.clear();
         }
+        self.former.entry(at.0.to_owned()).or_insert(former);
         self.series.insert((at.0.to_owned(), at.1), pair);
     }
 
@@ -110,6 +128,7 @@ impl Sums {
     pub(super) fn now(&self, concurrent: bool, wall_ms: i64) -> Counted {
         let old = |pair: &'_ Pair| -> Tallied { tallied(&pair.old) };
         let new = |pair: &'_ Pair| -> Tallied { tallied(&pair.new) };
+        let late = self.former.values().flat_map(|pair| &pair.new);
         Counted {
             stratum: self.stratum,
             old: self.series.values().map(old).fold(Tallied::default(), Tallied::plus),
@@ -118,9 +137,30 @@ impl Sums {
                 self.before.iter().map(old).fold(Tallied::default(), Tallied::plus),
                 self.before.iter().map(new).fold(Tallied::default(), Tallied::plus),
             ],
+            late_heads: late.map(|series| series.heard().heads).fold(0, u64::saturating_add),
             concurrent,
             wall_ms,
         }
+    }
+
+    /// From now on requests are sent to the new version in this turn.
+    pub(super) fn turn(&self, number: usize) {
+        self.series.values().flat_map(|pair| &pair.new).for_each(|series| series.turn(number));
+    }
+
+    /// How many of all answers that are known, of either version, took longer than so many milliseconds. Looks into every
+    /// bucket: not for each look.
+    pub(super) fn usual(&self, after_ms: u64) -> Usual {
+        let pairs = self.former.values().chain(self.series.values());
+        let series = pairs.flat_map(|pair| pair.old.iter().chain(&pair.new));
+        let mut usual = Usual::default();
+        for latency in series.map(|series| series.counts().latency) {
+            let answers = latency.count();
+            usual.answers = usual.answers.saturating_add(answers);
+            let quick = latency.count_up_to(after_ms.saturating_mul(1_000));
+            usual.slow = usual.slow.saturating_add(answers.saturating_sub(quick));
+        }
+        usual
     }
 
     /// Whether health checks have found all nodes of the new version down, and not all of the old one.

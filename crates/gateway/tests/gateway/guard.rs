@@ -315,3 +315,93 @@ async fn where_users_keep_their_version_each_of_them_counts_once() {
     assert!(report().failing_users >= Some(3), "{:?}", report());
     assert_eq!(colour(&ask_as(&gate, on_green[0]).await), "blue");
 }
+
+/// A rule that waits for three requests, and not long.
+fn impatient(id: &str) -> Value {
+    let mut rule = guard(id);
+    rule["hang"] = json!({"requests": 3, "after_ms": 300});
+    rule
+}
+
+/// So many clients, each with one request that nobody waits for.
+async fn clients(gate: &Gate, number: usize) -> Vec<crate::support::Client> {
+    let mut clients = Vec::new();
+    for _ in 0..number {
+        let mut client = gate.client().await;
+        client.0.send(get("/")).await;
+        clients.push(client);
+    }
+    clients
+}
+
+async fn hangs(gate: &Gate, id: &str) -> GuardTrip {
+    eventually("the guard", async || trip(gate, id).is_some()).await;
+    trip(gate, id).unwrap()
+}
+
+#[tokio::test]
+async fn a_version_that_takes_requests_and_answers_none_is_gone_and_they_wait_on() {
+    let shop = Shop::start().await;
+    let gate = shop.gate(50, impatient("g")).await;
+    shop.green.behave(Behaviour::Held);
+    let clients = clients(&gate, 20).await;
+    let trip = hangs(&gate, "g").await;
+    assert_eq!((trip.bound.as_str(), trip.found_in_ms), ("hang", None));
+    let words = &trip.evidence[0];
+    assert!(words.contains("have no answer") && words.contains("the old version has answered"), "{words}");
+    all_go_to(&gate, "blue").await;
+    let hung = shop.green.requests().len();
+    shop.green.release(hung);
+    let mut answers = Vec::new();
+    for mut client in clients {
+        answers.push(colour(&within("an answer", client.answer(false)).await));
+    }
+    assert_eq!(answers.iter().filter(|colour| *colour == "green").count(), hung, "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_version_with_all_of_the_traffic_hangs_when_it_is_more_than_was_usual() {
+    let shop = Shop::start().await;
+    let gate = Gate::with(shop.settings(), &shop.resources(0, None)).await;
+    all_go_to(&gate, "blue").await;
+    shop.green.behave(Behaviour::Held);
+    gate.apply(&shop.resources(100, Some(impatient("g")))).await;
+    let _waiting = clients(&gate, 5).await;
+    assert_eq!(hangs(&gate, "g").await.bound, "hang");
+    all_go_to(&gate, "blue").await;
+}
+
+#[tokio::test]
+async fn where_everybody_waits_or_waiting_is_usual_nothing_hangs() {
+    let [both, usual, last] = [Shop::start().await, Shop::start().await, Shop::start().await];
+    let other = Shop::start().await;
+    let waits = Gate::with(usual.settings(), &usual.resources(0, None)).await;
+    let [alike, hung] = [both.gate(50, impatient("g")).await, last.gate(50, impatient("g")).await];
+    for held in [&both.blue, &both.green, &usual.blue, &usual.green, &last.green, &other.green] {
+        held.behave(Behaviour::Held);
+    }
+    // Before: answers take longer than something else that hangs.
+    let polls = clients(&waits, 5).await;
+    eventually("what is slow", async || usual.blue.requests().len() == 5).await;
+    let mut kept = vec![clients(&hung, 20).await];
+    hangs(&hung, "g").await;
+    usual.blue.release(5);
+    for mut client in polls {
+        within("an answer", client.answer(false)).await;
+    }
+    let mut sooner = impatient("g");
+    sooner["hang"]["after_ms"] = json!(200);
+    waits.apply(&usual.resources(100, Some(sooner))).await;
+    kept.push(clients(&waits, 20).await);
+    kept.push(clients(&alike, 20).await);
+    let asked = || [&both.blue, &both.green, &usual.green].map(|one| one.requests().len());
+    eventually("all", async || asked().iter().sum::<usize>() == 40).await;
+    assert!(asked().iter().all(|asked| *asked >= 3), "{:?}", asked());
+    // Whoever is asked last has hung for long enough, so the others would have.
+    let hung = other.gate(50, impatient("g")).await;
+    kept.push(clients(&hung, 20).await);
+    assert_eq!(hangs(&hung, "g").await.bound, "hang");
+    for gate in [&waits, &alike] {
+        assert_eq!(state(gate, "g"), GuardState::Armed);
+    }
+}

@@ -11,8 +11,20 @@ pub struct Guard {
     pub tolerance: f64,
     /// The share of failed requests from which on a second of them is a total break, 0 to 1.
     pub break_rate: f64,
+    /// When it answers nothing; `null`: only its timeouts tell.
+    pub hang: Option<Hang>,
     /// What happens when no controller is there.
     pub controller_missing: ControllerMissing,
+}
+
+/// When a version that takes requests and answers none is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hang {
+    /// Requests that have no answer, 1 to 1000000.
+    pub requests: u64,
+    /// So long, and no other request of the version got one either, milliseconds.
+    pub after_ms: u64,
 }
 
 /// What happens when the controller's lease is over and nobody has taken it.
@@ -41,7 +53,18 @@ pub enum OnMissing {
 
 impl Default for Guard {
     fn default() -> Self {
-        Guard { tolerance: 1.2, break_rate: 0.25, controller_missing: ControllerMissing::default() }
+        Guard {
+            tolerance: 1.2,
+            break_rate: 0.25,
+            hang: Some(Hang::default()),
+            controller_missing: ControllerMissing::default(),
+        }
+    }
+}
+
+impl Default for Hang {
+    fn default() -> Self {
+        Hang { requests: 8, after_ms: 2_000 }
     }
 }
 

@@ -213,6 +213,8 @@ mod tests {
             ("new", json!("")),
             ("max_error_ppm", json!(1_000_001)),
             ("break_ppm", json!(0)),
+            ("hang", json!({"requests": 0})),
+            ("hang", json!({"after_ms": 0})),
             ("false_alarm_one_in", json!(1)),
             ("tolerance_percent", json!(99)),
             ("missing_after_ms", json!(u64::MAX)),

@@ -3,13 +3,15 @@
 //! Releases write it with the share, so that whoever moves traffic arms the way back in the same write. Its numbers are
 //! whole ones, so that what is written is what is read.
 
-use crate::policy::{MAX_ANSWER_CHECKS, OnMissing};
+use crate::policy::{Hang, MAX_ANSWER_CHECKS, OnMissing};
 use serde::{Deserialize, Serialize};
 
 /// Longest id: it also names a file.
 const MAX_ID: usize = 128;
 /// Longest wait for a controller, milliseconds: 30 days.
 const MAX_WAIT_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// More requests without an answer than anybody waits for.
+pub(crate) const MAX_HANG_REQUESTS: u64 = 1_000_000;
 /// Shares are told in millionths.
 const WHOLE_PPM: u32 = 1_000_000;
 
@@ -28,6 +30,9 @@ pub struct GuardRule {
     pub min_requests: u64,
     /// The share of failed requests, millionths, from which on a second of them is a total break.
     pub break_ppm: u32,
+    /// When the new version answers nothing; absent: that is no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hang: Option<Hang>,
     /// The colours are compared so that a release that is no worse is taken back once in so many; absent: they are not
     /// compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,6 +72,14 @@ impl GuardRule {
         }
         if !(1..=WHOLE_PPM).contains(&self.break_ppm) {
             return Some(format!("guard.break_ppm: must be 1 to {WHOLE_PPM}"));
+        }
+        if let Some(hang) = self.hang {
+            if !(1..=MAX_HANG_REQUESTS).contains(&hang.requests) {
+                return Some(format!("guard.hang.requests: must be 1 to {MAX_HANG_REQUESTS}"));
+            }
+            if !(1..=MAX_WAIT_MS).contains(&hang.after_ms) {
+                return Some(format!("guard.hang.after_ms: must be 1 to {MAX_WAIT_MS}"));
+            }
         }
         if self.checks.len() > MAX_ANSWER_CHECKS || self.checks.iter().any(|name| name.len() > MAX_ID) {
             return Some(format!("guard.checks: at most {MAX_ANSWER_CHECKS} names of {MAX_ID} bytes"));

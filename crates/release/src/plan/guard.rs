@@ -58,6 +58,7 @@ pub(super) fn planned(
             max_error_ppm: max_error_rate.map(|rate| ppm(rate).min(1_000_000)),
             min_requests,
             break_ppm: ppm(guard.break_rate).clamp(1, 1_000_000),
+            hang: guard.hang,
             false_alarm_one_in: rate(0),
             by_users,
             checks: policy.checks.iter().map(|check| check.name.clone()).collect(),

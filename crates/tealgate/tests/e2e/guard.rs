@@ -62,9 +62,13 @@ struct Users {
 
 impl Users {
     fn of(gateway: SocketAddr) -> Users {
+        Users::many(gateway, 4)
+    }
+
+    fn many(gateway: SocketAddr, number: usize) -> Users {
         let (seen, lost, stop) = (Arc::default(), Arc::default(), Arc::default());
         let mut users = Users { seen, lost, stop, tasks: Vec::new() };
-        for _ in 0..4 {
+        for _ in 0..number {
             let (seen, lost, stop) =
                 (Arc::clone(&users.seen), Arc::clone(&users.lost), Arc::clone(&users.stop));
             users.tasks.push(tokio::spawn(async move {
@@ -191,6 +195,25 @@ impl Site {
             "{what}: {failed} failed, bound {}, found in {} ms, swapped in {} us",
             trip["bound"], trip["found_in_ms"], trip["swapped_in_us"]
         );
+    }
+
+    /// Green takes requests and answers none of them; Green is gone within seconds, and those that wait there wait on.
+    async fn hangs(&self, what: &str) {
+        let users = Users::many(self.address, 40);
+        users.more(SETTLED).await;
+        let green = [&self.colours.good, &self.colours.bad];
+        green.iter().for_each(|one| one.behave(Behaviour::Held));
+        let began = clock::now();
+        // A living controller ends the release, and the latch with it.
+        let fired = async || self.gateway.log().contains("the guard has fired");
+        clock::until("the guard", fired, || self.gateway.log()).await;
+        println!("{what}: fired {} ms after the last answer", began.elapsed().as_millis());
+        assert!(self.gateway.log().contains(r#"bound="hang""#), "{}", self.gateway.log());
+        let others = Users::of(self.address);
+        others.on_blue(what).await;
+        assert_eq!(others.end().await, 0);
+        green.iter().for_each(|one| one.release(1_000));
+        assert_eq!(users.end().await, 0, "who hung has an answer, now that there is one");
     }
 
     /// The release is over, as one that was rolled back; the report says by what.
@@ -326,4 +349,20 @@ async fn in_the_shift_a_controller_that_stays_away_is_reason_enough() {
     assert_eq!(site.latched().unwrap()["bound"], "controller");
     site.controller = Start::new(&site.world).role("controller").ready().await;
     site.is_rolled_back("no controller").await;
+}
+
+#[tokio::test]
+async fn a_version_that_hangs_in_the_shift_is_gone_in_seconds() {
+    let site = Site::in_shift(json!({})).await;
+    site.hangs("in the shift").await;
+    site.is_rolled_back("have no answer").await;
+}
+
+#[tokio::test]
+async fn a_version_that_hangs_with_all_of_the_traffic_and_a_dead_controller_is_gone_as_well() {
+    let mut site = Site::in_soak().await;
+    site.controller.crash();
+    site.hangs("controller killed").await;
+    site.controller = Start::new(&site.world).role("controller").ready().await;
+    site.is_rolled_back("have no answer").await;
 }

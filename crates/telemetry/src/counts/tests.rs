@@ -1,4 +1,4 @@
-use crate::cell::{Cell, Ended};
+use crate::cell::{Cell, Ended, Heard};
 use crate::counts::{Counts, Examined};
 use crate::found::{Found, Origin, Outcome};
 use model::record::Ending;
@@ -183,4 +183,21 @@ fn what_answers_say_is_counted_where_they_can_be_judged_and_their_origin_for_all
     let mut twice = counts.clone();
     twice.merge(&counts);
     assert_eq!((twice.checks[0], twice.minus(&counts).checks), (examined(0, 2, 2), checks));
+}
+
+#[test]
+fn what_was_sent_to_an_upstream_waits_until_its_head_comes_or_it_is_over() {
+    let cell = Cell::default();
+    assert_eq!(cell.heard(), Heard::default());
+    let [one, other, third] = [cell.asked(), cell.asked(), cell.asked()];
+    cell.turn(5);
+    let later = cell.asked();
+    assert_eq!(cell.heard(), Heard { asked: 4, waiting: [3, 1, 0, 0], ..Heard::default() });
+    cell.head(later);
+    cell.unheard(one, false);
+    cell.unheard(other, true);
+    let waits = Heard { asked: 4, heads: 1, unheard: 2, withdrawn: 1, waiting: [1, 0, 0, 0] };
+    assert_eq!(cell.heard(), waits);
+    cell.head(third);
+    assert_eq!(cell.snapshot(), Counts::default(), "no request has begun or ended by it");
 }

@@ -166,3 +166,13 @@ fn the_snapshot_of_apps_has_their_routes_and_no_others() {
     let found: Vec<SeriesKey> = registry.snapshot_of_apps().into_iter().map(|series| series.key).collect();
     assert_eq!(found, wanted);
 }
+
+#[test]
+fn the_former_series_are_the_older_epochs_of_the_same() {
+    let registry = Registry::new(1);
+    let all: Vec<_> = [3, 5, 7].map(|epoch| registry.series(&key("r", epoch))).into();
+    let others =
+        [key("q", 4), SeriesKey { lane: Lane::Matched, ..key("r", 4) }].map(|key| registry.series(&key));
+    let former: Vec<u64> = registry.former(&key("r", 7)).iter().map(|series| series.key().epoch).collect();
+    assert_eq!((former, all.len(), others.len()), (vec![3, 5], 3, 2));
+}

@@ -2,6 +2,7 @@ use super::*;
 use crate::guard::sums::Tallied;
 use crate::guard::tests::rule;
 use crate::guard::users::Seat;
+use judge::silence::{Heard, Usual};
 use telemetry::counts::Examined;
 
 /// Looks every 20 ms, each time with so much more of both: old requests and failures, new ones.
@@ -25,7 +26,7 @@ impl Run {
             side.failed += failed;
         }
         self.at_ms += 20;
-        self.bounds.look(self.at_ms, &self.counted)
+        self.bounds.look(self.at_ms, &self.counted, |_| Usual::default())
     }
 }
 
@@ -182,5 +183,22 @@ fn one_busy_user_for_whom_everything_fails_breaks_nothing_and_three_do() {
         (0..100u64).for_each(|number| seat.ended(0, (number % users) << 40, 1, 1));
         let crossed = run.look([900, 0], [100, 100]);
         assert_eq!(crossed.is_some(), crosses, "{users}: {crossed:?}");
+    }
+}
+
+#[test]
+fn a_version_that_answers_nothing_is_a_bound_of_its_own_unless_the_rule_has_none() {
+    for (rule, crosses) in [(rule(), true), (GuardRule { hang: None, ..rule() }, false)] {
+        let mut run = Run::new(&rule);
+        run.counted.new.heard = Heard { asked: 9, ..Heard::default() };
+        let found = (0..200).find_map(|_| {
+            run.counted.old.heard.asked += 9;
+            run.counted.old.heard.heads += 9;
+            run.look([9, 0], [0, 0])
+        });
+        assert_eq!(found.is_some(), crosses);
+        let Some(found) = found else { continue };
+        assert_eq!(found.bound, "hang");
+        assert!(found.evidence[0].starts_with("9 requests that were sent 2000 ms ago"), "{found:?}");
     }
 }

@@ -11,6 +11,7 @@ use model::service::Service;
 use model::traffic_split::Extension;
 use serde_json::Value;
 use std::sync::Arc;
+use telemetry::series::Registry;
 
 impl Compiler {
     /// The table of the last resources once more, with what the guards say now.
@@ -63,7 +64,13 @@ pub(super) fn heed(guard: &Guard, choices: &mut [Choice], is_new: &[bool]) -> bo
 }
 
 /// Lets the guard look at what a route counts from now on.
-pub(super) fn show(guard: &Guard, choices: &mut [Choice], is_new: &[bool], at: (&str, Revision)) {
+pub(super) fn show(
+    guard: &Guard,
+    known: &Registry,
+    choices: &mut [Choice],
+    is_new: &[bool],
+    at: (&str, Revision),
+) {
     let choices_now: &[Choice] = choices;
     let of = |new: bool| {
         choices_now.iter().zip(is_new).filter(move |(_, is)| **is == new).map(|(choice, _)| choice)
@@ -80,7 +87,9 @@ pub(super) fn show(guard: &Guard, choices: &mut [Choice], is_new: &[bool], at: (
     };
     let weights: Vec<u32> = choices_now.iter().map(|choice| choice.weight).collect();
     let concurrent = of(false).any(|choice| choice.weight > 0);
-    guard.count(&weights, concurrent, at, Pair { old: series(false), new: series(true) });
+    let former = |new: bool| of(new).flat_map(|choice| known.former(choice.series.key())).collect();
+    let former = Pair { old: former(false), new: former(true) };
+    guard.count(&weights, concurrent, at, Pair { old: series(false), new: series(true) }, former);
     guard.lead_to(targets(false), targets(true));
     for (choice, new) in choices.iter_mut().zip(is_new) {
         choice.seat = guard.seat(*new);

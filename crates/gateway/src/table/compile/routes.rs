@@ -252,7 +252,7 @@ impl Compiler {
         if let Some(rule) = extension.guard.take() {
             let guard =
                 self.guards.guard(&rule.id).ok_or("tealgate.guard: is for the split of a service only")?;
-            show(&guard, &mut choices, &is_new, (names.route, names.epoch));
+            show(&guard, &self.series, &mut choices, &is_new, (names.route, names.epoch));
             if heed(&guard, &mut choices, &is_new) {
                 extension = Extension::default();
             }

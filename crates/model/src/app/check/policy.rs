@@ -10,6 +10,7 @@ use crate::policy::{
     SmokeRequest, Step, Sticky, StickyBy, When,
 };
 use crate::target::Target;
+use crate::traffic_split::MAX_HANG_REQUESTS;
 use crate::traffic_split::MAX_TEXT;
 pub(super) use crate::traffic_split::is_token;
 
@@ -200,6 +201,11 @@ fn guard(errors: &mut Errors, at: &str, guard: &Guard) {
     errors.expect(tolerance, &format!("{at}/tolerance"), "must be 1 to 1000");
     let rate = (1e-6..=1.0).contains(&guard.break_rate);
     errors.expect(rate, &format!("{at}/break_rate"), "must be 0.000001 to 1");
+    if let Some(hang) = &guard.hang {
+        let right = (1..=MAX_HANG_REQUESTS).contains(&hang.requests);
+        errors.expect(right, &format!("{at}/hang/requests"), "must be 1 to 1000000");
+        errors.positive_duration(&format!("{at}/hang/after_ms"), hang.after_ms);
+    }
     let missing = &guard.controller_missing;
     errors.duration(&format!("{at}/controller_missing/after_ms"), missing.after_ms);
     errors.duration(&format!("{at}/controller_missing/planned_restart_ms"), missing.planned_restart_ms);

@@ -322,6 +322,8 @@ fn the_rest_of_the_policy_is_bounded() {
         (json!({"judge": {"tolerance": 0.5}}), "judge/tolerance"),
         (json!({"judge": {"historical": {"window_ms": 300_001}}}), "judge/historical/window_ms"),
         (json!({"judge": {"historical": {"tolerance": 0.9}}}), "judge/historical/tolerance"),
+        (json!({"guard": {"hang": {"requests": 0}}}), "guard/hang/requests"),
+        (json!({"guard": {"hang": {"after_ms": 0}}}), "guard/hang/after_ms"),
         (json!({"limits": {"max_p99_ms": 0}}), "limits/max_p99_ms"),
         (json!({"soak": {"interval_ms": 0}}), "soak/interval_ms"),
         (json!({"soak": {"hold_back": 51}}), "soak/hold_back"),

@@ -1,0 +1,299 @@
+//! Silence: a version that takes requests and answers none. Absolute, like [`crate::limits`], and about what has *not*
+//! ended: nothing of it fails before a timeout.
+//!
+//! Asked is whether an answer has begun, not whether one has ended, so long downloads and streams are no silence. The rule:
+//! since the last head of an answer of the new version so many requests were sent to it, whole, so long ago, and no head
+//! came since; while the old version answers.
+//!
+//! What counts as "the old version answers", so that an app whose answers take long by their nature is not blamed:
+//!
+//! * While the old version was asked in the same time: as many of *these* requests as are certain to have been answered, and
+//!   answered well, are at least one, and half of what it was asked. What waited before may have been what was answered
+//!   since, so it is taken off.
+//! * While it was not (it has no share): answers are known, and of these at most a tenth took longer than the patience. Where
+//!   requests wait for half a minute by their nature, silence says nothing.
+//!
+//! Counted with those that were sent since the last head are those that waited when it came and had not waited for the whole
+//! patience yet: clients of whom each waits for its answer before it asks again are all in there when a version falls
+//! silent. Who had waited for longer, while others were answered, is a long poll. They are told apart by the *turn* in which they
+//! were sent, of half the patience each.
+//!
+//! Time is what was watched: two looks are at most [`MAX_STEP_MS`] apart, so a machine that was stopped has heard nothing
+//! and blames nobody for it.
+
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// Turns that are told apart; each later one shares the place of one of them.
+pub const TURNS: usize = 4;
+/// What two looks may add to the time that was watched, milliseconds.
+pub const MAX_STEP_MS: u64 = 100;
+/// Of what was asked how long ago so many moments are kept within the patience.
+const MOMENTS: u64 = 128;
+
+/// Where more than one answer in so many takes longer than the patience, silence is usual.
+const SLOW_ONE_IN: u64 = 10;
+
+/// How much silence is too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patience {
+    /// Requests that have no answer; 0 counts as 1.
+    pub requests: u64,
+    /// So long, milliseconds; 0 counts as 1.
+    pub after_ms: u64,
+}
+
+/// What one side was asked and has answered, cumulative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Requests that were sent to it whole.
+    pub asked: u64,
+    /// Of these, those that were over so soon, without an answer, that it says nothing.
+    pub withdrawn: u64,
+    /// Heads of answers that have come.
+    pub heads: u64,
+    /// Requests that were over without one, those that were withdrawn among them.
+    pub unheard: u64,
+}
+
+impl Heard {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Heard) -> Heard {
+        Heard {
+            asked: self.asked.saturating_add(other.asked),
+            withdrawn: self.withdrawn.saturating_add(other.withdrawn),
+            heads: self.heads.saturating_add(other.heads),
+            unheard: self.unheard.saturating_add(other.unheard),
+        }
+    }
+
+    /// Requests that wait for their answer to begin.
+    #[must_use]
+    pub fn waiting(self) -> u64 {
+        self.asked.saturating_sub(self.heads).saturating_sub(self.unheard)
+    }
+}
+
+/// What answers take, as far as they are known, of either version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usual {
+    /// Whole answers.
+    pub answers: u64,
+    /// Of these, how many took longer than the patience.
+    pub slow: u64,
+}
+
+/// What is known at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// When, milliseconds on a clock that nobody sets.
+    pub at_ms: u64,
+    /// Under which shares; the counters of `old` and `new` begin at 0 with it.
+    pub stratum: u64,
+    /// The old version.
+    pub old: Heard,
+    /// Of the old version, requests that failed.
+    pub old_failed: u64,
+    /// The new version.
+    pub new: Heard,
+    /// Requests of the new version that wait, by the turn in which they were sent ([`Listener::turn`]).
+    pub waiting: [u64; TURNS],
+    /// Heads of answers of the new version to what it was asked before the stratum.
+    pub late_heads: u64,
+    /// The old version has a share.
+    pub concurrent: bool,
+}
+
+/// The new version is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Requests that have no answer for as long as the patience says.
+    pub requests: u64,
+    /// How long no head of an answer has come, milliseconds.
+    pub for_ms: u64,
+    /// The patience that is over, milliseconds.
+    pub after_ms: u64,
+    /// What the old version was asked in the same time, and of that what it is certain to have answered; `None`: it was
+    /// not asked.
+    pub old: Option<(u64, u64)>,
+}
+
+impl Silence {
+    /// `9 requests that were sent 2000 ms ago or earlier have no answer, and none has begun for 2040 ms; the old version has
+    /// answered at least 80 of 84 meanwhile`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let Silence { requests, for_ms, after_ms, old } = self;
+        let (plural, have) = if *requests == 1 { ("", "has") } else { ("s", "have") };
+        let beside = old.map_or(String::new(), |(asked, answered)| {
+            format!("; the old version has answered at least {answered} of {asked} meanwhile")
+        });
+        format!(
+            "{requests} request{plural} that were sent {after_ms} ms ago or earlier {have} no answer, and none has begun for \
+             {for_ms} ms{beside}"
+        )
+    }
+}
+
+/// Listens to both versions.
+#[derive(Debug)]
+pub struct Listener {
+    patience: Patience,
+    last_at_ms: Option<u64>,
+    watched_ms: u64,
+    base: Base,
+    turns: Turns,
+    /// When the new version had been asked how much, oldest first.
+    asked: VecDeque<(u64, u64)>,
+}
+
+/// Which turn it is, and what waits from turns that had the same place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Turns {
+    number: usize,
+    began_ms: u64,
+    left: [u64; TURNS],
+}
+
+impl Turns {
+    /// Requests that were sent in this turn or the one before, and wait.
+    fn recent(&self, waiting: &[u64; TURNS]) -> u64 {
+        let of = |number: usize| {
+            let place = number % TURNS;
+            let now = waiting.get(place).copied().unwrap_or(0);
+            now.saturating_sub(self.left.get(place).copied().unwrap_or(0))
+        };
+        let before = self.number.checked_sub(1).map_or(0, of);
+        of(self.number).saturating_add(before)
+    }
+
+    /// Goes on to the next turn when this one was long enough.
+    fn go_on(&mut self, now_ms: u64, length_ms: u64, waiting: &[u64; TURNS]) {
+        if now_ms.saturating_sub(self.began_ms) >= length_ms {
+            (self.number, self.began_ms) = (self.number.wrapping_add(1), now_ms);
+            let place = self.number % TURNS;
+            if let (Some(left), Some(waiting)) = (self.left.get_mut(place), waiting.get(place)) {
+                *left = *waiting;
+            }
+        }
+    }
+}
+
+/// What was known when the last head of an answer of the new version had come, or the shares were changed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Base {
+    at_ms: u64,
+    stratum: u64,
+    /// Heads of the new version, before the stratum, too.
+    heads: u64,
+    old: Heard,
+    old_failed: u64,
+    new: Heard,
+    /// Requests of the new version that waited then, but not for long yet.
+    recent: u64,
+}
+
+impl Listener {
+    /// Nothing has been heard yet.
+    #[must_use]
+    pub fn new(patience: Patience) -> Listener {
+        let patience = Patience { requests: patience.requests.max(1), after_ms: patience.after_ms.max(1) };
+        Listener {
+            patience,
+            last_at_ms: None,
+            watched_ms: 0,
+            base: Base::default(),
+            turns: Turns::default(),
+            asked: VecDeque::new(),
+        }
+    }
+
+    /// What it was made with; nothing in it is 0.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// The turn in which requests are sent to the new version from now on: asked after each look.
+    #[must_use]
+    pub fn turn(&self) -> usize {
+        self.turns.number
+    }
+
+    /// Looks at what is known now. Looks come in the order of time. `usual` is asked only if it matters.
+    pub fn look(&mut self, moment: &Moment, usual: impl FnOnce() -> Usual) -> Option<Silence> {
+        let last = self.last_at_ms.replace(moment.at_ms);
+        let step = last.map_or(0, |last| moment.at_ms.saturating_sub(last));
+        self.watched_ms = self.watched_ms.saturating_add(step.min(MAX_STEP_MS));
+        let heads = moment.new.heads.saturating_add(moment.late_heads);
+        if last.is_none() || (moment.stratum, heads) != (self.base.stratum, self.base.heads) {
+            let is_first = last.is_none() || moment.stratum != self.base.stratum;
+            if is_first {
+                self.turns = Turns { began_ms: self.watched_ms, ..Turns::default() };
+            }
+            // All of it came since, unless some of it is answered already.
+            self.begin(moment, heads, is_first && moment.new.heads == 0);
+        }
+        self.note(moment.new.asked);
+        self.turns.go_on(self.watched_ms, (self.patience.after_ms / 2).max(1), &moment.waiting);
+        let requests = self.unanswered(moment)?;
+        let old = self.old_answers(moment, usual)?;
+        let for_ms = self.watched_ms.saturating_sub(self.base.at_ms);
+        Some(Silence { requests, for_ms, after_ms: self.patience.after_ms, old })
+    }
+
+    /// A head has come, or the shares were changed: silence begins here at the earliest.
+    fn begin(&mut self, moment: &Moment, heads: u64, from_nothing: bool) {
+        let (old, old_failed, new, recent) = match from_nothing {
+            true => (Heard::default(), 0, Heard::default(), 0),
+            false => (moment.old, moment.old_failed, moment.new, self.turns.recent(&moment.waiting)),
+        };
+        let (at_ms, stratum) = (self.watched_ms, moment.stratum);
+        self.base = Base { at_ms, stratum, heads, old, old_failed, new, recent };
+        self.asked.clear();
+    }
+
+    /// Keeps how much was asked by now, as often as is needed to know it at the patience's beginning.
+    fn note(&mut self, asked: u64) {
+        let spacing = (self.patience.after_ms / MOMENTS).max(1);
+        let is_due = |last: &(u64, u64)| self.watched_ms.saturating_sub(last.0) >= spacing;
+        if self.asked.back().is_none_or(is_due) {
+            self.asked.push_back((self.watched_ms, asked));
+        }
+        let begin = self.watched_ms.saturating_sub(self.patience.after_ms);
+        while self.asked.get(1).is_some_and(|(at_ms, _)| *at_ms <= begin) {
+            self.asked.pop_front();
+        }
+    }
+
+    /// How many requests have no answer, and were sent so long ago that it is silence.
+    fn unanswered(&self, moment: &Moment) -> Option<u64> {
+        let begin = self.watched_ms.checked_sub(self.patience.after_ms)?;
+        let (_, asked) = self.asked.front().filter(|(at_ms, _)| *at_ms <= begin)?;
+        let since = |asked: u64, withdrawn: u64| {
+            let before = self.base.new.asked.saturating_sub(self.base.new.withdrawn);
+            asked.saturating_add(self.base.recent).saturating_sub(withdrawn).saturating_sub(before)
+        };
+        // Those that were withdrawn are taken off whenever they were asked: rather too many.
+        Some(since(*asked, moment.new.withdrawn)).filter(|requests| *requests >= self.patience.requests)
+    }
+
+    /// What the old version has answered meanwhile; the outer `None`: what is known does not blame the new one.
+    fn old_answers(&self, moment: &Moment, usual: impl FnOnce() -> Usual) -> Option<Option<(u64, u64)>> {
+        let Base { old, old_failed, .. } = self.base;
+        let effective = |heard: Heard| heard.asked.saturating_sub(heard.withdrawn);
+        let asked = effective(moment.old).saturating_sub(effective(old));
+        if moment.concurrent && asked > 0 {
+            let heads = moment.old.heads.saturating_sub(old.heads);
+            let failed = moment.old_failed.saturating_sub(old_failed);
+            let answered = heads.saturating_sub(old.waiting()).saturating_sub(failed);
+            return (answered > 0 && answered.saturating_mul(2) >= asked).then_some(Some((asked, answered)));
+        }
+        let Usual { answers, slow } = usual();
+        (answers > 0 && slow.saturating_mul(SLOW_ONE_IN) <= answers).then_some(None)
+    }
+}
+
+#[cfg(test)]
+mod tests;
