@@ -275,6 +275,9 @@ pub struct SmokeRequest {
 pub struct Expectation {
     /// Statuses that are right; empty: 200 to 299.
     pub statuses: Vec<u16>,
+    /// Every status is right.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub any_status: bool,
     /// Headers and the exact value each must have.
     pub headers: BTreeMap<String, String>,
     /// A text that the body must contain.

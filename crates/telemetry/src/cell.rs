@@ -190,6 +190,13 @@ impl Cell {
         self.answers.get_or_init(Box::default)
     }
 
+    /// A stream says this of itself as it is opened, before its end.
+    pub fn says(&self, found: Found) {
+        if !found.is_nothing() {
+            self.answers().count(Ending::Whole, found);
+        }
+    }
+
     /// A request that began here has ended.
     pub fn end(&self, ended: &Ended) {
         add(&self.gate_errors, u64::from(ended.gate_error), Ordering::Relaxed);
@@ -200,7 +207,7 @@ impl Cell {
             self.answers().latency.record(ended.total_us);
         }
         if !ended.found.is_nothing() {
-            self.answers().count(ended);
+            self.answers().count(ended.ending, ended.found);
         }
         // Last, and released: who sees the ending also sees all that is counted above, and the beginning.
         add(self.counter_of(ended), 1, Ordering::Release);
@@ -279,11 +286,10 @@ impl Answers {
         }
     }
 
-    fn count(&self, ended: &Ended) {
-        let found = ended.found;
+    fn count(&self, ending: Ending, found: Found) {
         let [passed, failed, unexamined] =
             [Outcome::Passed, Outcome::Failed, Outcome::Unexamined].map(|outcome| found.checks(outcome));
-        let [passed, failed, unexamined] = match ended.ending {
+        let [passed, failed, unexamined] = match ending {
             Ending::Whole => [passed, failed, unexamined],
             // What broke off has failed already, whatever its head said.
             Ending::CutShort => [0, 0, passed | failed | unexamined],
@@ -295,7 +301,7 @@ impl Answers {
             add(&said.unexamined, u64::from(unexamined >> place & 1), Ordering::Relaxed);
         }
         let [right, other, silent] = &self.origins;
-        match ended.found.origin() {
+        match found.origin() {
             Some(Origin::Right) => add(right, 1, Ordering::Relaxed),
             Some(Origin::Other) => add(other, 1, Ordering::Relaxed),
             Some(Origin::Silent) => add(silent, 1, Ordering::Relaxed),

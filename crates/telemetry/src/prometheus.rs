@@ -6,6 +6,7 @@
 //! route [`OVERFLOW`], and `tealgate_series_overflow` says how many. Durations come from the sketches, so a value
 //! within 3.125 % of a bound may be counted on its other side, and `_sum` is exact only to 3.125 %.
 
+mod checks;
 mod nodes;
 
 use crate::counts::Counts;
@@ -15,6 +16,7 @@ use crate::totals::TotalsSnapshot;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+pub use checks::render_checks;
 pub use nodes::render_nodes;
 
 /// The content type of an answer with this text.
@@ -63,6 +65,7 @@ pub fn render(
     let (sets, overflow) = label_sets(snapshot);
     let mut out = String::with_capacity(4_096 + sets.len() * 2_048);
     requests(&mut out, &sets);
+    origins(&mut out, &sets);
     durations(&mut out, &sets);
     single(
         &mut out,
@@ -162,6 +165,17 @@ fn requests(out: &mut String, sets: &[(String, Counts)]) {
         head(out, name, kind, help);
         for (labels, counts) in sets {
             let _ = writeln!(out, "{name}{{{labels}}} {}", value(counts));
+        }
+    }
+}
+
+/// Which version answers say that they come from; label sets without such answers are left out.
+fn origins(out: &mut String, sets: &[(String, Counts)]) {
+    const NAME: &str = "tealgate_answer_identity_total";
+    head(out, NAME, "counter", "Answers asked for their version: the right one, another one, or silent.");
+    for (labels, counts) in sets.iter().filter(|(_, counts)| counts.origins != [0; 3]) {
+        for (said, count) in ["right", "other", "silent"].iter().zip(counts.origins) {
+            let _ = writeln!(out, "{NAME}{{{labels},says=\"{said}\"}} {count}");
         }
     }
 }

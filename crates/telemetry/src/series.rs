@@ -1,6 +1,7 @@
 //! Series: the counters of one (route, answerer, lane, epoch), one cell per thread, and the registry of all series.
 //!
-//! The registry is asked while a table is compiled, never by a request, so it may lock. A table holds its series by
+//! What checks of the business say is counted by their places; what a place is called is said once for each series, because
+//! an epoch has one split. The registry is asked while a table is compiled, never by a request, so it may lock. A table holds its series by
 //! `Arc`; the registry uses the count of these to see which series can still change. It is bounded: of old epochs
 //! and of routes that are gone, what nobody holds any more is added up, so totals never go backwards.
 
@@ -22,6 +23,11 @@ pub const MAX_EPOCHS: usize = 64;
 pub const MAX_UNUSED_SERIES: usize = 16_384;
 /// The route of all that was counted for routes that are long gone; no id of a route can look like this.
 pub const RETIRED_ROUTE: &str = "(retired)";
+/// Sums of checks (by series without epoch, and name) that are kept of old epochs; further ones are added up under the
+/// name [`OTHER_CHECKS`].
+pub const MAX_RETIRED_CHECKS: usize = 4_096;
+/// The name of all further checks; no check can be called so.
+pub const OTHER_CHECKS: &str = "(other)";
 
 /// What a series counts. The order of the fields matters: epochs of the same route, answerer and lane are
 /// neighbours.
@@ -81,6 +87,17 @@ pub struct SeriesCounts {
     pub counts: Counts,
 }
 
+/// What one check of the business has said on a route, over all epochs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckCounts {
+    /// Of which series; its epoch is 0.
+    pub key: SeriesKey,
+    /// Name of the check.
+    pub check: String,
+    /// What it said.
+    pub said: Examined,
+}
+
 /// The sum over the series of a snapshot whose key is wanted.
 #[must_use]
 pub fn sum_of(snapshot: &[SeriesCounts], wanted: impl Fn(&SeriesKey) -> bool) -> Counts {
@@ -95,13 +112,15 @@ pub struct Series {
     key: SeriesKey,
     /// Made for the first line: most series of a large table never get one.
     log_part: OnceLock<SeriesPart>,
+    /// What the checks of the business are called, by place.
+    checks: OnceLock<Box<[String]>>,
     cells: Box<[Cell]>,
 }
 
 impl Series {
     fn new(key: SeriesKey, threads: usize) -> Self {
-        let log_part = OnceLock::new();
-        Series { key, log_part, cells: std::iter::repeat_with(Cell::default).take(threads).collect() }
+        let (log_part, checks) = (OnceLock::new(), OnceLock::new());
+        Series { key, log_part, checks, cells: std::iter::repeat_with(Cell::default).take(threads).collect() }
     }
 
     /// What this series counts.
@@ -152,11 +171,38 @@ impl Series {
         self.cells.iter().for_each(|cell| cell.turn(number));
     }
 
+    /// Says what the checks of the business are called, in the order of their places; an empty name is that of the place.
+    /// Only the first word counts.
+    pub fn name_checks<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        let name = |(place, name): (usize, &str)| match name {
+            "" => place.to_string(),
+            name => name.to_owned(),
+        };
+        self.checks.get_or_init(|| names.take(MAX_ANSWER_CHECKS).enumerate().map(name).collect());
+    }
+
+    /// What the checks that have a name have said.
+    fn said(&self) -> impl Iterator<Item = (&str, Examined)> {
+        let names = self.checks.get().map(|names| &names[..]).unwrap_or_default();
+        let examined = if names.is_empty() { Default::default() } else { self.examined() };
+        names.iter().map(String::as_str).zip(examined)
+    }
+
     /// What each check of the business has said; see [`Cell::examined`].
     #[must_use]
     pub fn examined(&self) -> [Examined; MAX_ANSWER_CHECKS] {
         self.cells.iter().map(Cell::examined).fold(Default::default(), added)
     }
+}
+
+fn add_check(
+    sums: &mut BTreeMap<(SeriesKey, String), Examined>,
+    key: SeriesKey,
+    check: &str,
+    said: Examined,
+) {
+    let sum = sums.entry((key, check.to_owned())).or_default();
+    *sum = sum.plus(said);
 }
 
 /// Sums of each place.
@@ -177,6 +223,8 @@ pub struct Registry {
 struct Shelves {
     live: BTreeMap<SeriesKey, Arc<Series>>,
     retired: BTreeMap<SeriesKey, Counts>,
+    /// What checks of retired series have said, by key without epoch and by name.
+    retired_checks: BTreeMap<(SeriesKey, String), Examined>,
     /// Routes that lead, or led, to an environment of an app.
     app_routes: BTreeSet<String>,
     /// Number of live series at which the next sweep is worth its while.
@@ -233,6 +281,22 @@ impl Registry {
             sums.entry(series.key.clone()).or_default().merge(&series.counts());
         }
         sums.into_iter().map(|(key, counts)| SeriesCounts { key, counts }).collect()
+    }
+
+    /// What each check of the business has said, over all epochs, in the order of the keys and names.
+    #[must_use]
+    pub fn checks(&self) -> Vec<CheckCounts> {
+        let (live, mut sums) = {
+            let shelves = self.lock();
+            let named = |series: &&Arc<Series>| series.checks.get().is_some();
+            (shelves.live.values().filter(named).cloned().collect::<Vec<_>>(), shelves.retired_checks.clone())
+        };
+        for series in live {
+            for (check, said) in series.said() {
+                add_check(&mut sums, series.key.without_epoch(), check, said);
+            }
+        }
+        sums.into_iter().map(|((key, check), said)| CheckCounts { key, check, said }).collect()
     }
 
     /// The counts of the routes that lead to apps, what the gate answered on them included. Costs what these few
@@ -300,6 +364,10 @@ impl Shelves {
             let sum = if routes.contains(&key.route) { key } else { key.retired() };
             self.retired.entry(sum).or_default().merge(&counts);
         }
+        for ((key, check), said) in std::mem::take(&mut self.retired_checks) {
+            let sum = if routes.contains(&key.route) { key } else { key.retired() };
+            add_check(&mut self.retired_checks, sum, &check, said);
+        }
         self.app_routes.retain(|route| routes.contains(route));
         self.add_up_oldest_epochs();
         self.sweep_at = MAX_UNUSED_SERIES.max(self.live.len() * 2);
@@ -321,7 +389,15 @@ impl Shelves {
     fn retire(&mut self, key: &SeriesKey, sum: SeriesKey) {
         let Some(series) = self.live.remove(key) else { return };
         match Arc::try_unwrap(series) {
-            Ok(series) => self.retired.entry(sum).or_default().merge(&series.counts()),
+            Ok(series) => {
+                for (check, said) in series.said() {
+                    let is_known = self.retired_checks.contains_key(&(sum.without_epoch(), check.to_owned()));
+                    let has_room = is_known || self.retired_checks.len() < MAX_RETIRED_CHECKS;
+                    let check = if has_room { check } else { OTHER_CHECKS };
+                    add_check(&mut self.retired_checks, sum.without_epoch(), check, said);
+                }
+                self.retired.entry(sum).or_default().merge(&series.counts());
+            }
             Err(held) => {
                 self.live.insert(key.clone(), held);
             }

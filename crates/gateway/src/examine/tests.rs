@@ -11,11 +11,16 @@ fn answer(status: u16, fields: &str) -> ResponseHead {
 }
 
 fn header(name: &str, fails_if: FailsIf) -> CheckRule {
-    CheckRule { header: Some(name.to_owned()), json: None, fails_if }
+    CheckRule { name: String::new(), header: Some(name.to_owned()), json: None, fails_if }
 }
 
 fn field(pointer: &str, fails_if: FailsIf) -> CheckRule {
-    CheckRule { header: None, json: Some(JsonField { pointer: pointer.to_owned() }), fails_if }
+    CheckRule {
+        name: String::new(),
+        header: None,
+        json: Some(JsonField { pointer: pointer.to_owned() }),
+        fails_if,
+    }
 }
 
 fn rule() -> AnswersRule {

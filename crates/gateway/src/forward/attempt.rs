@@ -200,6 +200,10 @@ impl Attempt<'_> {
             }
             self.facts.status = 101;
             self.facts.upgraded = true;
+            if let Some(examination) = self.claim.examination {
+                // At once: its end may be hours away.
+                self.claim.series.cell(self.worker.thread).says(examination.of(answer));
+            }
             plugin::answer_phase(self.request, 101, Some(answer));
             let head = headers::write_upgrade(answer, self.request, self.claim.issued.as_ref());
             let tunnel = tunnel::tunnel(self.worker, client, sides, head, self.claim, self.facts);

@@ -255,3 +255,23 @@ async fn answers_that_say_in_their_json_that_they_are_none_trip_the_guard() {
         assert_eq!(gate.ask(get("/")).await.body, GOOD);
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_opens_a_stream_says_who_it_is_before_that_ends() {
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Version: 1\r\n\r\n";
+    let script = vec![Step::read_head(), Step::send(switch), Step::ReadToEnd];
+    let upstream = ScriptedUpstream::start(vec![script]).await;
+    let answers = json!({"identity": {"header": "x-version", "versions": {"u": "2"}},
+        "checks": [{"header": "x-trace", "fails_if": "missing"}]});
+    let mut resources = resources(upstream.address(), &answers);
+    resources[1].1["enable_websocket"] = json!(true);
+    let gate = Gate::with(settings(), &resources).await;
+    let mut client = RawClient::connect(gate.address()).await;
+    client.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+    assert!(client.read_head().await.starts_with("HTTP/1.1 101 "));
+    let counts = gate.counts();
+    assert_eq!((counts.open, counts.origins, counts.checks[0]), (1, [0, 1, 0], examined(0, 1, 0)));
+    client.finish().await;
+    let counts = gate.settled().await;
+    assert_eq!((counts.origins, counts.checks[0]), ([0, 1, 0], examined(0, 1, 0)), "once");
+}

@@ -186,9 +186,17 @@ const MAX_STEPS: usize = 16;
 pub struct Identity {
     /// The header whose value is the version.
     pub header: String,
+    /// What is asked for, by `GET`, before users see a version, to find out whether it says who it is; `null`: nothing.
+    #[serde(default = "root")]
+    pub path: Option<String>,
     /// What happens when an answer comes from another version than the one that was asked.
     #[serde(default = "back")]
     pub on_mismatch: Reaction,
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "the form that serde asks for")]
+fn root() -> Option<String> {
+    Some("/".to_owned())
 }
 
 fn back() -> Reaction {

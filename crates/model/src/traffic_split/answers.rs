@@ -1,6 +1,7 @@
 //! What a rule asks of the answers to the requests that it decides.
 
 use super::extension::is_token;
+use crate::check::is_id;
 use crate::policy::{FailsIf, JsonField, MAX_ANSWER_CHECKS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +27,9 @@ pub struct AnswersRule {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRule {
+    /// Its name in the metrics; empty: its place.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// The header of the answer. Either this, or `json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
@@ -70,6 +74,9 @@ impl AnswersRule {
 
 impl CheckRule {
     fn mistake(&self) -> Option<String> {
+        if !self.name.is_empty() && !is_id(&self.name) {
+            return Some(".name: must be 1 to 64 characters of a-z, A-Z, 0-9, -, _ and .".to_owned());
+        }
         match (&self.header, &self.json) {
             (Some(header), None) if !is_token(header) || header.len() > MAX_VALUE => {
                 Some(".header: must name a header".to_owned())

@@ -3,11 +3,11 @@
 use super::budget::Parts;
 use super::standing::{Standing, standing};
 use super::{Component, FORMAT, Plan, PlanInput, PlannedPreview, PlannedStep, Refusal, Wave};
-use super::{beside, guard, parity, rehearsal, routes, rules, shadow, users};
+use super::{beside, guard, identity, parity, rehearsal, routes, rules, shadow, users};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::{Colour, upstream_id};
-use model::policy::{HeldRequests, Limits, OnInconclusive, ReleasePolicy, Soak};
+use model::policy::{Gate, HeldRequests, Limits, OnInconclusive, ReleasePolicy, Soak};
 use model::resource::{Kind, Resource};
 use model::upstream::id_text;
 use serde_json::Value;
@@ -93,7 +93,8 @@ fn assemble(
             component.service
         ));
     }
-    let mut gates = policy.gates.clone();
+    let asked_who_it_is = identity::gate(policy, &component.new);
+    let mut gates: Vec<Gate> = asked_who_it_is.into_iter().chain(policy.gates.clone()).collect();
     if input.takes_back {
         // A person has decided, and it is urgent: what was live before is not examined again, and too little traffic to
         // judge it is no reason to bring back what they fled from.

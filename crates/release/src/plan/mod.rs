@@ -7,6 +7,7 @@
 mod beside;
 mod budget;
 mod guard;
+mod identity;
 mod input;
 mod make;
 mod parity;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::example::{app_on as app, input, resource};
 use model::app::App;
-use model::policy::OnInconclusive;
+use model::policy::{Check, OnInconclusive, ReleasePolicy};
 use model::resource::{Kind, Resource};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -360,4 +360,50 @@ fn a_hold_back_that_leaves_the_last_step_no_more_than_the_one_before_is_refused(
         assert!(texts[0].starts_with("release.soak.hold_back: "), "{texts:?}");
     }
     assert!(holding_back(json!([95, 100]), 5, true).is_ok(), "who flees asks for none");
+}
+
+#[test]
+fn whether_a_version_says_who_it_is_is_asked_before_users_see_it() {
+    let resources = [resource(Kind::Service, "shop", json!({"upstream_id": "shop-blue"}))];
+    let gates = |app: &App| planned(app, &resources).unwrap().gates;
+    let mut app = app(processes());
+    let wanted = json!([{"name": "yes", "check": {"approval": {}}}]);
+    app.release.gates = serde_json::from_value(wanted).unwrap();
+    app.release.identity = serde_json::from_value(json!({"header": "X-Version", "path": "/who"})).unwrap();
+    let [gate, own] = &gates(&app)[..] else { panic!("it comes first, and the others stay") };
+    let version = planned(&app, &resources).unwrap().components[0].new.version.clone();
+    let asks = json!({"smoke": {"through_gate": true, "requests": [{"method": "GET", "path": "/who", "headers": {},
+        "body": null, "expect": {"any_status": true, "statuses": [], "headers": {"X-Version": version},
+            "body_contains": null, "json": {}}}]}});
+    assert_eq!((serde_json::to_value(&gate.check).unwrap(), own.name.as_str()), (asks, "yes"));
+    let without_preview =
+        App { release: ReleasePolicy { preview: None, ..app.release.clone() }, ..app.clone() };
+    let through_gate = |gates: &[Gate]| matches!(gates[0].check, Check::Smoke { through_gate: true, .. });
+    assert_eq!([through_gate(&gates(&app)), through_gate(&gates(&without_preview))], [true, false]);
+
+    let mut mine = app.clone();
+    mine.release.gates[0].name = "identity".to_owned();
+    assert_eq!(gates(&mine), mine.release.gates, "a gate of this name takes its place");
+    let identity = mine.release.identity.as_mut().unwrap();
+    (identity.path, mine.release.gates) = (None, Vec::new());
+    assert_eq!(gates(&mine), [], "nobody asks");
+    let target = json!({"upstream": {"blue": {"nodes": {"10.0.0.1:80": 1}, "scheme": "https"},
+        "green": {"nodes": {"10.0.0.2:80": 1}, "scheme": "https"}}});
+    let secure = App { target: serde_json::from_value(target).unwrap(), ..app };
+    assert_eq!(gates(&secure).len(), 1, "smoke gates do not speak TLS");
+}
+
+#[test]
+fn who_previews_a_version_is_told_by_it_as_users_are() {
+    let resources = [resource(Kind::Service, "shop", json!({"upstream_id": "shop-blue"}))];
+    let mut app = app(processes());
+    let extension = |app: &App| {
+        crate::switch::preview_rules(&planned(app, &resources).unwrap())[0].get("tealgate").cloned()
+    };
+    let check = json!([{"name": "order", "header": "x-ok", "fails_if": "missing"}]);
+    app.release.checks = serde_json::from_value(check).unwrap();
+    assert_eq!(extension(&app), None, "checks are about users");
+    app.release.identity = serde_json::from_value(json!({"header": "X-Version"})).unwrap();
+    let versions = extension(&app).unwrap()["answers"].take();
+    assert_eq!((&versions["identity"]["header"], versions.get("checks")), (&json!("X-Version"), None));
 }

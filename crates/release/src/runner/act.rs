@@ -14,7 +14,6 @@ use crate::switch::{Position, Switch, SwitchError, Write, owned_at, upstream_val
 use crate::target::{EnvironmentDriver, EnvironmentSpec, EnvironmentStatus, TargetError};
 use model::colour::Colour;
 use model::overlay::Owned;
-use model::target::Target;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -188,7 +187,7 @@ impl Work {
             release: self.plan.release.clone(),
             version: self.component.new.version.clone(),
             colour: self.component.new.colour,
-            scheme: scheme(&self.component.new),
+            scheme: self.component.new.scheme().to_owned(),
             instances: self.instances(self.component.new.colour),
             gateway: self.context.gateways().await.ok().and_then(|gateways| gateways.listener()),
             preview: self.plan.preview.as_ref().and_then(PlannedPreview::request_header),
@@ -214,7 +213,7 @@ impl Work {
         Some(LiveSide {
             colour,
             version: old.version.clone(),
-            scheme: old.environment.as_ref().map_or_else(|| "http".to_owned(), scheme),
+            scheme: old.environment.as_ref().map_or("http", EnvironmentSpec::scheme).to_owned(),
             instances: self.instances(colour),
             users: Arc::new(UsersOf { context, app, colour }),
         })
@@ -293,16 +292,6 @@ fn words(error: &dyn std::error::Error) -> String {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }
-}
-
-fn scheme(spec: &EnvironmentSpec) -> String {
-    let settings = match &spec.target {
-        Target::Process(process) => process.upstream.as_ref(),
-        Target::Upstream(target) if spec.colour == Colour::Blue => Some(&target.blue),
-        Target::Upstream(target) => Some(&target.green),
-    };
-    let scheme = settings.and_then(|settings| settings.get("scheme")).and_then(Value::as_str);
-    scheme.unwrap_or("http").to_owned()
 }
 
 /// A gate's name as part of a file's.

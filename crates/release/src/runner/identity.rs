@@ -7,7 +7,6 @@ use crate::plan::{Component, Plan};
 use judge::identity::Identity;
 use judge::verdict::Finding;
 use model::colour::Colour;
-use model::record::Lane;
 
 /// What both versions' answers say of themselves since the release moved the first share; empty: nobody asks, or nobody
 /// could have answered yet.
@@ -22,8 +21,9 @@ pub(super) fn findings(
     else {
         return Vec::new();
     };
+    // Those who preview it are asked, too.
     let of = |colour: Colour, version: &str| {
-        let counts = gateways.of_colour(&component.app, colour, since, Some(Lane::Share));
+        let counts = gateways.of_colour(&component.app, colour, since, None);
         let [right, other, silent] = counts.origins;
         let identity = Identity { right, other, silent };
         (identity != Identity::default()).then(|| {

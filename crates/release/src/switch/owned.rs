@@ -84,7 +84,7 @@ pub fn owned_at(plan: &Plan, component: &Component, position: Position) -> Owned
 }
 
 fn with_rules(plan: &Plan, component: &Component, shares: Option<Value>) -> Owned {
-    let preview = plan.preview.as_ref().map(|preview| preview_rule(preview, component));
+    let preview = preview_of(plan, component);
     let rules: Vec<Value> = preview.into_iter().chain(shares).collect();
     let traffic_split = (!rules.is_empty()).then(|| json!({ "rules": rules }));
     Owned { traffic_split, ..component.before.owned.clone() }
@@ -110,8 +110,11 @@ fn hold_rule(plan: &Plan, number: u32) -> Option<HoldRule> {
 /// The rules by which a release shows its new version to those who hold its secret, before any user gets there.
 #[must_use]
 pub fn preview_rules(plan: &Plan) -> Vec<Value> {
-    let of_component = |component| plan.preview.as_ref().map(|preview| preview_rule(preview, component));
-    plan.components.iter().filter_map(of_component).collect()
+    plan.components.iter().filter_map(|component| preview_of(plan, component)).collect()
+}
+
+fn preview_of(plan: &Plan, component: &Component) -> Option<Value> {
+    Some(preview_rule(plan.preview.as_ref()?, component, identity_rule(plan, component)))
 }
 
 /// Who has which colour is a question only while both have a share; the guard is armed as soon as the new one has.
@@ -124,18 +127,22 @@ fn extension_at(plan: &Plan, component: &Component, share: u8) -> Extension {
 /// What is asked of the answers of both versions.
 fn answers_rule(plan: &Plan, component: &Component) -> Option<AnswersRule> {
     let rule = |check: &AnswerCheck| {
-        let AnswerCheck { header, json, fails_if, .. } = check.clone();
-        CheckRule { header, json, fails_if }
+        let AnswerCheck { name, header, json, fails_if } = check.clone();
+        CheckRule { name, header, json, fails_if }
     };
-    let identity = plan.identity.as_ref().map(|identity| {
-        let old = component.old.as_ref().filter(|old| old.is_known());
-        let old = old.map(|old| (upstream_id(&component.app, old.colour), old.version.clone()));
-        let new = &component.new;
-        let new = (upstream_id(&component.app, new.colour), new.version.clone());
-        IdentityRule { header: identity.header.clone(), versions: old.into_iter().chain([new]).collect() }
-    });
+    let identity = identity_rule(plan, component);
     let answers = AnswersRule { checks: plan.checks.iter().map(rule).collect(), identity };
     (answers != AnswersRule::default()).then_some(answers)
+}
+
+/// Which versions the answers must come from.
+fn identity_rule(plan: &Plan, component: &Component) -> Option<IdentityRule> {
+    let header = plan.identity.as_ref()?.header.clone();
+    let old = component.old.as_ref().filter(|old| old.is_known());
+    let old = old.map(|old| (upstream_id(&component.app, old.colour), old.version.clone()));
+    let new = &component.new;
+    let new = (upstream_id(&component.app, new.colour), new.version.clone());
+    Some(IdentityRule { header, versions: old.into_iter().chain([new]).collect() })
 }
 
 /// The write of a step that users do not notice: the old version's weight is the share, so that each step is a write of
@@ -163,13 +170,18 @@ fn weighted_rule((share, rest): (u8, u8), component: &Component, extension: &Ext
         None => {}
     }
     let mut rule = json!({ "weighted_upstreams": choices });
-    if let (Some(extension), Some(rule)) = (extension.to_value(), rule.as_object_mut()) {
-        rule.insert(EXTENSION.to_owned(), extension);
-    }
+    extend(&mut rule, extension);
     rule
 }
 
-fn preview_rule(preview: &PlannedPreview, component: &Component) -> Value {
+/// Adds what is ours to a rule.
+fn extend(rule: &mut Value, extension: &Extension) {
+    if let (Some(extension), Some(rule)) = (extension.to_value(), rule.as_object_mut()) {
+        rule.insert(EXTENSION.to_owned(), extension);
+    }
+}
+
+fn preview_rule(preview: &PlannedPreview, component: &Component, identity: Option<IdentityRule>) -> Value {
     let token = preview.token.reveal();
     let mut matches = Vec::new();
     if !preview.rule.header.is_empty() {
@@ -183,7 +195,11 @@ fn preview_rule(preview: &PlannedPreview, component: &Component) -> Value {
         matches.push(json!({"vars": [["remote_addr", "ipmatch", preview.rule.addresses]]}));
     }
     let new = upstream_id(&component.app, component.new.colour);
-    json!({"match": matches, "weighted_upstreams": [{"upstream_id": new, "weight": 1}]})
+    let mut rule = json!({"match": matches, "weighted_upstreams": [{"upstream_id": new, "weight": 1}]});
+    // Who previews it is told by the right version, too; the checks of the business are about users.
+    let answers = identity.map(|identity| AnswersRule { identity: Some(identity), ..AnswersRule::default() });
+    extend(&mut rule, &Extension { answers, ..Extension::default() });
+    rule
 }
 
 /// How owned fields differ from what should hold, in words; the preview's token never shows. `None`: they do not.

@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use model::colour::Colour;
 use model::target::Target;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// One environment with the version that is to run in it. Immutable once stored: secrets are references.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,20 @@ pub struct EnvironmentSpec {
     pub target: Target,
     /// Directory against which relative paths of the spec are resolved.
     pub base_dir: String,
+}
+
+impl EnvironmentSpec {
+    /// How its instances are spoken to: `http` or `https`, or what else APISIX has.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        let settings = match &self.target {
+            Target::Process(process) => process.upstream.as_ref(),
+            Target::Upstream(target) if self.colour == Colour::Blue => Some(&target.blue),
+            Target::Upstream(target) => Some(&target.green),
+        };
+        let scheme = settings.and_then(|settings| settings.get("scheme")).and_then(Value::as_str);
+        scheme.unwrap_or("http")
+    }
 }
 
 /// What is seen of an environment.

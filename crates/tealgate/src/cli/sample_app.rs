@@ -25,6 +25,9 @@ pub struct SampleAppArgs {
     /// The share of users' requests that fail with a 500; `/healthz` stays good.
     #[arg(long, default_value_t = 0.0, value_parser = rate)]
     pub fail_rate: f64,
+    /// What fails is answered with 200 and says so in its JSON alone, in the member `error`.
+    #[arg(long)]
+    pub fail_politely: bool,
     /// How many users' requests are answered well before the failures begin.
     #[arg(long, default_value_t = 0)]
     pub fail_after: u64,

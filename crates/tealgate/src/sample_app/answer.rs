@@ -29,7 +29,7 @@ pub(super) struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    pub(super) fn headers(&self, headers: &mut HeaderMap, failed: bool) {
+    pub(super) fn headers(&self, headers: &mut HeaderMap, is_json: bool) {
         let mut set = |name: &'static str, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(HeaderName::from_static(name), value);
@@ -41,7 +41,7 @@ impl Answer<'_> {
         if !self.id.is_empty() {
             set("x-request-id", self.id);
         }
-        let content_type = if failed || self.is_plain_echo() { "text/plain" } else { "application/json" };
+        let content_type = if is_json && !self.is_plain_echo() { "application/json" } else { "text/plain" };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
 

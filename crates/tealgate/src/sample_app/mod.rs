@@ -1,7 +1,8 @@
 //! The application that the demo upgrades: small, honest about what reached it, broken on request.
 //!
 //! `GET /healthz` is always good. Every other path is a user's. Below `/echo` the answer is the one that `load` checks
-//! byte by byte; elsewhere it is a JSON echo of the request, with the time. The share that `--fail-rate` says gets a 500 instead. `GET /__ledger` tells what reached this process; with `--ledger`
+//! byte by byte; elsewhere it is a JSON echo of the request, with the time. The share that `--fail-rate` says gets a 500 instead, or with
+//! `--fail-politely` a 200 that says it in JSON. `GET /__ledger` tells what reached this process; with `--ledger`
 //! the same is in a file that outlives it. SIGTERM: what was begun is finished, then exit 0.
 
 mod answer;
@@ -95,14 +96,17 @@ async fn user(State(app): State<Arc<App>>, request: Request) -> Response {
     let fails = fails(app.users.fetch_add(1, Ordering::Relaxed), &app.arguments);
     let answer =
         Answer { arguments: &app.arguments, id: &id, method: &head.method, uri: &head.uri, body: &body };
-    let (status, content) = if fails {
+    let (status, content) = if fails && app.arguments.fail_politely {
+        (StatusCode::OK, Body::from(r#"{"error": "this version is broken"}"#))
+    } else if fails {
         (StatusCode::INTERNAL_SERVER_ERROR, Body::from("this version is broken\n"))
     } else {
         (StatusCode::OK, if head.method == Method::HEAD { Body::empty() } else { answer.body() })
     };
     let mut response = Response::new(content);
     *response.status_mut() = status;
-    answer.headers(response.headers_mut(), fails);
+    let is_json = !fails || app.arguments.fail_politely;
+    answer.headers(response.headers_mut(), is_json);
     response
 }
 
@@ -127,6 +131,7 @@ mod tests {
             instance: "0".to_owned(),
             fail_rate,
             fail_after,
+            fail_politely: false,
             numbers_as_text: false,
             mute: false,
             ledger: None,

@@ -313,6 +313,7 @@ impl Server {
         let gateway = self.gateway.clone();
         Arc::new(move || {
             let series = gateway.as_ref().map(|gateway| gateway.series().snapshot()).unwrap_or_default();
+            let checks = gateway.as_ref().map(|gateway| gateway.series().checks()).unwrap_or_default();
             let totals = gateway.as_ref().map(|gateway| gateway.totals().snapshot()).unwrap_or_default();
             let build = prometheus::BuildInfo { version: env!("CARGO_PKG_VERSION"), revision: "" };
             let health = gateway.as_ref().map(|gateway| gateway.health()).unwrap_or_default();
@@ -320,6 +321,7 @@ impl Server {
             let now_s = crate::clock::now_s();
             let process_wide = prometheus::render(&series, &totals, &ProcessInfo::observe(), build);
             process_wide
+                + &prometheus::render_checks(&checks)
                 + &prometheus::render_nodes(&health)
                 + &super::certificates::render(&certificates, now_s)
         })

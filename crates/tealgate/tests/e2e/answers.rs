@@ -1,6 +1,7 @@
 //! A version whose answers are good by their status, and say in a header that they are not, or that they are another's.
 
 use crate::harness::cli::release;
+use crate::harness::client;
 use crate::harness::gate::Gate;
 use crate::harness::shop::{self, policy};
 use crate::harness::world::World;
@@ -8,29 +9,40 @@ use load::kind::RequestKind;
 use load::run::Load;
 use serde_json::{Value, json};
 
-/// Version 1 is live; version 2 comes with this policy and command, and half of the users' requests. The view when it is
-/// over, and its report.
+/// Version 1 is live; version 2 comes with this policy, says that it is this one, and has half of the users' requests. The
+/// view when it is over, and its report.
 async fn released(world: &World, next: Value, says: &str) -> (Value, Value) {
     let gate = Gate::start(world).await;
-    shop::put(&gate, shop::target(world), policy(json!({"steps": [100], "on_inconclusive": "proceed"})))
-        .await;
-    release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
-    let mut settings = json!({"steps": [{"share": 50, "pause_ms": 60_000}, 100]});
-    settings.as_object_mut().unwrap().extend(next.as_object().unwrap().clone());
-    shop::change(&gate, shop::target(world), policy(settings)).await;
-    let mut target = shop::target(world);
-    let command = target["process"]["command"].as_array_mut().unwrap();
-    let place = command.iter().position(|word| word == "--version").unwrap() + 1;
-    command[place] = json!(says);
-    let spec = world.file("spec.yaml", target.to_string());
-    release(&gate, &["start", "shop", "--version", "v2", "--spec", &spec, "--detach"]).await.exits(5);
+    started(world, &gate, next, says, &[]).await;
     shop::until(&gate, "the first step", |view| view["share"] == 50).await;
     let mix = vec![RequestKind::get("/echo")];
     let load = Load { mix, ..Load::closed_loop(gate.gateway(), "shop.example", 2) }.start().unwrap();
-    let view = shop::until_over(&gate).await;
+    let over = over(&gate).await;
     assert_eq!(load.stop().await.tally.lost, 0);
-    assert_eq!((&view["outcome"], shop::live(&gate).await.as_str()), (&json!("rolled_back"), "v1"), "{view}");
-    (view, shop::report(&gate).await)
+    over
+}
+
+/// Version 2 is started with this policy, and with these further arguments.
+async fn started(world: &World, gate: &Gate, next: Value, says: &str, arguments: &[&str]) {
+    shop::put(gate, shop::target(world), policy(json!({"steps": [100], "on_inconclusive": "proceed"}))).await;
+    release(gate, &["start", "shop", "--version", "v1"]).await.exits(0);
+    let mut settings = json!({"steps": [{"share": 50, "pause_ms": 60_000}, 100]});
+    settings.as_object_mut().unwrap().extend(next.as_object().unwrap().clone());
+    shop::change(gate, shop::target(world), policy(settings)).await;
+    let mut target = shop::target(world);
+    let command = target["process"]["command"].as_array_mut().unwrap();
+    command.extend(arguments.iter().map(|argument| json!(argument)));
+    let place = command.iter().position(|word| word == "--version").unwrap() + 1;
+    command[place] = json!(says);
+    let spec = world.file("spec.yaml", target.to_string());
+    release(gate, &["start", "shop", "--version", "v2", "--spec", &spec, "--detach"]).await.exits(5);
+}
+
+/// The view of the release when it is taken back, and its report.
+async fn over(gate: &Gate) -> (Value, Value) {
+    let view = shop::until_over(gate).await;
+    assert_eq!((&view["outcome"], shop::live(gate).await.as_str()), (&json!("rolled_back"), "v1"), "{view}");
+    (view, shop::report(gate).await)
 }
 
 fn check() -> Value {
@@ -65,7 +77,8 @@ async fn a_version_whose_answers_fail_a_check_of_the_business_is_taken_back_by_t
 async fn one_answer_of_another_version_takes_the_release_back() {
     let world = World::new();
     let (view, report) =
-        released(&world, json!({"identity": {"header": "x-version"}, "guard": null}), "v1").await;
+        released(&world, json!({"identity": {"header": "x-version", "path": null}, "guard": null}), "v1")
+            .await;
     let why = view["why"].as_str().unwrap();
     assert!(
         why.starts_with("answers come from the wrong version: ") && why.contains(" answers of v2 came"),
@@ -75,4 +88,60 @@ async fn one_answer_of_another_version_takes_the_release_back() {
     let of = |check: &str| evidence.iter().find(|one| one["finding"]["check"] == check).unwrap();
     assert_eq!(of("identity of v2")["finding"]["verdict"], "fail");
     assert_eq!(of("identity of v1")["finding"]["verdict"], "pass", "the old one is what it says: {report}");
+}
+
+#[tokio::test]
+async fn a_version_whose_good_answers_have_an_error_in_their_json_is_taken_back() {
+    let world = World::new();
+    let gate = Gate::start(&world).await;
+    let checks = json!([
+        {"name": "has-path", "json": {"pointer": "/path"}, "fails_if": "missing"},
+        {"name": "no-error", "json": {"pointer": "/error"}, "fails_if": "present"},
+    ]);
+    let broken = ["--fail-rate", "1", "--fail-politely"];
+    started(&world, &gate, json!({"checks": checks}), "v2", &broken).await;
+    shop::until(&gate, "the first step", |view| view["share"] == 50).await;
+    let users = async {
+        loop {
+            assert_eq!(client::get(gate.gateway(), "/orders").await.status, 200);
+        }
+    };
+    let (view, report) = tokio::select! {
+        _ = users => panic!("users do not end"),
+        over = over(&gate) => over,
+    };
+    let why = view["why"].as_str().unwrap();
+    assert!(why.contains("check has-path: ") || why.contains("check no-error: "), "{view}");
+    let rows = report["counts"]["rows"].as_array().unwrap();
+    let of = |colour: &str, outcome: &str| -> u64 {
+        let rows = rows.iter().filter(|row| row["answerer"] == colour && row["lane"] == "share");
+        rows.map(|row| row["counts"]["checks"][1][outcome].as_u64().unwrap()).sum()
+    };
+    assert!(of("green", "failed") >= 5 && of("blue", "passed") >= 1, "{report}");
+    assert_eq!([of("green", "passed"), of("blue", "failed")], [0, 0], "{report}");
+    let metrics = client::get(gate.admin_address(), "/metrics").await.text();
+    let counted = |check: &str, outcome: &str| {
+        let labels = format!("answerer=\"green\",lane=\"share\",check=\"{check}\",outcome=\"{outcome}\"");
+        metrics.lines().any(|line| line.contains(&labels) && !line.ends_with(" 0"))
+    };
+    assert!(counted("no-error", "failed") && !counted("no-error", "passed"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_version_that_does_not_say_who_it_is_gets_no_user() {
+    for (header, says, said) in
+        [("x-versoin", "v2", "no header x-versoin"), ("x-version", "v1", "\"v1\" instead of \"v2\"")]
+    {
+        let world = World::new();
+        let gate = Gate::start(&world).await;
+        started(&world, &gate, json!({"identity": {"header": header}}), says, &[]).await;
+        let (view, report) = over(&gate).await;
+        assert!(view["why"].as_str().unwrap().contains("identity"), "{view}");
+        assert!(
+            report.to_string().contains(&json!(said).to_string().trim_matches('"').to_owned()),
+            "{report}"
+        );
+        let rows = report["counts"]["rows"].as_array().cloned().unwrap_or_default();
+        assert!(!rows.iter().any(|row| row["answerer"] == "green" && row["lane"] == "share"), "{report}");
+    }
 }

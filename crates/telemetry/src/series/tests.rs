@@ -1,7 +1,11 @@
-use super::{MAX_EPOCHS, MAX_UNUSED_SERIES, RETIRED_ROUTE, Registry, SeriesKey, sum_of};
+use super::{
+    MAX_EPOCHS, MAX_RETIRED_CHECKS, MAX_UNUSED_SERIES, OTHER_CHECKS, RETIRED_ROUTE, Registry, SeriesKey,
+    sum_of,
+};
 use crate::cell::Ended;
 use crate::counts::Counts;
-use crate::found::Found;
+use crate::found::{Found, Outcome};
+use model::policy::MAX_ANSWER_CHECKS;
 use model::record::{Answerer, Ending, Lane};
 use std::sync::Arc;
 
@@ -175,4 +179,47 @@ fn the_former_series_are_the_older_epochs_of_the_same() {
         [key("q", 4), SeriesKey { lane: Lane::Matched, ..key("r", 4) }].map(|key| registry.series(&key));
     let former: Vec<u64> = registry.former(&key("r", 7)).iter().map(|series| series.key().epoch).collect();
     assert_eq!((former, all.len(), others.len()), (vec![3, 5], 3, 2));
+}
+
+#[test]
+fn what_checks_say_is_added_up_by_their_names_whatever_their_places() {
+    let registry = Registry::new(1);
+    let says = |key: &SeriesKey, names: &[&str]| {
+        let series = registry.series(key);
+        series.name_checks(names.iter().copied());
+        series.name_checks(std::iter::once("later"));
+        let found = Found::default().checked(0, Outcome::Passed).checked(1, Outcome::Failed);
+        series.cell(0).begin();
+        series.cell(0).says(found);
+    };
+    assert!(registry.checks().is_empty());
+    registry.series(&key("unasked", 1)).cell(0).begin();
+    says(&key("r", 1), &["order", "paid"]);
+    says(&key("r", 2), &["paid", ""]);
+    let all = || {
+        let checks = registry.checks().into_iter();
+        checks.map(|one| (one.key.route, one.check, one.said.passed, one.said.failed)).collect::<Vec<_>>()
+    };
+    let expected = [("1", 0, 1), ("order", 1, 0), ("paid", 1, 1)]
+        .map(|(name, passed, failed)| ("r".to_owned(), name.to_owned(), passed, failed));
+    assert_eq!(all(), expected);
+    (3..=2 + MAX_EPOCHS as u64).for_each(|epoch| drop(registry.series(&key("r", epoch))));
+    assert_eq!(all(), expected, "also when the epochs are added up");
+}
+
+#[test]
+fn the_names_of_checks_that_are_kept_are_bounded() {
+    let registry = Registry::new(1);
+    let most = MAX_RETIRED_CHECKS / MAX_ANSWER_CHECKS + MAX_EPOCHS + 10;
+    for epoch in 1..=most as u64 {
+        let series = registry.series(&key("r", epoch));
+        let names = [0, 1, 2, 3].map(|place| format!("check-{epoch}-{place}"));
+        series.name_checks(names.iter().map(String::as_str));
+        series.cell(0).says(Found::default().checked(0, Outcome::Failed));
+    }
+    let checks = registry.checks();
+    assert!(checks.len() <= MAX_RETIRED_CHECKS + 1 + MAX_EPOCHS * MAX_ANSWER_CHECKS, "{}", checks.len());
+    assert_eq!(checks.iter().map(|one| one.said.failed).sum::<u64>(), most as u64);
+    let rest = checks.iter().find(|one| one.check == OTHER_CHECKS).unwrap();
+    assert_eq!(rest.said.failed, 10);
 }

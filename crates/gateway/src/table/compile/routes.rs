@@ -233,6 +233,9 @@ impl Compiler {
             };
             let examination =
                 extension.answers.as_ref().and_then(|answers| Examination::new(answers, upstream));
+            if let Some(answers) = &extension.answers {
+                series.name_checks(answers.checks.iter().map(|check| check.name.as_str()));
+            }
             let choice =
                 Choice { goal, weight: weighted.weight, series, examination, seat: None, shadow: None };
             // As in APISIX, a repeated key overwrites: the last weight wins.

@@ -254,6 +254,9 @@ fn answers(errors: &mut Errors, at: &str, policy: &ReleasePolicy) {
     }
     if let Some(identity) = &policy.identity {
         header(errors, &format!("{at}/identity/header"), &identity.header);
+        if let Some(path) = &identity.path {
+            errors.path(&format!("{at}/identity/path"), path);
+        }
     }
 }
 

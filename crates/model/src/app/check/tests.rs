@@ -317,6 +317,7 @@ fn the_rest_of_the_policy_is_bounded() {
         ),
         (json!({"identity": {"header": ""}}), "identity/header"),
         (json!({"identity": {"header": "x:y"}}), "identity/header"),
+        (json!({"identity": {"header": "x", "path": "who"}}), "identity/path"),
         (json!({"alpha": 0}), "alpha"),
         (json!({"alpha": 0.6}), "alpha"),
         (json!({"judge": {"tolerance": 0.5}}), "judge/tolerance"),
