@@ -65,6 +65,9 @@ pub struct ReleaseView {
     pub phases: Vec<Span>,
     /// The steps of the shift, and the switch of what the soak holds back.
     pub steps: Vec<StepView>,
+    /// The share that stays on the old version until the end of the soak, percent.
+    #[serde(default)]
+    pub hold_back: u8,
     /// The colours, the old one first.
     pub colours: Vec<ColourView>,
     /// The gates that have spoken.
@@ -213,6 +216,7 @@ impl ReleaseView {
             ended_at_ms: folded.ended_at_ms,
             phases: folded.spans.clone(),
             steps: folded.plan.as_ref().map(|plan| steps(plan, state)).unwrap_or_default(),
+            hold_back: folded.plan.as_ref().map_or(0, |plan| plan.soak.hold_back),
             colours: component.map(|component| colours(component, state, account)).unwrap_or_default(),
             gates: state.map(|state| state.gates.iter().map(gate).collect()).unwrap_or_default(),
             progress: None,

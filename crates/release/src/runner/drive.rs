@@ -34,7 +34,7 @@ impl AppRunner {
             seen.traffic = recent;
         }
         seen.traffic = self.spread_over_users(plan, &before, gateways, seen.traffic);
-        seen.judged = self.compare(release, &before, gateways, now_ms);
+        seen.judged = self.compare(release, &before, gateways, now_ms, seen.foreign.is_some());
         self.gather(release, &seen, gateways);
         let decision = step(plan, &before, &seen, now_ms);
         let changed = !seen.inputs.is_empty() || !decision.state.same_but_for_time(journaled);

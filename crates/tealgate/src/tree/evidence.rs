@@ -11,10 +11,11 @@ use release::view::ReleaseView;
 
 /// What is to be seen below a phase. Of the guards only the one whose evidence is strongest.
 pub(super) fn rows(phase: &str, view: &ReleaseView) -> Vec<PhaseRow> {
-    let belongs = |one: &&Evidence| match phase {
-        "shift" => one.finding.basis != Basis::Historical,
-        "soak" => one.finding.basis == Basis::Historical,
-        _ => false,
+    // Where a share is held back, both versions go on being compared in the soak.
+    let to_soak = view.hold_back > 0 && view.phases.iter().any(|span| span.phase == "soak");
+    let belongs = |one: &&Evidence| {
+        let of_soak = to_soak || one.finding.basis == Basis::Historical;
+        phase == if of_soak { "soak" } else { "shift" }
     };
     let (guards, judge): (Vec<&Evidence>, Vec<&Evidence>) =
         view.evidence.iter().filter(belongs).partition(|one| one.is_by_guard());
@@ -61,6 +62,7 @@ fn in_numbers(figures: &Figures) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use release::journal::Span;
 
     fn evidence(by: &str, e_value: f64, basis: Basis) -> Evidence {
         let (blue, green) = (Tally::new(9_180, 2), Tally::new(1_020, 9));
@@ -89,6 +91,18 @@ mod tests {
         let soak: Vec<String> = rows_of("soak").map(|(name, ..)| name).collect();
         assert_eq!(soak, ["judge: failures (historical)"]);
         assert_eq!(rows_of("test").count(), 0);
+    }
+
+    #[test]
+    fn with_a_hold_back_the_evidence_goes_on_in_the_soak() {
+        let mut view = crate::tree::of_view::tests::view(|value| {
+            value["hold_back"] = serde_json::json!(5);
+        });
+        view.evidence = vec![evidence("judge", 12.0, Basis::Concurrent)];
+        assert_eq!((rows("shift", &view).len(), rows("soak", &view).len()), (1, 0), "not yet");
+        let soak = Span { phase: "soak".to_owned(), began_at_ms: 9_000, ended_at_ms: None };
+        view.phases.push(soak);
+        assert_eq!((rows("shift", &view).len(), rows("soak", &view).len()), (0, 1));
     }
 
     #[test]
