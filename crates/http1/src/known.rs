@@ -156,7 +156,9 @@ impl Known {
             letter.eq_ignore_ascii_case(lower) || (*letter == b'_' && *lower == b'-')
         };
         let matches = syntax::is_name(name, lower)
-            || (candidate.is_the_gates_word() && name.iter().zip(lower).all(is_same));
+            || (candidate.is_the_gates_word()
+                && name.len() == lower.len()
+                && name.iter().zip(lower).all(is_same));
         if matches { candidate } else { Self::Other }
     }
 
@@ -267,6 +269,15 @@ mod tests {
             }
             name.push(b'x');
             assert_eq!(Known::of(&name), Known::Other);
+        }
+        for known in ALL {
+            let name = known.name();
+            let shorter = (1..name.len()).map(|len| name[..len].to_owned());
+            let longer =
+                [format!("{name}{name}"), format!("x{name}"), format!("{name}-ame"), format!("{name}_ame")];
+            for other in shorter.chain(longer) {
+                assert_ne!(Known::of(other.as_bytes()), known, "{other}");
+            }
         }
         assert_eq!(Known::of(b""), Known::Other);
         assert_eq!(Known::of(b"x\x0dforwarded-host"), Known::Other);
