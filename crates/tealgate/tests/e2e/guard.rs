@@ -141,15 +141,26 @@ struct Site {
 impl Site {
     async fn in_shift(changes: Value) -> Site {
         let steps = json!({"steps": [{"share": 50, "pause_ms": LONG_MS}, 100]});
-        Site::releasing(merged(steps, changes), |view| view["share"] == 50).await
+        Site::with("start", merged(steps, changes), |view| view["share"] == 50).await
     }
 
     async fn in_soak() -> Site {
         let soak = json!({"soak": {"duration_ms": LONG_MS}});
-        Site::releasing(soak, |view| view["phase"] == "soak" && view["share"] == 100).await
+        Site::with("start", soak, |view| view["phase"] == "soak" && view["share"] == 100).await
     }
 
-    async fn releasing(changes: Value, there: impl Fn(&Value) -> bool) -> Site {
+    /// In the middle of a step of a rehearsal: everything is armed, and nobody is moved.
+    async fn in_rehearsal(changes: Value) -> Site {
+        let endless = json!({"command": {"command": ["sleep", "600"]}});
+        let gates = json!([{"name": "endless", "when": ["each_step"], "check": endless}]);
+        let steps = json!({"steps": [50, 100], "gates": gates});
+        let rehearsed = |view: &Value| {
+            view["moves"].as_array().is_some_and(|moves| moves.iter().any(|one| one["rehearses"] == 50))
+        };
+        Site::with("rehearse", merged(steps, changes), rehearsed).await
+    }
+
+    async fn with(command: &str, changes: Value, there: impl Fn(&Value) -> bool) -> Site {
         let (world, colours) = (World::new(), Colours::start().await);
         // What a full disk does to a process that is not prepared is the shell's business.
         let patient = world.file("patient", format!("#!/bin/sh\ntrap '' XFSZ\nexec {TEALGATE} \"$@\"\n"));
@@ -161,7 +172,7 @@ impl Site {
         shop::put(&controller, colours.target(), policy(json!({}))).await;
         release(&controller, &["start", "shop", "--version", "v1"]).await.exits(0);
         shop::change(&controller, colours.target(), policy(changes)).await;
-        release(&controller, &["start", "shop", "--version", "v2", "--detach"]).await.exits(5);
+        release(&controller, &[command, "shop", "--version", "v2", "--detach"]).await.exits(5);
         shop::until(&controller, "the share of Green", there).await;
         // Also the gateway runs it when the move is over.
         let moved =
@@ -365,4 +376,21 @@ async fn a_version_that_hangs_with_all_of_the_traffic_and_a_dead_controller_is_g
     site.hangs("controller killed").await;
     site.controller = Start::new(&site.world).role("controller").ready().await;
     site.is_rolled_back("have no answer").await;
+}
+
+#[tokio::test]
+async fn in_a_rehearsal_without_a_controller_it_ends_and_no_user_was_moved() {
+    let missing = json!({"guard": {"controller_missing": {"after_ms": 0}}});
+    let mut site = Site::in_rehearsal(missing).await;
+    let users = Users::of(site.address);
+    site.controller.crash();
+    let evidence = || site.gateway.log();
+    clock::until("the latch", async || site.latched().is_some(), evidence).await;
+    assert_eq!(site.latched().unwrap()["bound"], "controller");
+    site.controller = Start::new(&site.world).role("controller").ready().await;
+    site.is_rolled_back("no controller").await;
+    assert!(users.seen().iter().all(|(colour, status)| colour == "blue" && *status == 200));
+    assert_eq!(users.end().await, 0);
+    let view = shop::newest(&site.controller).await;
+    assert_eq!(view["rehearsal"]["users_on_new"], 0, "{view}");
 }

@@ -2,7 +2,8 @@
 
 use crate::clock;
 use crate::harness::cli::{Ended, release, run};
-use crate::harness::gate::Gate;
+use crate::harness::client::try_get_with;
+use crate::harness::gate::{Gate, Start};
 use crate::harness::shop::{self, policy};
 use crate::harness::world::World;
 use load::kind::{Check, RequestKind};
@@ -156,4 +157,71 @@ async fn a_version_that_dies_is_refused_and_no_user_fails_with_it() {
     });
     let seen = load.stop().await;
     assert_no_user_saw_it(&gate, &seen, started).await;
+}
+
+/// A second gateway on the store of the first: with a data directory of its own, in which only the store is the other's.
+async fn second_gateway(world: &World) -> Gate {
+    let directory = world.path().join("second");
+    std::fs::create_dir(&directory).unwrap();
+    for entry in std::fs::read_dir(world.data_dir()).unwrap().map(Result::unwrap) {
+        let name = entry.file_name();
+        let is_of_one = ["lock.gateway", "lock.controller", "running.json"].iter().any(|own| name == *own);
+        if entry.path().is_file() && !is_of_one {
+            std::os::unix::fs::symlink(entry.path(), directory.join(name)).unwrap();
+        }
+    }
+    Start::elsewhere(world, directory.to_str().unwrap()).role("gateway").ready().await
+}
+
+/// Users of a gateway that may be gone: they ask again and again, and take what they get.
+fn patient_users(gateway: std::net::SocketAddr) -> tokio::task::JoinHandle<()> {
+    let host = [("host", "shop.example")];
+    tokio::spawn(async move {
+        loop {
+            let _ = try_get_with(gateway, "/cart", &host).await;
+            tokio::task::yield_now().await;
+        }
+    })
+}
+
+#[tokio::test]
+async fn two_gateways_copy_and_one_that_is_started_again_meanwhile_is_told_of() {
+    let world = World::new();
+    let first = Start::new(&world).role("gateway").ready().await;
+    let controller = Start::new(&world).role("controller").ready().await;
+    let mut second = second_gateway(&world).await;
+    shop::put(&controller, shop::target(&world), policy(json!({}))).await;
+    release(&controller, &["start", "shop", "--version", "v1"]).await.exits(0);
+    let gates = gates(json!({"duration_ms": 3_000, "min_requests": 200}));
+    shop::change(&controller, shop::target(&world), policy(json!({"gates": gates}))).await;
+
+    let load = users(&first);
+    let others = patient_users(second.gateway());
+    let start = ["start", "shop", "--version", "v2"];
+    let gone = format!("gateway-{}-", second.pid());
+    let (started, ()) = tokio::join!(release(&controller, &start), async {
+        shop::until(&controller, "word of how far the gate is", compares).await;
+        second.crash();
+        let directory = second.data_dir().to_str().unwrap().to_owned();
+        second = Start::elsewhere(&world, &directory).role("gateway").where_it_was(&second).ready().await;
+    });
+    started.exits(0);
+    others.abort();
+    assert_users_are_well(&load.stop().await);
+    assert_eq!((shop::live(&first).await, shop::live(&second).await), ("v2".to_owned(), "v2".to_owned()));
+
+    let report = shop::report(&controller).await;
+    let found = &report["gates"][0]["shadow"];
+    let names = |list: &Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let copied = names(&found["gateways"]);
+    assert!(copied.len() >= 2 && copied.iter().any(|name| name.starts_with(&gone)), "{found}");
+    let [went] = names(&found["gone"]).try_into().unwrap_or_else(|_| panic!("{found}"));
+    assert!(went.starts_with(&gone), "{found}");
+    let count = |name: &str| found[name].as_u64().unwrap();
+    assert!(count("compared") >= 200 && count("different") == 0, "{found}");
+    assert!(count("sampled") >= count("sent") && count("sent") >= count("compared"), "{found}");
+    assert!(names(&report["gaps"]).contains(&went), "{report}");
+    assert_eq!(report["ledger"]["lost"], "unknown", "what it counted last is not known: {report}");
 }
