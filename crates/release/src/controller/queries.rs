@@ -124,7 +124,8 @@ impl Controller {
         let folded = &release.folded;
         let sight = self.context.sight(&folded.request.app);
         let (account, hold) = match (&folded.state, folded.ended()) {
-            (Some(state), false) if state.in_flight() => {
+            // A moment lies between the decision that ends the flight and the counts of it.
+            (Some(state), false) if !folded.is_counted => {
                 let gateways = self.context.gateways().await?;
                 let now_ms = crate::clock::now_ms();
                 let account = gateways.account(&folded.request.app, state.first_revision, now_ms);

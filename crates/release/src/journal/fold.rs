@@ -48,6 +48,8 @@ pub struct Folded {
     pub baseline: Option<Baseline>,
     /// The last counters.
     pub account: Option<Account>,
+    /// They were taken when nothing was in flight any more: what comes later is not the release's.
+    pub is_counted: bool,
     /// What both colours did over time.
     pub course: Course,
     /// What there is to tell, and who was told.
@@ -86,6 +88,7 @@ fn begin(release: &str, first: &Entry) -> Option<Folded> {
         evidence: Vec::new(),
         baseline: None,
         account: None,
+        is_counted: false,
         course: Course::default(),
         notices: Notices::new(request.receivers.clone()),
         gaps: BTreeSet::new(),
@@ -126,7 +129,10 @@ impl Folded {
                 self.inputs.push(Input::Ended { id: id.clone(), result: result.clone() });
             }
             Event::Commanded(command) => self.inputs.push(input_of(command, &entry.actor)),
-            Event::Counted { account } => self.account = Some((**account).clone()),
+            Event::Counted { account } => {
+                self.account = Some((**account).clone());
+                self.is_counted = self.state.as_ref().is_some_and(|state| !state.in_flight());
+            }
             Event::Sampled { points } => self.course.extend(points),
             Event::Held { hold } => {
                 self.holds.retain(|known| known.id != hold.id);
@@ -136,8 +142,12 @@ impl Folded {
                 self.notices.told(&self.release, receiver, *mark, failure.as_deref());
             }
             Event::Guarded { guard } => {
-                self.guards.retain(|known| !known.is_the_same(guard));
-                self.guards.push((**guard).clone());
+                let mut guard = (**guard).clone();
+                if let Some(known) = self.guards.iter().position(|known| known.is_the_same(&guard)) {
+                    // Who tells it again after a restart has only read it.
+                    guard.gateway = self.guards.remove(known).gateway;
+                }
+                self.guards.push(guard);
             }
             Event::Judged { evidence, .. } => update(&mut self.evidence, evidence),
             Event::Baseline { baseline } => self.baseline = Some((**baseline).clone()),

@@ -2,6 +2,8 @@ use super::*;
 use crate::example::journal_of;
 use crate::machine::Outcome;
 use crate::plan::FORMAT;
+use crate::report::GuardSummary;
+use telemetry::report::GuardTrip;
 
 fn request() -> Event {
     Event::Requested(Box::new(crate::example::request("2")))
@@ -95,4 +97,17 @@ fn a_release_withdrawn_from_the_queue_has_ended_once() {
     let folded = fold("shop-1", &read(&entries).unwrap()).unwrap();
     assert_eq!(folded.outcome(), Some(Outcome::Superseded));
     assert!(folded.ended() && !folded.queued() && !folded.in_flight());
+}
+
+#[test]
+fn a_trip_that_a_gateway_started_later_tells_again_stays_that_of_the_first() {
+    let trip = |gateway: &str, latched| {
+        let trip = GuardTrip { bound: "errors".to_owned(), at_ms: 7, latched, ..GuardTrip::default() };
+        let (id, gateway) = ("g".to_owned(), gateway.to_owned());
+        Event::Guarded { guard: Box::new(GuardSummary { id, gateway, trip }) }
+    };
+    let entries = journal_of(&[request(), trip("gw-1", false), trip("gw-2", true)]);
+    let folded = fold("shop-1", &read(&entries).unwrap()).unwrap();
+    let [guard] = folded.guards.as_slice() else { panic!("{:?}", folded.guards) };
+    assert_eq!((guard.gateway.as_str(), guard.trip.latched), ("gw-1", true));
 }

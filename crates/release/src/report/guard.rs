@@ -8,7 +8,7 @@ use telemetry::report::GuardTrip;
 pub struct GuardSummary {
     /// The guard's id.
     pub id: String,
-    /// The gateway that said so; after a restart it is another instance than the one that fired.
+    /// The gateway that said so first. If the one that fired was started again before it could, that is the one after it.
     pub gateway: String,
     /// Why and when.
     pub trip: GuardTrip,
@@ -26,6 +26,8 @@ impl GuardSummary {
         }
         if let Some(us) = trip.swapped_in_us {
             words.push_str(&format!("; all threads had swapped {:.1} ms later", us as f64 / 1_000.0));
+        } else if trip.latched {
+            words.push_str("; read from its latch by a process that was started since");
         }
         words
     }

@@ -20,12 +20,14 @@ pub(super) fn rows(phase: &str, view: &ReleaseView) -> Vec<PhaseRow> {
     let (guards, judge): (Vec<&Evidence>, Vec<&Evidence>) =
         view.evidence.iter().filter(belongs).partition(|one| one.is_by_guard());
     let strongest = guards.into_iter().max_by_key(|one| one.strength());
-    judge.into_iter().chain(strongest).map(row).collect()
+    judge.into_iter().chain(strongest).map(|one| row(one, view.outcome.is_some())).collect()
 }
 
-fn row(one: &Evidence) -> PhaseRow {
+fn row(one: &Evidence, is_over: bool) -> PhaseRow {
     let standing = match one.finding.verdict {
         Verdict::Pass => Standing::Done,
+        // It will not be proven any more.
+        Verdict::Inconclusive if is_over => Standing::Skipped,
         Verdict::Inconclusive => Standing::Running,
         Verdict::Fail => Standing::Failed,
     };
@@ -91,6 +93,11 @@ mod tests {
         let soak: Vec<String> = rows_of("soak").map(|(name, ..)| name).collect();
         assert_eq!(soak, ["judge: failures (historical)"]);
         assert_eq!(rows_of("test").count(), 0);
+        view.outcome = Some(release::machine::Outcome::Promoted);
+        assert!(
+            rows("shift", &view).iter().all(|row| row.standing == Standing::Skipped),
+            "nobody looks any more"
+        );
     }
 
     #[test]

@@ -11,6 +11,8 @@ const DURATION_END: usize = 30;
 const NARROWEST: usize = 60;
 /// Shortest bar of a share.
 const SHORTEST_BAR: usize = 8;
+/// Most lines of one thing that is waited for, or to be known.
+const MOST_LINES: usize = 4;
 /// Longest bar of a share.
 const LONGEST_BAR: usize = 24;
 
@@ -34,12 +36,30 @@ pub fn render(picture: &Picture, width: usize, style: Style) -> String {
     }
     for waiting in &picture.waiting {
         let icon = style.icon("…", "~");
-        lines.push(Line::new().with(format!("{icon} "), Paint::Teal).plain(format!("waits for {waiting}")));
+        let text = format!("waits for {waiting}");
+        wrapped(Line::new().with(format!("{icon} "), Paint::Teal), &text, width, &mut lines);
     }
     for (mood, remark) in &picture.remarks {
-        lines.push(Line::new().with(format!("{} ", remark_icon(*mood, style)), paint(*mood)).plain(remark));
+        let icon = format!("{} ", remark_icon(*mood, style));
+        wrapped(Line::new().with(icon, paint(*mood)), remark, width, &mut lines);
     }
     lines.iter().map(|line| line.render(width, style)).collect::<Vec<_>>().join("\n")
+}
+
+/// A text behind its icon, broken between words where the terminal ends. What does not fit into a few lines is cut off.
+fn wrapped(mut line: Line, text: &str, width: usize, lines: &mut Vec<Line>) {
+    let indent = line.width();
+    let mut rest = text.trim();
+    for _ in 1..MOST_LINES {
+        let room = width.saturating_sub(indent);
+        let Some((end, _)) = rest.char_indices().nth(room) else { break };
+        // A word that is longer than a line is cut off at its end.
+        let Some(space) = rest.get(..=end).and_then(|start| start.rfind(' ')) else { break };
+        let (begin, after) = rest.split_at(space);
+        lines.push(line.plain(begin));
+        (line, rest) = (Line::new().plain(" ".repeat(indent)), after.trim_start());
+    }
+    lines.push(line.plain(rest));
 }
 
 /// `shop  v1 → v2` on the left, how it stands on the right.

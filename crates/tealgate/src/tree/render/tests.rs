@@ -115,3 +115,18 @@ fn a_release_that_went_back_says_why() {
     assert!(text.contains("\x1b[31mrolled back\x1b[0m"), "{text}");
     assert!(text.ends_with("\x1b[31m✖ \x1b[0mlimits exceeded: 12 of 40 requests failed"), "{text}");
 }
+
+#[test]
+fn what_there_is_to_know_is_broken_between_words_and_cut_off_only_after_a_few_lines() {
+    let mut picture = shifting();
+    picture.waiting.clear();
+    let remark = |text: &str| (Mood::Neutral, text.to_owned());
+    picture.remarks =
+        vec![remark("ünë two three four five six"), remark(&"x".repeat(50)), remark(&"y ".repeat(400))];
+    let text = render(&picture, 20, ICONS);
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.starts_with('·')).collect();
+    let long = format!("· {}…", "x".repeat(17));
+    assert_eq!(lines[..3], ["· ünë two three four", "  five six", long.as_str()]);
+    assert_eq!(lines.len(), 3 + MOST_LINES);
+    assert!(lines.iter().all(|line| line.chars().count() <= 20) && lines[6].ends_with('…'), "{lines:#?}");
+}
