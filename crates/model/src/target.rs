@@ -132,6 +132,19 @@ pub struct Restart {
     /// Longest pause, milliseconds.
     #[serde(default = "thirty_seconds")]
     pub backoff_max_ms: u64,
+    /// When a version that is being released is taken back because it exits by itself; `null`: only when it is not ready.
+    #[serde(default = "a_crash_loop")]
+    pub crash_loop: Option<CrashLoop>,
+}
+
+/// What a crash loop is. Exits before an instance was ever ready do not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CrashLoop {
+    /// So often one instance exits by itself, 1 to 100.
+    pub exits: u16,
+    /// Within this time, milliseconds.
+    pub within_ms: u64,
 }
 
 /// Two environments that someone else runs, each an APISIX upstream object.
@@ -168,8 +181,23 @@ impl Default for Probe {
 
 impl Default for Restart {
     fn default() -> Self {
-        Restart { backoff_min_ms: quarter_of_a_second(), backoff_max_ms: thirty_seconds() }
+        Restart {
+            backoff_min_ms: quarter_of_a_second(),
+            backoff_max_ms: thirty_seconds(),
+            crash_loop: a_crash_loop(),
+        }
     }
+}
+
+impl Default for CrashLoop {
+    fn default() -> Self {
+        CrashLoop { exits: 3, within_ms: 60_000 }
+    }
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "the default of a field that may be null")]
+fn a_crash_loop() -> Option<CrashLoop> {
+    Some(CrashLoop::default())
 }
 
 fn one() -> u16 {

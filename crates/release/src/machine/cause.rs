@@ -51,6 +51,12 @@ pub enum Cause {
         /// What was seen last.
         detail: String,
     },
+    /// The new version exits by itself again and again.
+    #[error("the new version is in a crash loop: {detail}")]
+    CrashLoop {
+        /// Which instance, how often, and how it did last.
+        detail: String,
+    },
     /// A gate said no.
     #[error("gate {gate} failed: {summary}")]
     Gate {

@@ -16,6 +16,8 @@ impl Run<'_> {
         }
         if let Some(cause) = self.guard_has_spoken() {
             self.turn_back(cause);
+        } else if let Some(detail) = &self.seen.crash_loop {
+            self.turn_back(Cause::CrashLoop { detail: detail.clone() });
         } else if let Traffic::Bad { evidence } = &self.seen.traffic
             && self.plan.limits.is_some()
             && self.state.share() > 0

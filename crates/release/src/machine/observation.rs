@@ -12,6 +12,9 @@ pub struct Observation {
     pub inputs: Vec<Input>,
     /// The new environment; `None`: not seen yet.
     pub new: Option<Readiness>,
+    /// Processes of the new version that exit by themselves again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_loop: Option<String>,
     /// Whether every live gateway runs the revision that [`super::Stage::Spread`] waits for.
     pub spread: Spread,
     /// The new version's user traffic against the plan's limits, since the last change of its share.

@@ -39,12 +39,11 @@ impl AppRunner {
         };
         let guard = plan.guard.as_ref().map(|guard| guard.rule.id.as_str());
         let seen = self.context.switch.observe(plan, component).await.ok();
+        let status = self.environments.status(&component.new);
         Observation {
             inputs,
-            new: self
-                .environments
-                .status(&component.new)
-                .map(|status| Readiness { ready: status.ready, detail: status.detail.clone() }),
+            crash_loop: status.as_ref().and_then(|status| status.crash_loop(new)),
+            new: status.map(|status| Readiness { ready: status.ready, detail: status.detail }),
             spread: match state.stage {
                 // A share counts only with its guard.
                 Stage::Spread { revision } if state.phase.has_traffic() => {

@@ -58,6 +58,7 @@ fn status(ports: &[(u16, InstanceState)]) -> EnvironmentStatus {
         state: *state,
         restarts: 0,
         detail: String::new(),
+        crash_loop: None,
     };
     EnvironmentStatus {
         instances: (0..).zip(ports).map(instance).collect(),

@@ -74,6 +74,17 @@ impl EnvironmentStatus {
         let detail = if instances.is_empty() { "no instance runs".to_owned() } else { why.join("; ") };
         EnvironmentStatus { ready: detail.is_empty(), instances, detail }
     }
+
+    /// Which of its instances exit by themselves again and again; `None`: none does.
+    #[must_use]
+    pub fn crash_loop(&self, colour: Colour) -> Option<String> {
+        let looping = self.instances.iter().filter_map(|instance| {
+            let how = instance.crash_loop.as_ref()?;
+            Some(format!("instance {} of {colour} {how}", instance.number))
+        });
+        let looping: Vec<String> = looping.collect();
+        (!looping.is_empty()).then(|| looping.join("; "))
+    }
 }
 
 /// What is seen of one instance.
@@ -93,6 +104,9 @@ pub struct InstanceStatus {
     pub restarts: u32,
     /// The last probe's answer or the exit status, in words.
     pub detail: String,
+    /// It exits by itself again and again: how often, and how it did last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_loop: Option<String>,
 }
 
 /// How an instance is.

@@ -172,6 +172,7 @@ fn nodes(spec: &EnvironmentSpec, target: &UpstreamTarget) -> Vec<NodeSeen> {
         state: InstanceState::Starting,
         restarts: 0,
         detail: "was not asked yet".to_owned(),
+        crash_loop: None,
     };
     (0..)
         .zip(with_traffic)

@@ -89,6 +89,7 @@ impl EnvironmentDriver for FakeDriver {
             state: if sick { InstanceState::Unready } else { InstanceState::Ready },
             restarts: 0,
             detail: if sick { "GET / answered 503".to_owned() } else { String::new() },
+            crash_loop: None,
         };
         EnvironmentStatus { detail: instance.detail.clone(), instances: vec![instance], ready: !sick }
     }

@@ -60,7 +60,8 @@ async fn the_port_of_an_instance_that_waits_for_its_restart_is_nobody_elses() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut blue = script("exit 1");
     target(&mut blue).ports = Some([port, port]);
-    target(&mut blue).restart = Restart { backoff_min_ms: 3_600_000, backoff_max_ms: 3_600_000 };
+    target(&mut blue).restart =
+        Restart { backoff_min_ms: 3_600_000, backoff_max_ms: 3_600_000, ..Restart::default() };
     world.driver.provision(&blue).await.unwrap();
     world.until(&blue, |status| status.instances[0].state == InstanceState::Exited).await;
     let mut green = spec();
@@ -88,11 +89,28 @@ async fn a_crash_loop_backs_off_and_says_how_the_process_ended() {
     assert_eq!(status.instances[0].detail, "exited with status 3; is started again in 40 ms");
     assert_eq!(status.instances[0].pid, None);
     assert!(!status.ready && status.detail.starts_with("0: exited with status 3"), "{}", status.detail);
+    assert_eq!(status.crash_loop(Colour::Blue), None, "it never was ready: that has a deadline of its own");
     let lines = world.driver.last_log_lines(&spec, 100).await;
     assert!(lines.iter().filter(|line| *line == "it begins").count() >= 4, "{lines:?}");
     assert_eq!(world.driver.last_log_lines(&spec, 1).await, ["it begins"]);
     world.driver.stop(&spec).await.unwrap();
     assert!(!world.record_path(Colour::Blue, 0).exists());
+}
+
+#[tokio::test]
+async fn an_instance_that_was_ready_and_exits_again_and_again_says_so_and_others_do_not() {
+    let world = World::new();
+    let before = world.up(&spec()).await;
+    for restarts in 1..=3 {
+        assert_eq!(world.driver.observe(&spec()).await.crash_loop(Colour::Blue), None);
+        kill(pid(&world.until(&spec(), |status| status.ready).await, 0));
+        world.until(&spec(), |status| status.instances[0].restarts == restarts).await;
+    }
+    let after = world.driver.observe(&spec()).await.crash_loop(Colour::Blue).unwrap();
+    assert!(after.starts_with("instance 0 of blue exited 3 times within "), "{after}");
+    assert!(after.ends_with("; last: was ended by signal 9"), "{after}");
+    assert!(before.crash_loop(Colour::Blue).is_none());
+    world.driver.stop(&spec()).await.unwrap();
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ pub(crate) fn spec() -> EnvironmentSpec {
                 interval_ms: 10,
                 ..Readiness::default()
             },
-            restart: Restart { backoff_min_ms: 5, backoff_max_ms: 40 },
+            restart: Restart { backoff_min_ms: 5, backoff_max_ms: 40, ..Restart::default() },
             stop_timeout_ms: 10_000,
             upstream: None,
         }),

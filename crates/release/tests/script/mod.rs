@@ -123,6 +123,7 @@ impl Stage {
             "unclear" => world.end_action(gate(Verdict::Inconclusive, rest)),
             "ready" => world.seen.new = Some(Readiness { ready: true, detail: String::new() }),
             "unready" => world.seen.new = Some(Readiness { ready: false, detail: text }),
+            "crashes" => world.seen.crash_loop = Some(text),
             "unseen" => world.seen.new = None,
             "spread" => world.seen.spread = Spread::Yes,
             "lag" => world.seen.spread = Spread::No { detail: text },

@@ -10,7 +10,7 @@ use load::kind::RequestKind;
 use load::ledger::Ledger;
 use load::reconcile::reconcile;
 use load::run::{Handle, Load};
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use testkit::clock::eventually;
@@ -199,4 +199,36 @@ async fn of_the_controller_alone_costs_no_request() {
     assert_eq!(shop::live(&gateway).await, "v2");
     let report = shop::report(&controller).await;
     assert_eq!((&report["gaps"], &report["ledger"]["lost"]), (&json!([]), &json!(0)), "no gateway went");
+}
+
+/// Each time it is started again it becomes ready, so nothing but the count of its exits tells.
+#[tokio::test]
+async fn a_version_that_exits_again_and_again_in_the_soak_is_taken_back_with_its_words() {
+    let world = World::new();
+    let soak = json!({"soak": {"duration_ms": 600_000}, "guard": null});
+    let gate = on_its_way(shop::target(&world), &world, soak).await;
+    shop::until_phase(&gate, "soak").await;
+    for restarts in 0..3 {
+        let mut pid = None;
+        let up = async || {
+            let status = gate.admin().get("/tealgate/v1/apps/shop/status").await.json();
+            let green = &status["environments"]["green"];
+            let instance = &green["instances"][0];
+            pid = instance["pid"]
+                .as_i64()
+                .filter(|_| green["ready"] == true && instance["restarts"] == restarts);
+            pid.is_some()
+        };
+        eventually("green to be ready", up).await;
+        let pid = i32::try_from(pid.unwrap()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    }
+    let view = shop::until_over(&gate).await;
+    assert_eq!((&view["version"], &view["outcome"]), (&json!("v2"), &json!("rolled_back")), "{view}");
+    let why = view["why"].as_str().unwrap();
+    assert!(why.contains("is in a crash loop: instance 0 of green exited 3 times within "), "{why}");
+    assert!(why.ends_with("; last: was ended by signal 9"), "{why}");
+    assert_eq!(shop::live(&gate).await, "v1");
+    let report = shop::report(&gate).await;
+    assert!(!report["log_lines"].as_array().unwrap().is_empty(), "{report}");
 }

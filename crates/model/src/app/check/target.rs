@@ -38,6 +38,11 @@ pub(super) fn check_process(errors: &mut Errors, at: &str, target: &ProcessTarge
     errors.duration(&format!("{restart}/backoff_max_ms"), target.restart.backoff_max_ms);
     let ordered = target.restart.backoff_min_ms <= target.restart.backoff_max_ms;
     errors.expect(ordered, &restart, "backoff_min_ms must not exceed backoff_max_ms");
+    if let Some(crashes) = &target.restart.crash_loop {
+        let exits = (1..=100).contains(&crashes.exits);
+        errors.expect(exits, &format!("{restart}/crash_loop/exits"), "must be 1 to 100");
+        errors.positive_duration(&format!("{restart}/crash_loop/within_ms"), crashes.within_ms);
+    }
     errors.duration(&format!("{at}/stop_timeout_ms"), target.stop_timeout_ms);
     if let Some(settings) = &target.upstream {
         upstream_settings(errors, &format!("{at}/upstream"), settings);

@@ -126,6 +126,8 @@ fn readiness_and_durations_are_bounded() {
         ),
         (json!({"stop_timeout_ms": 2_592_000_001_u64}), "stop_timeout_ms"),
         (json!({"restart": {"backoff_min_ms": 2, "backoff_max_ms": 1}}), "restart"),
+        (json!({"restart": {"crash_loop": {"exits": 0}}}), "restart/crash_loop/exits"),
+        (json!({"restart": {"crash_loop": {"within_ms": 0}}}), "restart/crash_loop/within_ms"),
     ] {
         assert_eq!(process_error(more).0, format!("/target/process/{pointer}"));
     }

@@ -43,13 +43,15 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest() {
-        let mut backoff = Backoff::new(&Restart { backoff_min_ms: 250, backoff_max_ms: 1_500 });
+        let mut backoff =
+            Backoff::new(&Restart { backoff_min_ms: 250, backoff_max_ms: 1_500, ..Restart::default() });
         assert_eq!(pauses(&mut backoff, 5), [250, 500, 1_000, 1_500, 1_500]);
     }
 
     #[test]
     fn a_minute_of_quiet_begins_anew() {
-        let mut backoff = Backoff::new(&Restart { backoff_min_ms: 250, backoff_max_ms: 30_000 });
+        let mut backoff =
+            Backoff::new(&Restart { backoff_min_ms: 250, backoff_max_ms: 30_000, ..Restart::default() });
         assert_eq!(pauses(&mut backoff, 4), [250, 500, 1_000, 2_000]);
         assert_eq!(backoff.pause(QUIET).as_millis(), 250);
         assert_eq!(backoff.pause(NOT_QUIET).as_millis(), 500);
@@ -57,7 +59,8 @@ mod tests {
 
     #[test]
     fn a_pause_of_nothing_or_a_range_upside_down_still_pauses() {
-        let mut backoff = Backoff::new(&Restart { backoff_min_ms: 0, backoff_max_ms: 0 });
+        let mut backoff =
+            Backoff::new(&Restart { backoff_min_ms: 0, backoff_max_ms: 0, ..Restart::default() });
         assert_eq!(pauses(&mut backoff, 2), [1, 1]);
     }
 }

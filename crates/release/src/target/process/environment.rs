@@ -250,6 +250,7 @@ fn recorded(spec: &EnvironmentSpec, records: &Records) -> EnvironmentStatus {
                 state: if alive { InstanceState::Starting } else { InstanceState::Exited },
                 restarts: record.restarts,
                 detail: if alive { "runs, but is not supervised yet" } else { "does not run" }.to_owned(),
+                crash_loop: None,
             }
         })
         .collect();

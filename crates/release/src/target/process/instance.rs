@@ -45,6 +45,7 @@ impl Instance {
             state: InstanceState::Starting,
             restarts: 0,
             detail: "is being started".to_owned(),
+            crash_loop: None,
         });
         let supervisor = Supervisor::new(blueprint, number, wished, said);
         Instance { wish, status, task: tokio::spawn(supervisor.run(begin)) }

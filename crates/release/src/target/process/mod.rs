@@ -11,6 +11,7 @@ mod backoff;
 mod blueprint;
 mod check;
 mod claim;
+mod crash_loop;
 mod environment;
 mod instance;
 pub mod launch;

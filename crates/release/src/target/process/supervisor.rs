@@ -5,6 +5,7 @@
 
 use super::backoff::Backoff;
 use super::blueprint::Blueprint;
+use super::crash_loop::Exits;
 use super::instance::{Begin, Wish};
 use super::port::{Held, is_free};
 use super::prober::Prober;
@@ -40,6 +41,7 @@ pub(super) struct Supervisor {
     /// Kept over restarts.
     port: Option<Held>,
     restarts: u32,
+    exits: Exits,
 }
 
 impl Supervisor {
@@ -50,7 +52,8 @@ impl Supervisor {
         said: watch::Sender<InstanceStatus>,
     ) -> Supervisor {
         let backoff = Backoff::new(&blueprint.target.restart);
-        Supervisor { blueprint, number, wished, said, backoff, port: None, restarts: 0 }
+        let exits = Exits::new(blueprint.target.restart.crash_loop);
+        Supervisor { blueprint, number, wished, said, backoff, port: None, restarts: 0, exits }
     }
 
     /// Runs until the instance is stopped or abandoned.
@@ -122,10 +125,13 @@ impl Supervisor {
             () = leader.exited() => Turn::Restart,
             never = prober.run(&mut live.session, &self.said) => match never {},
             never = bound_log(&self.blueprint, self.number) => match never {},
+            never = forgive(&self.blueprint, &self.said) => match never {},
         }
     }
 
-    fn say_exited(&self, why: &str, pause: Duration) {
+    fn say_exited(&mut self, why: &str, pause: Duration) {
+        let was_ready = matches!(self.said.borrow().state, InstanceState::Ready | InstanceState::Unready);
+        let crash_loop = self.exits.exited(clock::monotonic(), was_ready, why);
         let (app, colour, number) = (&self.blueprint.spec.app, self.blueprint.spec.colour, self.number);
         let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         tracing::warn!(app, %colour, number, why, pause_ms, "an instance does not run; it is started again");
@@ -134,6 +140,8 @@ impl Supervisor {
             status.pid = None;
             status.restarts = self.restarts;
             status.detail = format!("{why}; is started again in {pause_ms} ms");
+            // What was said stands until it is forgiven: who looks, looks now and then.
+            status.crash_loop = crash_loop.or(status.crash_loop.take());
         });
     }
 
@@ -180,6 +188,14 @@ async fn decided(wished: &mut watch::Receiver<Wish>) -> Turn {
         Ok(_) => Turn::Stop,
         Err(_) => Turn::Abandon,
     }
+}
+
+/// Who has run for as long as a crash loop may take is in none any more.
+async fn forgive(blueprint: &Blueprint, said: &watch::Sender<InstanceStatus>) -> Infallible {
+    let within_ms = blueprint.target.restart.crash_loop.map_or(0, |rule| rule.within_ms);
+    clock::pause(Duration::from_millis(within_ms)).await;
+    said.send_if_modified(|status| status.crash_loop.take().is_some());
+    std::future::pending().await
 }
 
 async fn bound_log(blueprint: &Blueprint, number: u16) -> Infallible {
