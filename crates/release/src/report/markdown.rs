@@ -1,11 +1,12 @@
 //! A report in Markdown.
 
+use super::checks::{CheckOfColour, checks};
 use super::{Evidence, Report};
 use crate::machine::Verdict;
 use crate::plan::Plan;
 use jiff::Timestamp;
 use std::fmt::Write;
-use telemetry::counts::Counts;
+use telemetry::counts::{Counts, Examined};
 use telemetry::report::Judged;
 
 /// Writing into a `String` cannot fail, so the results of `writeln!` are dropped.
@@ -33,6 +34,7 @@ pub(super) fn markdown(report: &Report) -> String {
     write_gates(&mut out, report);
     write_copies(&mut out, report);
     write_counts(&mut out, report);
+    write_checks(&mut out, report);
     write_ledger(&mut out, report);
     write_timeline(&mut out, report);
     write_failures(&mut out, report);
@@ -228,6 +230,18 @@ fn write_counts(out: &mut String, report: &Report) {
             "| {} | {who} | {:?} | {received} | {whole} | {errors} | {cut_short} | {client_left} | {drained} | {open} | {p99} |",
             row.epoch, row.lane
         );
+    }
+}
+
+fn write_checks(out: &mut String, report: &Report) {
+    let checks = checks(report);
+    if checks.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n## Checks of the business\n");
+    let _ = writeln!(out, "| check | answerer | passed | failed | not examined |\n|---|---|---|---|---|");
+    for CheckOfColour { check, colour, said: Examined { passed, failed, unexamined } } in checks {
+        let _ = writeln!(out, "| {} | {colour} | {passed} | {failed} | {unexamined} |", cell(check));
     }
 }
 

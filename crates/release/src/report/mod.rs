@@ -2,6 +2,7 @@
 
 mod account;
 mod baseline;
+mod checks;
 mod course;
 mod evidence;
 mod guard;

@@ -1,6 +1,6 @@
 use super::*;
 use model::record::{Answerer, Lane};
-use telemetry::counts::Counts;
+use telemetry::counts::{Counts, Examined};
 
 fn row(answerer: Answerer, counts: Counts) -> Row {
     Row { epoch: 1, answerer, lane: Lane::Share, counts }
@@ -55,4 +55,34 @@ fn what_is_lost_is_a_number_or_the_word_unknown() {
         assert_eq!(serde_json::from_str::<Lost>(json).unwrap(), lost);
     }
     assert!(serde_json::from_str::<Lost>("\"none\"").is_err());
+}
+
+#[test]
+fn what_checks_have_said_is_told_by_their_names_for_both_colours() {
+    let mut plan = crate::notify::tests::planned();
+    let check = |name: &str| serde_json::json!({"name": name, "header": "x", "fails_if": "missing"});
+    plan.checks = serde_json::from_value(serde_json::json!([check("order"), check("paid")])).unwrap();
+    let counts = |passed, failed, unexamined| {
+        let mut counts = Counts::default();
+        counts.checks[1] = Examined { passed, failed, unexamined };
+        counts
+    };
+    let preview = Row { lane: Lane::Matched, ..row(Answerer::Green, counts(100, 100, 100)) };
+    let rows = vec![
+        row(Answerer::Green, counts(7, 2, 1)),
+        row(Answerer::Green, counts(1, 0, 0)),
+        row(Answerer::Blue, counts(90, 0, 0)),
+        preview,
+    ];
+    let ledger = Ledger::of(None, false);
+    let report = serde_json::json!({"release": "r", "app": "a", "version": "v", "started_by": "b", "started_at_ms": 0,
+        "plan": plan, "phases": [], "moves": [], "timeline": [], "gaps": [], "gates": [], "counts": account(rows), "ledger": ledger,
+        "log_lines": [], "failures": []});
+    let report: Report = serde_json::from_value(report).unwrap();
+    let said = "| check | answerer | passed | failed | not examined |\n|---|---|---|---|---|\n\
+        | paid | blue | 90 | 0 | 0 |\n| paid | green | 8 | 2 | 1 |\n\n";
+    assert!(report.to_markdown().contains(said), "{}", report.to_markdown());
+    let page = report.to_html();
+    assert!(page.contains("<h2>Checks of the business</h2>") && page.contains("<td>paid</td>"));
+    assert!(!page.contains("<td>order</td>"), "nobody asked");
 }

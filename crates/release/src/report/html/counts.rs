@@ -2,6 +2,7 @@
 
 use super::text::{Text, grouped, percent};
 use super::{latency, sides};
+use crate::report::checks::{CheckOfColour, checks};
 use crate::report::{Lost, Report};
 use model::colour::Colour;
 use model::record::{Answerer, Lane};
@@ -74,6 +75,27 @@ pub(super) fn write_versions(out: &mut String, report: &Report) {
             latency(counts.latency.quantile(0.99)),
             grouped(counts.cut_short),
             grouped(counts.open),
+        );
+    }
+    out.push_str("</table></div></section>\n");
+}
+
+pub(super) fn write_checks(out: &mut String, report: &Report) {
+    let checks = checks(report);
+    if checks.is_empty() {
+        return;
+    }
+    out.push_str(
+        r#"<section class="card"><h2>Checks of the business</h2><div class="scroll"><table><tr><th>check</th><th>answers of</th><th class="n">passed</th><th class="n">failed</th><th class="n">not examined</th></tr>"#,
+    );
+    for CheckOfColour { check, colour, said } in checks {
+        let _ = write!(
+            out,
+            r#"<tr><td>{}</td><td class="nowrap"><i class="key {colour}"></i>{colour}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td></tr>"#,
+            Text(check),
+            grouped(said.passed),
+            grouped(said.failed),
+            grouped(said.unexamined),
         );
     }
     out.push_str("</table></div></section>\n");

@@ -47,6 +47,7 @@ pub(super) fn page(report: &Report) -> String {
     counts::write_tiles(&mut out, report);
     write_course(&mut out, report);
     counts::write_versions(&mut out, report);
+    counts::write_checks(&mut out, report);
     evidence::write_evidence(&mut out, report);
     evidence::write_gates(&mut out, report);
     out.push_str(r#"<div class="two">"#);
