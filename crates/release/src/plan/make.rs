@@ -3,7 +3,7 @@
 use super::budget::Parts;
 use super::standing::{Standing, standing};
 use super::{Component, FORMAT, Plan, PlanInput, PlannedPreview, PlannedStep, Refusal, Wave};
-use super::{beside, guard, identity, parity, rehearsal, routes, rules, shadow, users};
+use super::{beside, guard, identity, live_requests, parity, rehearsal, routes, rules, users};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::{Colour, upstream_id};
@@ -107,7 +107,7 @@ fn assemble(
             "nothing is live yet: all traffic goes to the new version at once, without limits".to_owned(),
         );
     }
-    notes.extend(shadow::planned(&mut gates, protected));
+    notes.extend(live_requests::planned(&mut gates, protected));
     if protected && !has_limits(&policy.limits) && !input.rehearsal.wanted {
         notes.push("no limits are set: only gates and people can take this release back".to_owned());
     }

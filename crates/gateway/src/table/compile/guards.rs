@@ -11,7 +11,7 @@ use model::service::Service;
 use model::traffic_split::Extension;
 use serde_json::Value;
 use std::sync::Arc;
-use telemetry::series::Registry;
+use telemetry::series::{Registry, Series};
 
 impl Compiler {
     /// The table of the last resources once more, with what the guards say now.
@@ -63,6 +63,15 @@ pub(super) fn heed(guard: &Guard, choices: &mut [Choice], is_new: &[bool]) -> bo
     true
 }
 
+/// Whether a guard cannot tell the versions apart: the new one is not in the rule, or both are counted as one, because
+/// their upstreams have no labels that say which colour they are.
+fn is_blind(counted: &[&Arc<Series>], is_new: &[bool]) -> bool {
+    let of =
+        |new: bool| counted.iter().zip(is_new).filter(move |(_, is)| **is == new).map(|(series, _)| *series);
+    let as_old = |series: &Arc<Series>| of(false).any(|old| Arc::ptr_eq(old, series));
+    of(true).next().is_none() || of(true).any(as_old)
+}
+
 /// Lets the guard look at what a route counts from now on.
 pub(super) fn show(
     guard: &Guard,
@@ -72,6 +81,15 @@ pub(super) fn show(
     at: (&str, Revision),
 ) {
     let choices_now: &[Choice] = choices;
+    let counted: Vec<_> = choices_now.iter().map(|choice| &choice.series).collect();
+    if is_blind(&counted, is_new) {
+        tracing::warn!(
+            guard = guard.id,
+            route = at.0,
+            "this guard cannot tell the versions apart and never fires by what is counted: `new` must be an upstream of the \
+             rule, and its upstreams need the labels tealgate.app and tealgate.colour"
+        );
+    }
     let of = |new: bool| {
         choices_now.iter().zip(is_new).filter(move |(_, is)| **is == new).map(|(choice, _)| choice)
     };
@@ -93,5 +111,27 @@ pub(super) fn show(
     guard.lead_to(targets(false), targets(true));
     for (choice, new) in choices.iter_mut().zip(is_new) {
         choice.seat = guard.seat(*new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::record::{Answerer, Lane};
+    use telemetry::series::SeriesKey;
+
+    #[test]
+    fn a_guard_sees_only_versions_that_are_counted_apart() {
+        let registry = Registry::new(1);
+        let counted = |answerer| {
+            let of = "shop".to_owned();
+            let (route, service, app) = (of.clone(), of.clone(), of);
+            registry.series(&SeriesKey { route, service, app, answerer, lane: Lane::Share, epoch: 1 })
+        };
+        let [blue, green, neither] = [Answerer::Blue, Answerer::Green, Answerer::Upstream].map(counted);
+        assert!(!is_blind(&[&green, &blue], &[true, false]));
+        assert!(is_blind(&[&neither, &neither], &[true, false]), "no labels");
+        assert!(is_blind(&[&green, &blue], &[false, false]), "the new version is not in the rule");
+        assert!(!is_blind(&[&green], &[true]), "without an old version there is none to take it for");
     }
 }
