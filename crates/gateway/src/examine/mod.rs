@@ -146,7 +146,10 @@ pub(crate) async fn look_into(worker: &Worker, client: &Client, claim: &Claim<'_
         tokio::task::yield_now().await;
     }
     let kept = kept.kept();
-    if let Ok(body) = kept.body() {
+    // Not every framing says beforehand that there is none.
+    if let Ok(body) = kept.body()
+        && !body.is_empty()
+    {
         worker.examiner.spend(body.len().saturating_mul(examination.fields.len()));
         facts.found = examination.of_body(facts.found, body);
     }

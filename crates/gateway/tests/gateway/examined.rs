@@ -87,6 +87,8 @@ async fn what_is_no_whole_json_that_can_be_read_is_neither_passed_nor_failed() {
         let answer = whole(status, fields, body);
         assert_eq!(of(&get("/"), &[&answer]).await, (unexamined, body.to_owned()), "{status} {fields}");
     }
+    let chunked = format!("HTTP/1.1 200 OK\r\n{json}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    assert_eq!(of(&get("/"), &[&chunked]).await.0, unexamined, "it has no body either");
     let head = "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n";
     assert_eq!(of(head, &[&json_answer(BAD)]).await.0, unexamined);
     assert_eq!(of(&get("/"), &[&format!("HTTP/1.1 204 No Content\r\n{json}\r\n")]).await.0, unexamined);
