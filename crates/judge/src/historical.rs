@@ -12,9 +12,6 @@ use crate::tally::Tally;
 use crate::watch::Crossing;
 use serde::{Deserialize, Serialize};
 
-/// Ratio of odds, now to before, that passes for the time of day.
-pub const DEFAULT_TOLERANCE: f64 = 2.0;
-
 /// With what Green can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,7 +93,7 @@ mod tests {
     use super::*;
 
     fn since(before: Tally) -> Historical {
-        Historical::since(before, Bound::new(1e-3).unwrap(), DEFAULT_TOLERANCE).unwrap()
+        Historical::since(before, Bound::new(1e-3).unwrap(), 2.0).unwrap()
     }
 
     #[test]

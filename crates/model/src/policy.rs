@@ -13,7 +13,9 @@ mod shadow;
 pub mod template;
 
 pub use crate::traffic_split::SAFE_METHODS;
-pub use answers::{AnswerCheck, FailsIf, Identity, JsonField, MAX_ANSWER_CHECKS, Said, Values};
+pub use answers::{
+    AnswerCheck, FailsIf, Identity, JsonField, MAX_ANSWER_CHECKS, MAX_VALUE_BYTES, Said, Values,
+};
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
 pub use guard::{ControllerMissing, Guard, Hang, OnMissing};
 pub use json_pointer::JsonPointer;
@@ -297,6 +299,14 @@ pub struct Soak {
     /// The share that stays on the old version until the end of the soak, percent, 0 to 50, so that the versions can be
     /// compared side by side all that time; 0: none.
     pub hold_back: u8,
+}
+
+impl Soak {
+    /// The new version's share of user traffic in it, percent.
+    #[must_use]
+    pub fn share(&self) -> u8 {
+        100u8.saturating_sub(self.hold_back)
+    }
 }
 
 /// The largest share that a soak may hold back, percent.

@@ -1,7 +1,7 @@
 //! A release as people and programs see it: the live tree of the command line, and the API.
 
 use crate::journal::{Folded, Move, Span};
-use crate::machine::{Cause, GateResult, Outcome, Phase, Stage, State, Waiting, describe};
+use crate::machine::{Cause, GateResult, Outcome, Phase, State, Waiting, describe};
 use crate::notify::ReceiverView;
 use crate::plan::{Component, Difference, Plan};
 use crate::report::{Account, Evidence, GuardSummary, HoldSummary, RehearsalSummary};
@@ -271,8 +271,11 @@ fn steps(plan: &Plan, state: Option<&State>) -> Vec<StepView> {
     let held_back = (plan.soak.hold_back > 0).then(|| {
         let state = match progress(plan.steps.len()) {
             Progress::Done if phase == Some(Phase::Soak) => {
-                let begun = state.is_some_and(|state| state.stage == Stage::Empty || state.share() == 100);
-                if begun { Progress::Active } else { Progress::Pending }
+                if state.is_some_and(|state| state.is_emptying(&plan.soak)) {
+                    Progress::Active
+                } else {
+                    Progress::Pending
+                }
             }
             state => state,
         };

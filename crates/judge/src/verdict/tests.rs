@@ -1,7 +1,7 @@
 use super::{Basis, Finding, Judgement, Verdict};
 use crate::bound::Bound;
 use crate::budget::{Budget, Unit};
-use crate::historical::{DEFAULT_TOLERANCE, Historical};
+use crate::historical::Historical;
 use crate::identity::Identity;
 use crate::metric::Metric;
 use crate::panel::Panel;
@@ -60,7 +60,7 @@ fn little_traffic_is_inconclusive_however_good_it_looks() {
 #[test]
 fn before_and_after_is_labelled_historical() {
     let bound = Bound::new(1e-3).unwrap();
-    let mut after = Historical::since(Tally::new(60_000, 60), bound, DEFAULT_TOLERANCE).unwrap();
+    let mut after = Historical::since(Tally::new(60_000, 60), bound, 2.0).unwrap();
     after.observe(1, Tally::new(5_000, 60));
     let finding = after.finding(&Metric::Failures, Unit::Request);
     assert_eq!((finding.verdict, finding.basis), (Verdict::Fail, Basis::Historical));

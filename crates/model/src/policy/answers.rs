@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub const MAX_ANSWER_CHECKS: usize = 4;
 
 /// Longest value that is compared, bytes.
-pub(crate) const MAX_VALUE_BYTES: usize = 256;
+pub const MAX_VALUE_BYTES: usize = 256;
 /// Most values of one check.
 const MAX_VALUES: usize = 16;
 

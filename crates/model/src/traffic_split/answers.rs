@@ -2,12 +2,10 @@
 
 use super::extension::is_token;
 use crate::check::is_id;
-use crate::policy::{FailsIf, JsonField, MAX_ANSWER_CHECKS};
+use crate::policy::{FailsIf, JsonField, MAX_ANSWER_CHECKS, MAX_VALUE_BYTES};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Longest value that is compared, bytes.
-const MAX_VALUE: usize = 256;
 /// Most upstreams whose version is known.
 const MAX_VERSIONS: usize = 8;
 
@@ -61,14 +59,14 @@ impl AnswersRule {
                 return Some(format!("answers.checks[{place}]{mistake}"));
             }
         }
-        let is_short = |text: &str| text.len() <= MAX_VALUE;
+        let is_short = |text: &str| text.len() <= MAX_VALUE_BYTES;
         let identity = self.identity.as_ref()?;
         if !is_token(&identity.header) || !is_short(&identity.header) {
             return Some("answers.identity.header: must name a header".to_owned());
         }
         let all_short = identity.versions.iter().all(|(id, version)| is_short(id) && is_short(version));
         (!all_short || identity.versions.len() > MAX_VERSIONS)
-            .then(|| format!("answers.identity.versions: at most {MAX_VERSIONS} of {MAX_VALUE} bytes"))
+            .then(|| format!("answers.identity.versions: at most {MAX_VERSIONS} of {MAX_VALUE_BYTES} bytes"))
     }
 }
 
@@ -78,15 +76,15 @@ impl CheckRule {
             return Some(".name: must be 1 to 64 characters of a-z, A-Z, 0-9, -, _ and .".to_owned());
         }
         match (&self.header, &self.json) {
-            (Some(header), None) if !is_token(header) || header.len() > MAX_VALUE => {
+            (Some(header), None) if !is_token(header) || header.len() > MAX_VALUE_BYTES => {
                 Some(".header: must name a header".to_owned())
             }
-            (None, Some(field)) if field.place().is_none() => {
-                Some(format!(".json.pointer: must be a JSON pointer (RFC 6901) of at most {MAX_VALUE} bytes"))
-            }
+            (None, Some(field)) if field.place().is_none() => Some(format!(
+                ".json.pointer: must be a JSON pointer (RFC 6901) of at most {MAX_VALUE_BYTES} bytes"
+            )),
             (Some(_), Some(_)) | (None, None) => Some(": must have either header or json".to_owned()),
             _ if !self.fails_if.is_bounded() => {
-                Some(format!(".fails_if: must have 1 to 16 values of at most {MAX_VALUE} bytes"))
+                Some(format!(".fails_if: must have 1 to 16 values of at most {MAX_VALUE_BYTES} bytes"))
             }
             _ => None,
         }

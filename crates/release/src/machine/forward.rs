@@ -127,12 +127,12 @@ impl Run<'_> {
     pub(super) fn soak(&mut self) -> Flow {
         let duration_ms = self.plan.soak.duration_ms;
         match self.state.stage {
-            Stage::Act => self.write_share(self.plan.soak_share()),
+            Stage::Act => self.write_share(self.plan.soak.share()),
             Stage::Empty => self.write_share(100),
             Stage::Spread { .. } => match self.wait_for_gateways() {
                 Some(flow) => flow,
-                None if self.is_emptied() => self.emptied(),
-                None => self.begin_to_watch(self.plan.soak_share()),
+                None if self.state.is_emptied(&self.plan.soak) => self.emptied(),
+                None => self.begin_to_watch(self.plan.soak.share()),
             },
             Stage::Watch if self.state.watched_ms >= duration_ms => self.enter_stage(Stage::Settle),
             Stage::Watch if self.soak_round_is_due() => {
@@ -164,17 +164,6 @@ impl Run<'_> {
             0 => self.decide_for_new(),
             _ => self.enter_stage(Stage::Empty),
         }
-    }
-
-    /// Whether that switch was written.
-    fn is_emptied(&self) -> bool {
-        let given = self.state.written.map_or(0, |written| written.rehearses.unwrap_or(written.share));
-        self.plan.soak.hold_back > 0 && given == 100
-    }
-
-    /// Whether that switch has begun.
-    pub(super) fn is_emptying(&self) -> bool {
-        self.state.phase == Phase::Soak && (self.state.stage == Stage::Empty || self.is_emptied())
     }
 
     fn emptied(&mut self) -> Flow {

@@ -168,11 +168,11 @@ impl Run<'_> {
     fn overwrite_edit(&mut self) {
         self.state.round = None;
         self.state.hold = None;
-        let emptying = self.is_emptying();
+        let emptying = self.state.is_emptying(&self.plan.soak);
         let share = match self.state.phase {
             Phase::Shift { step } => self.plan.steps.get(step).map_or(100, |step| step.share),
             Phase::Soak if emptying => 100,
-            Phase::Soak => self.plan.soak_share(),
+            Phase::Soak => self.plan.soak.share(),
             _ => 0,
         };
         let action = match self.state.phase {

@@ -2,6 +2,7 @@
 
 use super::action::{Action, ActionRequest};
 use super::cause::{Cause, Outcome};
+use model::policy::Soak;
 use model::resource::Revision;
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +97,19 @@ impl State {
     #[must_use]
     pub fn share(&self) -> u8 {
         self.written.as_ref().map_or(0, |written| written.share)
+    }
+
+    /// Whether what the soak holds back has begun to follow, in the last switch.
+    #[must_use]
+    pub fn is_emptying(&self, soak: &Soak) -> bool {
+        self.phase == Phase::Soak && (self.stage == Stage::Empty || self.is_emptied(soak))
+    }
+
+    /// Whether that switch was written.
+    #[must_use]
+    pub(super) fn is_emptied(&self, soak: &Soak) -> bool {
+        let given = self.written.map_or(0, |written| written.rehearses.unwrap_or(written.share));
+        soak.hold_back > 0 && given == 100
     }
 
     /// Whether what the release owns may be other than it was before, by this release.

@@ -25,9 +25,9 @@ pub struct PlannedJudge {
 }
 
 /// The steps without what the soak holds back: it is taken from the last one.
-pub(super) fn without_held_back(mut steps: Vec<PlannedStep>, hold_back: u8) -> Vec<PlannedStep> {
+pub(super) fn without_held_back(mut steps: Vec<PlannedStep>, soak: &Soak) -> Vec<PlannedStep> {
     if let Some(last) = steps.last_mut() {
-        last.share = last.share.min(100u8.saturating_sub(hold_back));
+        last.share = last.share.min(soak.share());
     }
     steps
 }

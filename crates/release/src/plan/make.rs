@@ -21,7 +21,7 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Vec<Refusal>> {
     let app = input.app;
     let policy = &app.release;
     let (steps, mut refusals) = rules::steps(input.steps.unwrap_or(&policy.steps), policy.step_pause_ms);
-    refusals.extend(rules::hold_back(&steps, policy.soak.hold_back).filter(|_| !input.takes_back));
+    refusals.extend(rules::hold_back(&steps, &policy.soak).filter(|_| !input.takes_back));
     refusals.extend(rules::version(input.version));
     refusals.extend(rules::policy(policy));
     let target = match (input.environment, input.target) {
@@ -115,7 +115,7 @@ fn assemble(
     let parts = Parts::of(policy, input.gateways);
     let compared = protected && !input.takes_back && !input.rehearsal.wanted;
     let soak = soak(policy, protected, input.takes_back);
-    let steps = beside::without_held_back(steps, soak.hold_back);
+    let steps = beside::without_held_back(steps, &soak);
     notes.extend(beside::held_back(&soak));
     let (judge, said) =
         if compared { beside::planned(policy, &parts, &steps, &soak) } else { (None, Vec::new()) };

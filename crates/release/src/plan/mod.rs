@@ -234,12 +234,6 @@ impl Plan {
         self.components.first()
     }
 
-    /// The new version's share of user traffic in the soak, percent.
-    #[must_use]
-    pub fn soak_share(&self) -> u8 {
-        100u8.saturating_sub(self.soak.hold_back)
-    }
-
     /// Every share that the new version is given before the commit, percent, in this order; the last is 100.
     pub fn shares(&self) -> impl Iterator<Item = u8> {
         let last = (self.soak.hold_back > 0).then_some(100);

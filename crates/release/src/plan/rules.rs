@@ -1,7 +1,9 @@
 //! What must hold of a policy and a target before anything is touched. All violations are found, not the first.
 
 use super::{PlannedStep, Refusal};
-use model::policy::{Check, Decommission, Gate, Limits, MAX_HOLD_BACK, Preview, ReleasePolicy, Step, When};
+use model::policy::{
+    Check, Decommission, Gate, Limits, MAX_HOLD_BACK, Preview, ReleasePolicy, Soak, Step, When,
+};
 use model::target::{ProcessTarget, Readiness, Target, UpstreamTarget};
 use model::upstream::Upstream;
 use std::collections::BTreeSet;
@@ -48,13 +50,13 @@ pub(super) fn steps(steps: &[Step], default_pause_ms: u64) -> (Vec<PlannedStep>,
 }
 
 /// What is held back is taken from the last step, which must stay the largest.
-pub(super) fn hold_back(steps: &[PlannedStep], hold_back: u8) -> Option<Refusal> {
+pub(super) fn hold_back(steps: &[PlannedStep], soak: &Soak) -> Option<Refusal> {
     let before = steps.iter().rev().nth(1).map_or(0, |step| step.share);
-    let soak = 100u8.saturating_sub(hold_back);
-    let right = hold_back == 0 || (hold_back <= MAX_HOLD_BACK && before < soak);
+    let (hold_back, share) = (soak.hold_back, soak.share());
+    let right = hold_back == 0 || (hold_back <= MAX_HOLD_BACK && before < share);
     (!right).then(|| {
         let what = format!(
-            "{hold_back}: at most {MAX_HOLD_BACK}, and the {soak} % that are left must be more than the step before ({before} %)"
+            "{hold_back}: at most {MAX_HOLD_BACK}, and the {share} % that are left must be more than the step before ({before} %)"
         );
         Refusal::policy("soak.hold_back", what)
     })

@@ -315,7 +315,7 @@ fn holding_back(steps: Value, hold_back: u8, takes_back: bool) -> Result<Plan, V
 fn what_the_soak_holds_back_is_taken_from_the_last_step_and_follows_in_a_switch_of_its_own() {
     let plan = holding_back(json!([10, 100]), 5, false).unwrap();
     assert_eq!(plan.steps.iter().map(|step| step.share).collect::<Vec<_>>(), [10, 95]);
-    assert_eq!((plan.soak_share(), plan.shares().collect::<Vec<_>>()), (95, vec![10, 95, 100]));
+    assert_eq!((plan.soak.share(), plan.shares().collect::<Vec<_>>()), (95, vec![10, 95, 100]));
     let notes = plan.notes.join("\n");
     assert!(notes.contains("5 % stay on the old version through the soak"), "{notes}");
     assert!(notes.contains("judged side by side from the first share to the end of the soak"), "{notes}");
@@ -350,7 +350,7 @@ fn nothing_is_held_back_from_those_who_flee_or_where_nothing_was_live() {
     let mut first = app(processes());
     first.release.soak.hold_back = 5;
     let plan = planned(&first, &[resource(Kind::Service, "shop", json!({}))]).unwrap();
-    assert_eq!((plan.soak_share(), plan.steps.len()), (100, 1));
+    assert_eq!((plan.soak.share(), plan.steps.len()), (100, 1));
 }
 
 #[test]

@@ -6,8 +6,6 @@ use telemetry::counts::Counts;
 /// The old version's last window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// When it ended, milliseconds since the Unix epoch.
-    pub until_ms: i64,
     /// How long it was, milliseconds; 0: nobody has watched it.
     pub ms: u64,
     /// What the old version counted in it.

@@ -63,11 +63,7 @@ fn write_plan(out: &mut String, plan: &Plan) {
         }
     }
     let steps: Vec<String> = plan.steps.iter().map(|step| format!("{} %", step.share)).collect();
-    let held_back = match plan.soak.hold_back {
-        0 => String::new(),
-        share => format!(" with {share} % on the old version, then 100 %"),
-    };
-    let _ = writeln!(out, "* steps: {}; soak {} ms{held_back}", steps.join(", "), plan.soak.duration_ms);
+    let _ = writeln!(out, "* steps: {}; soak {} ms", steps.join(", "), plan.soak.duration_ms);
     for note in &plan.notes {
         let _ = writeln!(out, "* {}", cell(note));
     }

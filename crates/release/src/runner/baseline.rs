@@ -20,6 +20,8 @@ use telemetry::counts::Counts;
 
 /// Between two looks, milliseconds.
 const LOOK_MS: i64 = 5_000;
+/// A shorter window is none: the look was made by a successor, when all of the traffic had moved already.
+const LEAST_MS: u64 = 1_000;
 /// Most looks: five minutes of them ([`model::policy::MAX_HISTORICAL_MS`]), and both ends.
 const MAX_LOOKS: usize = 62;
 
@@ -28,14 +30,23 @@ const MAX_LOOKS: usize = 62;
 pub(super) struct Past {
     /// The release that brought the live version. After another one a colour is another version's.
     live: Option<String>,
+    /// Whose counters are added up. Those of one that goes or comes would be taken for what happened meanwhile.
+    instances: Vec<String>,
     looks: VecDeque<(i64, [Counts; 2])>,
 }
 
 impl Past {
-    fn look(&mut self, live: Option<&str>, at_ms: i64, counts: impl FnOnce() -> [Counts; 2]) {
+    fn look(
+        &mut self,
+        live: Option<&str>,
+        instances: Vec<String>,
+        at_ms: i64,
+        counts: impl FnOnce() -> [Counts; 2],
+    ) {
         let last_ms = self.looks.back().map(|(then_ms, _)| *then_ms);
-        if self.live.as_deref() != live || last_ms.is_some_and(|then_ms| then_ms > at_ms) {
-            *self = Past { live: live.map(str::to_owned), looks: VecDeque::new() };
+        let is_same = self.live.as_deref() == live && self.instances == instances;
+        if !is_same || last_ms.is_some_and(|then_ms| then_ms > at_ms) {
+            *self = Past { live: live.map(str::to_owned), instances, looks: VecDeque::new() };
         }
         if self.looks.back().is_none_or(|(then_ms, _)| at_ms.saturating_sub(*then_ms) >= LOOK_MS) {
             self.looks.push_back((at_ms, counts()));
@@ -49,12 +60,11 @@ impl Past {
     fn window(&self, colour: Colour, now_ms: i64, most_ms: u64, counts: &Counts) -> Baseline {
         let age_ms = |at_ms: i64| u64::try_from(now_ms.saturating_sub(at_ms)).ok();
         let within = |(at_ms, then): &(i64, [Counts; 2])| {
-            let ms = age_ms(*at_ms).filter(|ms| *ms <= most_ms)?;
+            let ms = age_ms(*at_ms).filter(|ms| (LEAST_MS..=most_ms).contains(ms))?;
             let (_, then) = Colour::BOTH.iter().zip(then).find(|(one, _)| **one == colour)?;
-            Some(Baseline { until_ms: now_ms, ms, counts: counts.minus(then) })
+            Some(Baseline { ms, counts: counts.minus(then) })
         };
-        let nothing = || Baseline { until_ms: now_ms, ..Baseline::default() };
-        self.looks.iter().find_map(within).unwrap_or_else(nothing)
+        self.looks.iter().find_map(within).unwrap_or_default()
     }
 }
 
@@ -67,7 +77,7 @@ impl AppRunner {
         let brought = releases.iter().rev().find(|release| release.folded.promoted_environment().is_some());
         let of = |colour: Colour| gateways.of_colour(&self.app, colour, 0, Some(Lane::Share));
         let live = brought.map(|release| release.folded.release.as_str());
-        self.past.look(live, now_ms, || Colour::BOTH.map(of));
+        self.past.look(live, gateways.instances(), now_ms, || Colour::BOTH.map(of));
     }
 
     /// The old version's last window, when all of the traffic has just moved and something will be compared with it.
@@ -102,12 +112,16 @@ mod tests {
         Counts { received: good, whole: [0, good, 0, 0, 0], ..Counts::default() }
     }
 
+    fn gateways() -> Vec<String> {
+        vec!["gw-1".to_owned(), "gw-2".to_owned()]
+    }
+
     /// Blue has answered 10 requests a second since the first of these looks, one each second.
     fn watched(seconds: std::ops::RangeInclusive<i64>) -> Past {
         let mut past = Past::default();
         for second in seconds {
             let blue = counts(u64::try_from(second).unwrap() * 10);
-            past.look(Some("shop-1"), second * 1_000, || [blue, counts(7)]);
+            past.look(Some("shop-1"), gateways(), second * 1_000, || [blue, counts(7)]);
         }
         past
     }
@@ -137,14 +151,32 @@ mod tests {
     #[test]
     fn what_another_version_did_under_the_same_colour_does_not_count() {
         let mut past = watched(0..=100);
-        past.look(Some("shop-2"), 101_000, || [counts(5_000), counts(7)]);
+        past.look(Some("shop-2"), gateways(), 101_000, || [counts(5_000), counts(7)]);
         assert_eq!(past.window(Colour::Blue, 102_000, 300_000, &counts(5_030)).counts.requests(), 30);
+    }
+
+    #[test]
+    fn a_gateway_that_goes_or_comes_back_does_not_take_its_counts_with_it() {
+        for (instances, then) in
+            [(&gateways()[..1], 400), (&[gateways(), vec!["gw-3".to_owned()]].concat(), 9_000)]
+        {
+            let mut past = watched(0..=100);
+            past.look(Some("shop-1"), instances.to_vec(), 101_000, || [counts(then), counts(7)]);
+            let window = past.window(Colour::Blue, 103_000, 300_000, &counts(then + 20));
+            assert_eq!((window.ms, window.counts.requests()), (2_000, 20));
+        }
+    }
+
+    #[test]
+    fn a_look_of_a_moment_ago_is_no_window() {
+        let window = watched(1_000..=1_000).window(Colour::Blue, 1_000_003, 300_000, &counts(10_000));
+        assert_eq!((window.ms, window.counts.requests()), (0, 0));
     }
 
     #[test]
     fn a_clock_that_was_set_back_begins_anew() {
         let mut past = watched(0..=100);
-        past.look(Some("shop-1"), 50_000, || [counts(1_000), counts(7)]);
+        past.look(Some("shop-1"), gateways(), 50_000, || [counts(1_000), counts(7)]);
         assert_eq!(past.window(Colour::Blue, 51_000, 300_000, &counts(1_010)).ms, 1_000);
     }
 }

@@ -275,7 +275,7 @@ mod tests {
     }
 
     fn baseline(counts: Counts) -> Baseline {
-        Baseline { until_ms: 900, ms: 12_300, counts }
+        Baseline { ms: 12_300, counts }
     }
 
     fn verdict_of(judgement: &Judgement, check: &str) -> Verdict {

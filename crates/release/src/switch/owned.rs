@@ -120,7 +120,7 @@ fn preview_of(plan: &Plan, component: &Component) -> Option<Value> {
 /// Who has which colour is a question only while both have a share; the guard is armed as soon as the new one has.
 fn extension_at(plan: &Plan, component: &Component, share: u8) -> Extension {
     let of_users = if (1..100).contains(&share) { plan.assignment.clone() } else { Extension::default() };
-    let guard = plan.guard.as_ref().and_then(|guard| guard.at(share, plan.soak_share()));
+    let guard = plan.guard.as_ref().and_then(|guard| guard.at(share, plan.soak.share()));
     Extension { guard, answers: answers_rule(plan, component), ..of_users }
 }
 
@@ -148,7 +148,7 @@ fn identity_rule(plan: &Plan, component: &Component) -> Option<IdentityRule> {
 /// The write of a step that users do not notice: the old version's weight is the share, so that each step is a write of
 /// its own, and it is all that there is. A rule without an old side would send everyone to the new one.
 fn rehearsed_rule(plan: &Plan, component: &Component, share: u8) -> Option<Value> {
-    let guard = plan.guard.as_ref().and_then(|guard| guard.at(share, plan.soak_share()));
+    let guard = plan.guard.as_ref().and_then(|guard| guard.at(share, plan.soak.share()));
     let extension = Extension { guard, answers: answers_rule(plan, component), ..Extension::default() };
     component.has_way_back().then(|| weighted_rule((0, share.max(1)), component, &extension))
 }

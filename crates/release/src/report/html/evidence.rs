@@ -169,11 +169,7 @@ pub(super) fn write_plan(out: &mut String, report: &Report) {
         })
         .collect();
     let soak = duration(i64::try_from(plan.soak.duration_ms).unwrap_or(i64::MAX));
-    let held_back = match plan.soak.hold_back {
-        0 => String::new(),
-        share => format!(" with {share} % on the old version, then 100 %"),
-    };
-    let _ = write!(out, "<p>Steps: {}; soak {soak}{held_back}.</p>", Text(&steps.join(", ")));
+    let _ = write!(out, "<p>Steps: {}; soak {soak}.</p>", Text(&steps.join(", ")));
     for note in &plan.notes {
         let _ = write!(out, r#"<p class="soft">{}</p>"#, Text(note));
     }
