@@ -334,7 +334,7 @@ async fn clients(gate: &Gate, number: usize) -> Vec<crate::support::Client> {
     clients
 }
 
-async fn hangs(gate: &Gate, id: &str) -> GuardTrip {
+async fn fires(gate: &Gate, id: &str) -> GuardTrip {
     eventually("the guard", async || trip(gate, id).is_some()).await;
     trip(gate, id).unwrap()
 }
@@ -345,7 +345,7 @@ async fn a_version_that_takes_requests_and_answers_none_is_gone_and_they_wait_on
     let gate = shop.gate(50, impatient("g")).await;
     shop.green.behave(Behaviour::Held);
     let clients = clients(&gate, 20).await;
-    let trip = hangs(&gate, "g").await;
+    let trip = fires(&gate, "g").await;
     assert_eq!((trip.bound.as_str(), trip.found_in_ms), ("hang", None));
     let words = &trip.evidence[0];
     assert!(words.contains("have no answer") && words.contains("the old version has answered"), "{words}");
@@ -367,7 +367,7 @@ async fn a_version_with_all_of_the_traffic_hangs_when_it_is_more_than_was_usual(
     shop.green.behave(Behaviour::Held);
     gate.apply(&shop.resources(100, Some(impatient("g")))).await;
     let _waiting = clients(&gate, 5).await;
-    assert_eq!(hangs(&gate, "g").await.bound, "hang");
+    assert_eq!(fires(&gate, "g").await.bound, "hang");
     all_go_to(&gate, "blue").await;
 }
 
@@ -384,7 +384,7 @@ async fn where_everybody_waits_or_waiting_is_usual_nothing_hangs() {
     let polls = clients(&waits, 5).await;
     eventually("what is slow", async || usual.blue.requests().len() == 5).await;
     let mut kept = vec![clients(&hung, 20).await];
-    hangs(&hung, "g").await;
+    fires(&hung, "g").await;
     usual.blue.release(5);
     for mut client in polls {
         within("an answer", client.answer(false)).await;
@@ -400,8 +400,23 @@ async fn where_everybody_waits_or_waiting_is_usual_nothing_hangs() {
     // Whoever is asked last has hung for long enough, so the others would have.
     let hung = other.gate(50, impatient("g")).await;
     kept.push(clients(&hung, 20).await);
-    assert_eq!(hangs(&hung, "g").await.bound, "hang");
+    assert_eq!(fires(&hung, "g").await.bound, "hang");
     for gate in [&waits, &alike] {
         assert_eq!(state(gate, "g"), GuardState::Armed);
     }
+}
+
+#[tokio::test]
+async fn a_version_whose_nodes_are_all_down_is_gone_before_anybody_asks_it() {
+    let shop = Shop::start().await;
+    let mut resources = shop.resources(50, Some(guard("g")));
+    // Nobody listens there. With one node there is no choice, so nothing is checked (APISIX).
+    resources[1].1["nodes"] = json!({"127.0.0.1:1": 1, "127.0.0.1:2": 1});
+    for colour in &mut resources[..2] {
+        colour.1["checks"] = json!({"active": {"healthy": {"interval": 0.05, "successes": 1},
+            "unhealthy": {"interval": 0.05, "tcp_failures": 1}}});
+    }
+    let gate = Gate::with(shop.settings(), &resources).await;
+    assert_eq!(fires(&gate, "g").await.bound, "nodes");
+    all_go_to(&gate, "blue").await;
 }
