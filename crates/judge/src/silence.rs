@@ -10,8 +10,10 @@
 //! * While the old version was asked in the same time: as many of *these* requests as are certain to have been answered, and
 //!   answered well, are at least one, and half of what it was asked. What waited before may have been what was answered
 //!   since, so it is taken off.
-//! * While it was not (it has no share): answers are known, and of these at most a tenth took longer than the patience. Where
-//!   requests wait for half a minute by their nature, silence says nothing.
+//! * While it was asked less than that many requests, or nothing (it has no share): of the answers that are known, at most one in a
+//!   hundred took longer than the patience, and they are so many that those that are missing now, too, would be at most a
+//!   tenth. Where requests wait for half a minute by their nature, silence says nothing; nor does it to a gateway that has
+//!   just begun to count.
 //!
 //! Counted with those that were sent since the last head are those that waited when it came and had not waited for the whole
 //! patience yet: clients of whom each waits for its answer before it asks again are all in there when a version falls
@@ -31,8 +33,10 @@ pub const MAX_STEP_MS: u64 = 100;
 /// Of what was asked how long ago so many moments are kept within the patience.
 const MOMENTS: u64 = 128;
 
-/// Where more than one answer in so many takes longer than the patience, silence is usual.
-const SLOW_ONE_IN: u64 = 10;
+/// Where more than one answer in so many takes longer than the patience, silence is usual: slow ones come together.
+const SLOW_ONE_IN: u64 = 100;
+/// With those that have no answer now, there must be this many times as many.
+const SILENT_ONE_IN: u64 = 10;
 
 /// How much silence is too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,9 +82,9 @@ impl Heard {
 /// What answers take, as far as they are known, of either version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usual {
-    /// Whole answers.
+    /// Whole answers, and requests of the old version that have none.
     pub answers: u64,
-    /// Of these, how many took longer than the patience.
+    /// Of these, how many took longer than the patience, or have none.
     pub slow: u64,
 }
 
@@ -99,7 +103,7 @@ pub struct Moment {
     pub new: Heard,
     /// Requests of the new version that wait, by the turn in which they were sent ([`Listener::turn`]).
     pub waiting: [u64; TURNS],
-    /// Heads of answers of the new version to what it was asked before the stratum.
+    /// Heads of answers of the new version to what it was asked in the stratum before.
     pub late_heads: u64,
     /// The old version has a share.
     pub concurrent: bool,
@@ -230,7 +234,9 @@ impl Listener {
         if last.is_none() || (moment.stratum, heads) != (self.base.stratum, self.base.heads) {
             let is_first = last.is_none() || moment.stratum != self.base.stratum;
             if is_first {
-                self.turns = Turns { began_ms: self.watched_ms, ..Turns::default() };
+                // What waits on counters that were there before has no known age.
+                let left = if last.is_none() { moment.waiting } else { [0; TURNS] };
+                self.turns = Turns { began_ms: self.watched_ms, left, ..Turns::default() };
             }
             // All of it came since, unless some of it is answered already.
             self.begin(moment, heads, is_first && moment.new.heads == 0);
@@ -284,14 +290,22 @@ impl Listener {
         let Base { old, old_failed, .. } = self.base;
         let effective = |heard: Heard| heard.asked.saturating_sub(heard.withdrawn);
         let asked = effective(moment.old).saturating_sub(effective(old));
-        if moment.concurrent && asked > 0 {
+        let beside = (moment.concurrent && asked > 0).then(|| {
             let heads = moment.old.heads.saturating_sub(old.heads);
             let failed = moment.old_failed.saturating_sub(old_failed);
-            let answered = heads.saturating_sub(old.waiting()).saturating_sub(failed);
-            return (answered > 0 && answered.saturating_mul(2) >= asked).then_some(Some((asked, answered)));
+            (asked, heads.saturating_sub(old.waiting()).saturating_sub(failed))
+        });
+        if let Some((asked, answered)) = beside {
+            let answers = answered > 0 && answered.saturating_mul(2) >= asked;
+            if !answers || asked >= self.patience.requests {
+                return answers.then_some(beside);
+            }
         }
         let Usual { answers, slow } = usual();
-        (answers > 0 && slow.saturating_mul(SLOW_ONE_IN) <= answers).then_some(None)
+        let silent = slow.saturating_add(self.patience.requests);
+        let is_unusual =
+            slow.saturating_mul(SLOW_ONE_IN) <= answers && silent.saturating_mul(SILENT_ONE_IN) <= answers;
+        is_unusual.then_some(beside)
     }
 }
 

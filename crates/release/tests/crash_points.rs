@@ -97,7 +97,7 @@ mod dies {
 /// longest are left out.
 mod sleeps {
     everywhere! { super::Blow::Stops,
-        good good_upstream held held_back notified reduced kept_warm limits limits_upstream guard hold_in_vain gate abort held_back_abort edited torn rehearsed judged next_is_withdrawn next_is_refused
+        good good_upstream held held_back notified reduced kept_warm limits limits_upstream guard hold_in_vain gate abort held_back_abort compared_with_before edited torn rehearsed judged next_is_withdrawn next_is_refused
     }
 }
 

@@ -167,7 +167,9 @@ impl Cell {
 
     /// From now on it is this turn. Only one thread says so.
     pub fn turn(&self, number: usize) {
-        let (turn, number) = (&self.answers().turn, number % TURNS);
+        // Of one that nobody was sent to yet there is none; the first are then of turn 0, which is as good.
+        let Some(answers) = self.answers.get() else { return };
+        let (turn, number) = (&answers.turn, number % TURNS);
         // Said again and again; the request thread keeps its cache line.
         if turn.load(Ordering::Relaxed) != number {
             turn.store(number, Ordering::Relaxed);

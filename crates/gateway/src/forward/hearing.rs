@@ -1,4 +1,4 @@
-//! Whether a node that was asked says anything: counted when a request has been sent whole, and when the head of its answer
+//! Whether a node that was asked says anything but interim answers: counted when a request has been sent whole, and when the head of its answer
 //! has come or the try is over without one. What the guard hears a silent version by ([`judge::silence`]).
 
 use crate::timer::{TICK_MS, Timers};

@@ -241,7 +241,7 @@ fn silent(
         old_failed: counted.old.failed,
         new: counted.new.heard,
         waiting: counted.new.waiting,
-        late_heads: counted.late_heads,
+        late_heads: counted.late[1].heard.heads,
         concurrent: counted.concurrent,
     };
     let after_ms = listener.patience().after_ms;

@@ -165,7 +165,7 @@ impl Guard {
             }
         }
         let at_ms = u64::try_from(now.saturating_duration_since(inner.armed).as_millis()).unwrap_or(u64::MAX);
-        let crossed = inner.bounds.look(at_ms, &counted, |ms| inner.sums.usual(ms));
+        let crossed = inner.bounds.look(at_ms, &counted, |ms| inner.sums.usual(at_ms, ms));
         inner.sums.turn(inner.bounds.turn());
         let crossed = crossed.or_else(|| inner.sums.new_is_down().then(nodes_down));
         let Some(crossed) = crossed.or_else(|| lease.missing(&inner.rule, now).map(controller_missing))

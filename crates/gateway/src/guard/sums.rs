@@ -15,6 +15,9 @@ use telemetry::counts::Examined;
 use telemetry::report::Judged;
 use telemetry::series::Series;
 
+/// How long it holds what was found to be usual, milliseconds.
+const USUAL_MS: u64 = 1_000;
+
 /// Both versions, on one route.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pair {
@@ -34,6 +37,8 @@ pub(super) struct Sums {
     before: Vec<Pair>,
     /// What was counted on each route before this stratum, as long ago as is known.
     former: BTreeMap<String, Pair>,
+    /// What is usual, and when that was counted.
+    usual: Option<(u64, Usual)>,
     /// Where the requests of both go, as last compiled.
     old_targets: Vec<Arc<Target>>,
     new_targets: Vec<Arc<Target>>,
@@ -93,8 +98,6 @@ pub(super) struct Counted {
     pub(super) new: Tallied,
     /// What still came in the one before.
     pub(super) late: [Tallied; 2],
-    /// Answers of the new version that have begun, to what it was asked before the stratum.
-    pub(super) late_heads: u64,
     /// The old version has a share.
     pub(super) concurrent: bool,
     /// When, milliseconds since the Unix epoch.
@@ -128,7 +131,6 @@ impl Sums {
     pub(super) fn now(&self, concurrent: bool, wall_ms: i64) -> Counted {
         let old = |pair: &'_ Pair| -> Tallied { tallied(&pair.old) };
         let new = |pair: &'_ Pair| -> Tallied { tallied(&pair.new) };
-        let late = self.former.values().flat_map(|pair| &pair.new);
         Counted {
             stratum: self.stratum,
             old: self.series.values().map(old).fold(Tallied::default(), Tallied::plus),
@@ -137,7 +139,6 @@ impl Sums {
                 self.before.iter().map(old).fold(Tallied::default(), Tallied::plus),
                 self.before.iter().map(new).fold(Tallied::default(), Tallied::plus),
             ],
-            late_heads: late.map(|series| series.heard().heads).fold(0, u64::saturating_add),
             concurrent,
             wall_ms,
         }
@@ -148,12 +149,27 @@ impl Sums {
         self.series.values().flat_map(|pair| &pair.new).for_each(|series| series.turn(number));
     }
 
-    /// How many of all answers that are known, of either version, took longer than so many milliseconds. Looks into every
-    /// bucket: not for each look.
-    pub(super) fn usual(&self, after_ms: u64) -> Usual {
+    /// How many of all answers that are known, of either version, took longer than so many milliseconds, and how many
+    /// requests of the old one have none. Looks into every bucket, so at most once a second.
+    pub(super) fn usual(&mut self, at_ms: u64, after_ms: u64) -> Usual {
+        match self.usual {
+            Some((then_ms, usual)) if at_ms.saturating_sub(then_ms) < USUAL_MS => usual,
+            _ => {
+                let usual = self.count_usual(after_ms);
+                self.usual = Some((at_ms, usual));
+                usual
+            }
+        }
+    }
+
+    fn count_usual(&self, after_ms: u64) -> Usual {
         let pairs = self.former.values().chain(self.series.values());
-        let series = pairs.flat_map(|pair| pair.old.iter().chain(&pair.new));
-        let mut usual = Usual::default();
+        let series = pairs.clone().flat_map(|pair| pair.old.iter().chain(&pair.new));
+        let silent = pairs.flat_map(|pair| &pair.old).map(|series| series.heard());
+        let silent =
+            silent.map(|heard| heard.asked.saturating_sub(heard.heads).saturating_sub(heard.withdrawn));
+        let silent = silent.fold(0, u64::saturating_add);
+        let mut usual = Usual { answers: silent, slow: silent };
         for latency in series.map(|series| series.counts().latency) {
             let answers = latency.count();
             usual.answers = usual.answers.saturating_add(answers);

@@ -363,6 +363,8 @@ async fn a_version_that_takes_requests_and_answers_none_is_gone_and_they_wait_on
 async fn a_version_with_all_of_the_traffic_hangs_when_it_is_more_than_was_usual() {
     let shop = Shop::start().await;
     let gate = Gate::with(shop.settings(), &shop.resources(0, None)).await;
+    // Three without an answer are to be a tenth of what is known at most.
+    all_go_to(&gate, "blue").await;
     all_go_to(&gate, "blue").await;
     shop.green.behave(Behaviour::Held);
     gate.apply(&shop.resources(100, Some(impatient("g")))).await;

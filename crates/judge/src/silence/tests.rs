@@ -75,7 +75,7 @@ fn seven_requests_are_not_enough_however_long_they_wait() {
 fn a_version_that_falls_silent_in_the_middle_is_found_as_well() {
     for concurrent in [true, false] {
         let old = if concurrent { [9, 9] } else { [0, 0] };
-        let mut run = Run::new(concurrent).after(1_000, 100);
+        let mut run = Run::new(concurrent).after(1_000, 10);
         assert_eq!(run.during(60_000, old, [2, 2]), None);
         let (ms, _) = run.during(60_000, old, [2, 0]).unwrap();
         assert!((2_000..2_300).contains(&ms), "{concurrent}: {ms}");
@@ -139,15 +139,27 @@ fn answers_to_what_waited_before_are_no_answers_to_what_was_asked_since() {
 #[test]
 fn where_the_old_version_has_no_share_the_time_before_says_what_is_usual() {
     let found = |answers, slow| Run::new(false).after(answers, slow).during(60_000, [0, 0], [1, 0]);
-    assert_eq!(found(500, 50).unwrap().0, 8 * LOOK_MS + 2_000, "most answers came at once");
-    assert_eq!(found(500, 51), None, "long polls");
+    assert_eq!(found(500, 5).unwrap().0, 8 * LOOK_MS + 2_000, "most answers came at once");
+    assert_eq!(found(500, 6), None, "long polls");
     assert_eq!(found(0, 0), None, "nobody was ever answered: nothing is known");
-    assert!(found(1, 0).is_some());
+    assert_eq!(found(79, 0), None, "eight slow ones more would be a tenth");
+    assert!(found(80, 0).is_some());
     // The same where it has a share and was not asked.
     let mut run = Run::new(true).after(500, 51);
     assert_eq!(run.during(60_000, [0, 0], [1, 0]), None);
     run.usual.slow = 0;
     assert_eq!(run.look([0, 0], [1, 0]).unwrap().old, None);
+}
+
+#[test]
+fn a_few_requests_of_the_old_version_do_not_say_more_than_all_that_is_known() {
+    let found = |slow| {
+        let mut run = Run::new(true).after(500, slow);
+        run.look([1, 1], [0, 0]);
+        run.during(60_000, [0, 0], [1, 0])
+    };
+    assert!(found(0).is_some());
+    assert_eq!(found(250), None, "half of all answers are slow");
 }
 
 #[test]
