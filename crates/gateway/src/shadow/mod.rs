@@ -1,7 +1,7 @@
 //! Shadow traffic: a share of the requests that the live version answers is copied to the new one, and the answers are
 //! compared. No user sees, waits for, or is hurt by a copy.
 //!
-//! A request thread only draws (`Shadow::draw`), keeps what passes (`Capture`, [`crate::kept`]), and hands it over once the
+//! A request thread only draws (`Shadow::draw`), keeps what passes (`Capture`, `kept.rs`), and hands it over once the
 //! user has the whole answer. All the rest is done on two threads of their own: `cast` sends the copies and reads
 //! their answers (`ask`), `account` compares them ([`compare`]) and counts (`tally`). So nothing that the new
 //! version does can reach a user; and no copy is counted in series, health, limits, retries or logs.
