@@ -21,7 +21,7 @@ use telemetry::counts::Counts;
 /// Between two looks, milliseconds.
 const LOOK_MS: i64 = 5_000;
 /// A shorter window is none: the look was made by a successor, when all of the traffic had moved already.
-const LEAST_MS: u64 = 1_000;
+const LEAST_MS: u64 = 100;
 /// Most looks: five minutes of them ([`model::policy::MAX_HISTORICAL_MS`]), and both ends.
 const MAX_LOOKS: usize = 62;
 
