@@ -120,7 +120,8 @@ async fn a_node_that_is_killed_and_comes_back_costs_no_request() {
 
     dies.come_back().await;
     let node = becomes(&admin, &gate, &dies, "healthy").await;
-    assert_eq!((node["why"].as_str(), node["successes"].as_u64()), (Some("check: status 200"), Some(2)));
+    // Another check may have succeeded since.
+    assert!(node["why"] == "check: status 200" && node["successes"].as_u64() >= Some(2), "{node}");
     load.served("dies", 500).await;
     assert_eq!(load.failures().await, []);
 }
