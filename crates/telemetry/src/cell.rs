@@ -241,6 +241,19 @@ impl Cell {
         (good.saturating_add(failed), failed)
     }
 
+    /// Requests that were claimed for this series: one load. As long as this stays the same and all of them have ended
+    /// (as many as [`Cell::judged`] and [`Cell::unjudged`] say), nothing here changes.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Requests that ended and cannot be judged: the client left, or they were drained.
+    #[must_use]
+    pub fn unjudged(&self) -> u64 {
+        self.client_left.load(Ordering::Acquire).saturating_add(self.drained.load(Ordering::Acquire))
+    }
+
     /// What each check of the business has said; a few loads, as [`Cell::judged`].
     #[must_use]
     pub fn examined(&self) -> [Examined; MAX_ANSWER_CHECKS] {

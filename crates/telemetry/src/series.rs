@@ -160,6 +160,18 @@ impl Series {
         })
     }
 
+    /// Requests that were claimed for it; see [`Cell::received`].
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.cells.iter().map(Cell::received).fold(0, u64::saturating_add)
+    }
+
+    /// Requests that ended and cannot be judged; see [`Cell::unjudged`].
+    #[must_use]
+    pub fn unjudged(&self) -> u64 {
+        self.cells.iter().map(Cell::unjudged).fold(0, u64::saturating_add)
+    }
+
     /// What came of the requests that were sent to upstreams; see [`Cell::heard`].
     #[must_use]
     pub fn heard(&self) -> Heard {
@@ -191,7 +203,11 @@ impl Series {
     /// What each check of the business has said; see [`Cell::examined`].
     #[must_use]
     pub fn examined(&self) -> [Examined; MAX_ANSWER_CHECKS] {
-        self.cells.iter().map(Cell::examined).fold(Default::default(), added)
+        let mut sum = [Examined::default(); MAX_ANSWER_CHECKS];
+        for cell in &self.cells {
+            sum.iter_mut().zip(cell.examined()).for_each(|(ours, theirs)| *ours = ours.plus(theirs));
+        }
+        sum
     }
 }
 
@@ -203,12 +219,6 @@ fn add_check(
 ) {
     let sum = sums.entry((key, check.to_owned())).or_default();
     *sum = sum.plus(said);
-}
-
-/// Sums of each place.
-fn added<const N: usize>(mut one: [Examined; N], other: [Examined; N]) -> [Examined; N] {
-    one.iter_mut().zip(other).for_each(|(ours, theirs)| *ours = ours.plus(theirs));
-    one
 }
 
 /// All series of a process.

@@ -1,5 +1,6 @@
-//! Whether a node that was asked says anything but interim answers: counted when a request has been sent whole, and when the head of its answer
-//! has come or the try is over without one. What the guard hears a silent version by ([`judge::silence`]).
+//! Whether a node that was asked says anything but interim answers: what the guard hears a silent version by
+//! ([`judge::silence`]). Counted when a request has been sent whole, and when the head of its answer has come or the try
+//! is over without one.
 
 use crate::timer::{TICK_MS, Timers};
 use telemetry::cell::{Cell, Turn};

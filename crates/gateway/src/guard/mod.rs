@@ -22,7 +22,9 @@ mod compared;
 mod latch;
 mod lease;
 mod registry;
+mod side;
 mod sums;
+mod tallied;
 mod thread;
 mod users;
 

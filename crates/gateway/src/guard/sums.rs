@@ -4,15 +4,13 @@
 //! stay the same, what was counted under every table is added: a *stratum*, within which the versions can be compared.
 //! A change of the shares begins a new one, in which every counter begins at 0.
 
+use super::side::Side;
+use super::tallied::Tallied;
 use crate::table::Target;
-use judge::silence::{Heard, Usual};
-use model::policy::MAX_ANSWER_CHECKS;
+use judge::silence::Usual;
 use model::resource::Revision;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use telemetry::cell::TURNS;
-use telemetry::counts::Examined;
-use telemetry::report::Judged;
 use telemetry::series::Series;
 
 /// How long it holds what was found to be usual, milliseconds.
@@ -35,6 +33,10 @@ pub(super) struct Sums {
     series: BTreeMap<(String, Revision), Pair>,
     /// The stratum before: what had begun in it may still fail.
     before: Vec<Pair>,
+    /// Sums of both versions, in this stratum and in the one before; `None`: other series are to be added up.
+    sides: Option<Sides>,
+    /// The turn in which requests are sent to the new version.
+    turn: usize,
     /// What was counted on each route before this stratum, as long ago as is known.
     former: BTreeMap<String, Pair>,
     /// What is usual, and when that was counted.
@@ -44,49 +46,18 @@ pub(super) struct Sums {
     new_targets: Vec<Arc<Target>>,
 }
 
-/// What one side has counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tallied {
-    pub(super) requests: u64,
-    pub(super) failed: u64,
-    /// What each check of the business has said.
-    pub(super) checks: [Examined; MAX_ANSWER_CHECKS],
-    /// Requests that were sent, and answers that have begun.
-    pub(super) heard: Heard,
-    /// Requests that wait, by the turn in which they were sent.
-    pub(super) waiting: [u64; TURNS],
+/// Both versions, the old one first.
+#[derive(Debug)]
+struct Sides {
+    now: [Side; 2],
+    late: [Side; 2],
 }
 
-impl Tallied {
-    /// By failures, or by one of the checks.
-    pub(super) fn by(&self, check: Option<usize>) -> Judged {
-        let Some(place) = check else { return Judged { requests: self.requests, failed: self.failed } };
-        let check = self.checks.get(place).copied().unwrap_or_default();
-        Judged { requests: check.examined(), failed: check.failed }
+impl Sides {
+    fn of<'a>(pairs: impl Iterator<Item = &'a Pair> + Clone) -> [Side; 2] {
+        let of = |series: fn(&Pair) -> &Vec<Arc<Series>>| Side::of(pairs.clone().flat_map(series));
+        [of(|pair| &pair.old), of(|pair| &pair.new)]
     }
-
-    fn plus(mut self, other: Tallied) -> Tallied {
-        self.requests = self.requests.saturating_add(other.requests);
-        self.failed = self.failed.saturating_add(other.failed);
-        for (ours, theirs) in self.checks.iter_mut().zip(other.checks) {
-            *ours = ours.plus(theirs);
-        }
-        self.heard = self.heard.plus(other.heard);
-        for (ours, theirs) in self.waiting.iter_mut().zip(other.waiting) {
-            *ours = ours.saturating_add(theirs);
-        }
-        self
-    }
-}
-
-fn tallied(series: &[Arc<Series>]) -> Tallied {
-    let of = |series: &Arc<Series>| {
-        let (requests, failed) = series.judged();
-        let telemetry::cell::Heard { asked, heads, unheard, withdrawn, waiting } = series.heard();
-        let heard = Heard { asked, heads, unheard, withdrawn };
-        Tallied { requests, failed, checks: series.examined(), heard, waiting }
-    };
-    series.iter().map(of).fold(Tallied::default(), Tallied::plus)
 }
 
 /// What is counted at a moment.
@@ -114,6 +85,7 @@ impl Sums {
             self.former.clear();
         }
         self.former.entry(at.0.to_owned()).or_insert(former);
+        self.sides = None;
         self.series.insert((at.0.to_owned(), at.1), pair);
     }
 
@@ -128,25 +100,28 @@ impl Sums {
     }
 
     /// What is counted now.
-    pub(super) fn now(&self, concurrent: bool, wall_ms: i64) -> Counted {
-        let old = |pair: &'_ Pair| -> Tallied { tallied(&pair.old) };
-        let new = |pair: &'_ Pair| -> Tallied { tallied(&pair.new) };
+    pub(super) fn now(&mut self, concurrent: bool, wall_ms: i64) -> Counted {
+        let sides = self.sides.get_or_insert_with(|| Sides {
+            now: Sides::of(self.series.values()),
+            late: Sides::of(self.before.iter()),
+        });
+        let turn = self.turn;
+        let [old, new] = &mut sides.now;
         Counted {
             stratum: self.stratum,
-            old: self.series.values().map(old).fold(Tallied::default(), Tallied::plus),
-            new: self.series.values().map(new).fold(Tallied::default(), Tallied::plus),
-            late: [
-                self.before.iter().map(old).fold(Tallied::default(), Tallied::plus),
-                self.before.iter().map(new).fold(Tallied::default(), Tallied::plus),
-            ],
+            old: old.look(|_| {}),
+            new: new.look(|series| series.turn(turn)),
+            late: sides.late.each_mut().map(|side| side.look(|_| {})),
             concurrent,
             wall_ms,
         }
     }
 
     /// From now on requests are sent to the new version in this turn.
-    pub(super) fn turn(&self, number: usize) {
-        self.series.values().flat_map(|pair| &pair.new).for_each(|series| series.turn(number));
+    pub(super) fn turn(&mut self, number: usize) {
+        if std::mem::replace(&mut self.turn, number) != number {
+            self.series.values().flat_map(|pair| &pair.new).for_each(|series| series.turn(number));
+        }
     }
 
     /// How many of all answers that are known, of either version, took longer than so many milliseconds, and how many

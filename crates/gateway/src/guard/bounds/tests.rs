@@ -1,5 +1,5 @@
 use super::*;
-use crate::guard::sums::Tallied;
+use crate::guard::tallied::Tallied;
 use crate::guard::tests::rule;
 use crate::guard::users::Seat;
 use judge::silence::{Heard, Usual};

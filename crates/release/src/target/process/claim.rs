@@ -21,18 +21,13 @@ pub(super) enum Claim {
 /// # Errors
 /// When the record cannot be read, or a left-over process cannot be ended.
 pub(super) async fn claim(blueprint: &Blueprint, number: u16) -> io::Result<Claim> {
-    let records = &blueprint.records;
-    let Some(mut record) = records.read(number)? else { return Ok(Claim::Gone(None)) };
-    let session = match &record.process {
-        Some(mark) => Session::adopt(mark, &record.instance)?,
-        // Tealgate ended between starting the process and recording it.
-        None => Session::find(&record.instance).await?,
-    };
-    if let Some(session) = session {
-        record.process = Some(session.mark().clone());
-        let writing = async { records.write(number, &record) };
-        blueprint.step(number, ProcessStep::Adopt, writing).await?;
-        return Ok(Claim::Live(Box::new(Live { session, record })));
+    let Some(record) = blueprint.records.read(number)? else { return Ok(Claim::Gone(None)) };
+    // Where Tealgate ended before the process was recorded, there is none that has become the program.
+    if let Some(mark) = &record.process {
+        let adopting = async { Session::adopt(mark, &record.instance) };
+        if let Some(session) = blueprint.step(number, ProcessStep::Adopt, adopting).await? {
+            return Ok(Claim::Live(Box::new(Live { session, record })));
+        }
     }
     if is_of_this_boot(&record)? {
         blueprint.step(number, ProcessStep::Sweep, session::sweep(&record.instance)).await?;

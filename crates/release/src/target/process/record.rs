@@ -1,8 +1,8 @@
 //! What is remembered of an instance on disk, so that a later Tealgate finds it again:
 //! `environments/<app>/<colour>/<number>.json`, readable by its owner only, replaced as a whole. No secret is in it.
 //!
-//! It is written twice per start: before (the instance's id, so that a process that a crash left unrecorded is
-//! found by it) and after (what identifies the process).
+//! It is written twice per start: before (the instance's id, by which what a crash leaves of it is found and ended) and
+//! after (what identifies the process); only then does the process become the program.
 
 use super::session::Mark;
 use serde::{Deserialize, Serialize};

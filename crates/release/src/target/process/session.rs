@@ -83,22 +83,6 @@ impl Session {
         Ok(Some(Session { instance: instance.to_owned(), mark: mark.clone(), leader, seen: Vec::new() }))
     }
 
-    /// Finds a session leader by the instance id in its environment: for a start that was recorded while its pid
-    /// was not yet.
-    ///
-    /// # Errors
-    /// As [`Session::of_child`].
-    pub(super) async fn find(instance: &str) -> io::Result<Option<Session>> {
-        let id = instance.to_owned();
-        let found = blocking(move || {
-            let named = named(&id);
-            named.into_iter().find(|(pid, _)| proc_fs::stat(*pid).is_some_and(|stat| stat.session == *pid))
-        })
-        .await?;
-        let Some((pid, start_time)) = found else { return Ok(None) };
-        Session::adopt(&Mark { pid, start_time, boot_id: proc_fs::boot_id()? }, instance)
-    }
-
     /// What to remember of it.
     pub(super) fn mark(&self) -> &Mark {
         &self.mark
@@ -226,7 +210,7 @@ fn named(instance: &str) -> Vec<Member> {
         .collect()
 }
 
-/// Kills what is left of an instance whose leader died while nobody watched.
+/// Kills what is left of an instance whose leader died while nobody watched, or was never recorded.
 ///
 /// # Errors
 /// When something still runs ten seconds after SIGKILL.
