@@ -96,6 +96,7 @@ fn happen(series: &[Arc<Series>], open: &mut OpenRequests, (number, thread, what
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn at_every_look_the_sum_is_that_of_all_series(course in prop::collection::vec(happens(), 0..200)) {
         let series = all();
