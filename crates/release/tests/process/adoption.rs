@@ -49,13 +49,15 @@ async fn a_later_tealgate_stops_what_an_earlier_one_started() {
 }
 
 #[tokio::test]
-async fn a_process_started_just_before_a_crash_is_found_by_its_id() {
+async fn what_carries_the_id_of_a_start_that_was_not_recorded_is_ended_before_the_next_one() {
     let mut world = World::new();
     let before = world.up(&spec()).await;
     world.restart();
     world.change_record(Colour::Blue, 0, |record| record["process"] = json!(null));
     let after = world.up(&spec()).await;
-    assert_eq!(after.instances[0].pid, before.instances[0].pid);
+    assert!(!runs(pid(&before, 0)));
+    assert_ne!(pid(&after, 0), pid(&before, 0));
+    assert_eq!((after.instances[0].port, after.instances[0].restarts), (before.instances[0].port, 0));
     world.driver.stop(&spec()).await.unwrap();
 }
 
