@@ -31,6 +31,7 @@ mod respond;
 pub mod router;
 mod settings;
 pub mod shadow;
+mod socket;
 pub mod table;
 mod timer;
 mod tls;

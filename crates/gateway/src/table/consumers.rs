@@ -1,18 +1,20 @@
 //! The consumers, and the index by which a key finds its own: immutable, shared by all threads.
 
 use crate::plugin::Plan;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use foldhash::HashMap;
 use foldhash::quality::RandomState;
+use hashbrown::HashTable;
 use smallvec::SmallVec;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use smol_str::SmolStr;
+use std::hash::BuildHasher;
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
 
 /// A consumer with all that a request needs of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Consumer {
-    pub(super) username: Box<str>,
-    pub(super) custom_id: Option<Box<str>>,
+    pub(super) username: SmolStr,
+    pub(super) custom_id: Option<SmolStr>,
     /// The same object for all whose plugins do nothing beyond saying who they are: who sends a request is then read from
     /// few places in memory.
     pub(super) plan: Arc<Plan>,
@@ -49,18 +51,21 @@ pub struct Identity<'r> {
 /// All consumers.
 #[derive(Default)]
 pub struct Consumers {
-    by_name: HashMap<Box<str>, Arc<Consumer>>,
+    by_name: HashMap<SmolStr, Consumer>,
     by_key: Vec<(&'static str, KeyIndex)>,
 }
+
+/// The bytes of a key; those of usual length without an allocation.
+pub(super) type Key = SmallVec<[u8; 32]>;
 
 /// One way in which a consumer is found.
 pub(super) struct KeyEntry {
     /// The plugin.
     pub(super) plugin: &'static str,
     /// A secret, perhaps.
-    pub(super) key: Arc<[u8]>,
+    pub(super) key: Key,
     /// The id of the credential.
-    pub(super) credential: Option<Arc<str>>,
+    pub(super) credential: Option<SmolStr>,
 }
 
 /// Without the key.
@@ -70,26 +75,29 @@ impl std::fmt::Debug for KeyEntry {
     }
 }
 
-/// The keys of one plugin.
+/// The keys of one plugin, by a hash that is made with a secret of this process.
 #[derive(Default)]
 struct KeyIndex {
     hasher: RandomState,
-    /// By the hash of the key, which is made with a secret of this process. Nearly always one, which then stands in the
-    /// index itself: each place that is looked at in vain is memory that has to be waited for.
-    entries: std::collections::HashMap<u64, SmallVec<[Found; 1]>, BuildHasherDefault<Hashed>>,
+    entries: HashTable<Found>,
 }
 
+/// A key and whose it is, as a whole in one place: who sends a request is looked up among many, and each further place is
+/// memory that has to be waited for.
+#[repr(align(128))]
 struct Found {
-    key: Arc<[u8]>,
-    consumer: Arc<Consumer>,
-    credential: Option<Arc<str>>,
+    key: Key,
+    consumer: Consumer,
+    credential: Option<SmolStr>,
 }
+
+const _: () = assert!(size_of::<Found>() == 128);
 
 impl Consumers {
     /// Puts consumers and their keys together; a key comes with its owner and the consumer's name. Gives the owners
     /// and plugins of the keys that another consumer has already, or that have none.
     pub(super) fn new<'a, O>(
-        consumers: impl Iterator<Item = Arc<Consumer>>,
+        consumers: impl Iterator<Item = Consumer>,
         keys: impl Iterator<Item = (O, &'a str, &'a KeyEntry)>,
     ) -> (Consumers, Vec<(O, &'static str)>) {
         let by_name = consumers.map(|consumer| (consumer.username.clone(), consumer)).collect();
@@ -148,39 +156,19 @@ impl std::fmt::Debug for Consumers {
 }
 
 impl KeyIndex {
-    fn add(&mut self, consumer: Arc<Consumer>, entry: &KeyEntry) -> bool {
+    fn add(&mut self, consumer: Consumer, entry: &KeyEntry) -> bool {
         if self.find(&entry.key).is_some() {
             return false;
         }
-        let found = Found { key: Arc::clone(&entry.key), consumer, credential: entry.credential.clone() };
-        self.entries.entry(self.hasher.hash_one(&*entry.key)).or_default().push(found);
+        let found = Found { key: entry.key.clone(), consumer, credential: entry.credential.clone() };
+        let hasher = &self.hasher;
+        self.entries.insert_unique(hasher.hash_one(&*entry.key), found, |found| hasher.hash_one(&*found.key));
         true
     }
 
     fn find(&self, key: &[u8]) -> Option<&Found> {
-        let found = self.entries.get(&self.hasher.hash_one(key))?;
-        found.iter().find(|found| bool::from(found.key.ct_eq(key)))
-    }
-}
-
-/// Takes a hash as it is.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        // Only whole hashes are put in.
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+        let is_it = |found: &Found| verify_slices_are_equal(&found.key, key).is_ok();
+        self.entries.find(self.hasher.hash_one(key), is_it)
     }
 }
 

@@ -5,6 +5,7 @@ use super::io::UpstreamIo;
 use super::pool::UpstreamConnection;
 use super::resolve::Resolver;
 use super::tls::Connectors;
+use crate::socket;
 use crate::table::{Node, Target};
 use model::upstream::{PassHost, Protocol, Scheme};
 use rustls::pki_types::ServerName;
@@ -21,7 +22,7 @@ pub(crate) async fn connect(
     client_host: &str,
 ) -> io::Result<UpstreamConnection> {
     let (socket, origin) = dial(resolver, &node.host, node.port, node.address).await?;
-    socket.set_nodelay(true)?;
+    socket::prepare(&socket, socket.peer_addr()?.ip())?;
     let io = match target.scheme {
         Scheme::Https | Scheme::Grpcs => {
             UpstreamIo::Tls(Box::new(handshake(socket, tls, target, node, client_host).await?))

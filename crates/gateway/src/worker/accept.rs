@@ -10,6 +10,7 @@ use crate::listen::Bound;
 use crate::refusal::Refusal;
 use crate::request::Connection;
 use crate::settings::Listener;
+use crate::socket::prepare;
 use crate::timer::ticks;
 use crate::tls;
 use crate::trust::Standing;
@@ -108,8 +109,7 @@ fn open(worker: &Rc<Worker>, listener: Listener, socket: TcpStream, peer: Socket
     // What a client does not take is to wait here, where it is seen, and not in megabytes of the system's. A system that
     // does not know the option is none to refuse connections for.
     let _ = SockRef::from(&socket).set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
-    // Without it, the last piece of an answer would wait for the client's acknowledgement.
-    if socket.set_nodelay(true).is_err() {
+    if prepare(&socket, peer.ip()).is_err() {
         return;
     }
     let (counted, verdict) = Counted::new(worker);

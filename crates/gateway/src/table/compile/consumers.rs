@@ -4,12 +4,13 @@
 use super::changes::Changes;
 use super::{Compiler, Problem};
 use crate::plugin::{Plan, configured};
-use crate::table::consumers::{Consumer, Consumers, KeyEntry};
+use crate::table::consumers::{Consumer, Consumers, Key, KeyEntry};
 use foldhash::HashMap;
 use model::consumer::{self, split_credential_id};
 use model::plugin::PluginInfo;
 use model::resource::{Kind, Resource};
 use model::secret::{Opener, SecretText, Unsealed};
+use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// What is kept of consumers from one table to the next.
@@ -17,7 +18,7 @@ use std::sync::Arc;
 pub(super) struct Kept {
     /// Opens the keys that are sealed.
     pub(super) opener: Arc<dyn Opener>,
-    consumers: HashMap<String, Arc<Consumer>>,
+    consumers: HashMap<String, Consumer>,
     /// Plans without steps, by the names of the plugins that they are made of.
     idle_plans: HashMap<Box<[Box<str>]>, Arc<Plan>>,
     /// The keys of consumers and credentials.
@@ -96,16 +97,16 @@ impl Compiler {
         let (configured, problems) = configured(self.kinds, resource, &parsed.plugins, &mut self.shared);
         let consumer = Consumer {
             username: resource.id.as_str().into(),
-            custom_id: Some(parsed.custom_id.as_str().into()).filter(|_| !parsed.custom_id.is_empty()),
+            custom_id: Some(SmolStr::from(parsed.custom_id.as_str())).filter(|_| !parsed.custom_id.is_empty()),
             plan: self.consumers.shared(Plan::of_consumer(&configured)),
         };
-        self.consumers.consumers.insert(resource.id.clone(), Arc::new(consumer));
+        self.consumers.consumers.insert(resource.id.clone(), consumer);
         problems
     }
 
     /// The keys of a consumer or a credential, opened.
     fn keys(&self, resource: &Resource, problems: &mut Vec<String>) -> Vec<KeyEntry> {
-        let credential: Option<Arc<str>> = match resource.kind {
+        let credential: Option<SmolStr> = match resource.kind {
             Kind::Credential => Some(split_credential_id(&resource.id).1.into()),
             _ => None,
         };
@@ -116,7 +117,7 @@ impl Compiler {
             .open(&SecretText(key.to_owned()))
         {
             Ok(key) => {
-                let key = key.0.as_bytes().into();
+                let key = Key::from_slice(key.0.as_bytes());
                 Some(KeyEntry { plugin, key, credential: credential.clone() })
             }
             Err(why) => {

@@ -1,12 +1,12 @@
 use super::*;
 use proptest::prelude::*;
 
-fn consumer(name: &str) -> Arc<Consumer> {
-    Arc::new(Consumer { username: name.into(), custom_id: None, plan: Arc::default() })
+fn consumer(name: &str) -> Consumer {
+    Consumer { username: name.into(), custom_id: None, plan: Arc::default() }
 }
 
 fn entry(plugin: &'static str, key: &str, credential: Option<&str>) -> KeyEntry {
-    KeyEntry { plugin, key: key.as_bytes().into(), credential: credential.map(Into::into) }
+    KeyEntry { plugin, key: Key::from_slice(key.as_bytes()), credential: credential.map(Into::into) }
 }
 
 #[test]
