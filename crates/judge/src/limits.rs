@@ -60,6 +60,14 @@ pub enum Verdict {
 /// Judges what was observed by the limits. Without any limit everything passes: there is nothing to judge.
 #[must_use]
 pub fn evaluate(observed: &Observed, limits: &Limits) -> Verdict {
+    evaluate_beside(observed, &Observed { requests: 0, failed: 0, p99_ms: None }, limits)
+}
+
+/// The same; where the old version breaks the same limit meanwhile, the evidence says so. That changes no verdict: limits are
+/// absolute.
+#[must_use]
+pub fn evaluate_beside(observed: &Observed, old: &Observed, limits: &Limits) -> Verdict {
+    let old = Observed { failed: old.failed.min(old.requests), ..*old };
     let observed = Observed { failed: observed.failed.min(observed.requests), ..*observed };
     if limits.max_error_rate.is_none() && limits.max_p99_ms.is_none() {
         return Verdict::Pass { summary: format!("{}; no limit is set", seen(&observed)) };
@@ -70,10 +78,13 @@ pub fn evaluate(observed: &Observed, limits: &Limits) -> Verdict {
         };
     }
     if observed.requests < limits.min_requests.max(1) {
-        return too_few(&observed, limits);
+        return too_few(&observed, &old, limits);
     }
     let evidence: Vec<String> =
-        [broken_error_rate(&observed, limits), broken_p99(&observed, limits)].into_iter().flatten().collect();
+        [broken_error_rate(&observed, &old, limits), broken_p99(&observed, &old, limits)]
+            .into_iter()
+            .flatten()
+            .collect();
     if !evidence.is_empty() {
         return Verdict::Fail { evidence };
     }
@@ -84,11 +95,11 @@ pub fn evaluate(observed: &Observed, limits: &Limits) -> Verdict {
     Verdict::Pass { summary: seen(&observed) }
 }
 
-fn too_few(observed: &Observed, limits: &Limits) -> Verdict {
+fn too_few(observed: &Observed, old: &Observed, limits: &Limits) -> Verdict {
     let minimum = limits.min_requests.max(1);
     let all_failed =
         observed.requests >= minimum.min(ENOUGH_TO_FAIL_ALL) && observed.failed == observed.requests;
-    match broken_error_rate(observed, limits) {
+    match broken_error_rate(observed, old, limits) {
         Some(evidence) if all_failed => Verdict::Fail { evidence: vec![evidence] },
         _ => Verdict::Inconclusive {
             reason: format!("{}; {minimum} are needed for a verdict", counted(observed.requests)),
@@ -96,17 +107,24 @@ fn too_few(observed: &Observed, limits: &Limits) -> Verdict {
     }
 }
 
-fn broken_error_rate(observed: &Observed, limits: &Limits) -> Option<String> {
+fn broken_error_rate(observed: &Observed, old: &Observed, limits: &Limits) -> Option<String> {
     let limit = limits.max_error_rate?;
     let rate = error_rate(observed);
-    (rate > limit).then(|| format!("{} ({}), limit {}", failures(observed), percent(rate), percent(limit)))
+    let words = format!("{} ({}), limit {}", failures(observed), percent(rate), percent(limit));
+    let of_old = Some(error_rate(old)).filter(|old| *old > limit).map(percent);
+    (rate > limit).then(|| words + &meanwhile(of_old))
 }
 
-fn broken_p99(observed: &Observed, limits: &Limits) -> Option<String> {
+fn broken_p99(observed: &Observed, old: &Observed, limits: &Limits) -> Option<String> {
     let (limit, p99) = (limits.max_p99_ms?, measured_p99(observed)?);
-    (p99 > limit as f64).then(|| {
-        format!("p99 is {} over {}, limit {limit} ms", milliseconds(p99), counted(observed.requests))
-    })
+    let words = format!("p99 is {} over {}, limit {limit} ms", milliseconds(p99), counted(observed.requests));
+    let of_old = measured_p99(old).filter(|old| *old > limit as f64).map(milliseconds);
+    (p99 > limit as f64).then(|| words + &meanwhile(of_old))
+}
+
+/// What the old version shows that breaks the same limit.
+fn meanwhile(of_old: Option<String>) -> String {
+    of_old.map(|of_old| format!("; old version: {of_old} in the same window")).unwrap_or_default()
 }
 
 /// The p99, unless it is no number.

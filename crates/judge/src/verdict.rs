@@ -231,8 +231,12 @@ fn in_words(metric: &Metric, unit: Unit, basis: Basis, bound: &Bound, figures: &
     };
     let other = if basis == Basis::Historical { "the old one before (historical)" } else { "the old one" };
     if figures.blue.units == 0 || figures.green.units == 0 {
-        let both = if basis == Basis::Historical { "the versions" } else { "both versions" };
-        return format!("{metric}: too little traffic on {both} to compare");
+        // Whether it is too little on one side only does not show: nothing is added up until both have enough.
+        let too_little = match metric {
+            Metric::Business { .. } => "too few examined answers",
+            Metric::Failures | Metric::Slower { .. } => "too little traffic",
+        };
+        return format!("{metric}: {too_little} to compare");
     }
     let (green, blue) = (side(figures.green), side(figures.blue));
     let counts = format!("{metric}: new version {green}, {other} {blue}");

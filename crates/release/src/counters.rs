@@ -6,15 +6,16 @@
 
 mod guards;
 mod holds;
+mod limits;
 mod shadows;
 
 pub(crate) use holds::HoldState;
+pub use limits::{Asked, Held, Sides, hold_against};
+pub(crate) use limits::{said, unexamined};
 
-use crate::machine::{Spread, Traffic};
+use crate::machine::Spread;
 use crate::report::{Account, OpenNow, Row};
-use judge::limits::{Observed, Verdict, evaluate};
 use model::colour::Colour;
-use model::policy::{AnswerCheck, Limits};
 use model::record::{Answerer, Lane};
 use model::resource::Revision;
 use serde::Deserialize;
@@ -195,50 +196,6 @@ pub fn spread(gateways: &Gateways, revision: Revision) -> Spread {
         .map(|gateway| format!("{} runs revision {}, not {revision}", gateway.instance, gateway.applied))
         .collect();
     if behind.is_empty() { Spread::Yes } else { Spread::No { detail: behind.join(", ") } }
-}
-
-/// Judges the new version's user traffic since its share was last changed.
-#[must_use]
-pub fn judge(
-    gateways: &Gateways,
-    app: &str,
-    colour: Colour,
-    since: Revision,
-    limits: &Limits,
-    checks: &[AnswerCheck],
-) -> Traffic {
-    if let Some(reason) = gateways.uncounted() {
-        return Traffic::Unknown { reason };
-    }
-    judge_counts(&gateways.of_colour(app, colour, since, Some(Lane::Share)), limits, checks)
-}
-
-/// Judges counts by absolute limits: failures, and each check of the business by the same rate.
-#[must_use]
-pub fn judge_counts(counts: &Counts, limits: &Limits, checks: &[AnswerCheck]) -> Traffic {
-    let observed = Observed { requests: counts.requests(), failed: counts.failed(), p99_ms: p99_ms(counts) };
-    let limits = judge::limits::Limits {
-        max_error_rate: limits.max_error_rate,
-        max_p99_ms: limits.max_p99_ms,
-        min_requests: limits.min_requests,
-    };
-    let of_checks = checks.iter().zip(counts.checks).filter_map(|(check, said)| {
-        let limits = judge::limits::Limits { max_p99_ms: None, ..limits };
-        let observed = Observed { requests: said.examined(), failed: said.failed, p99_ms: None };
-        let Verdict::Fail { evidence } = evaluate(&observed, &limits) else { return None };
-        Some(evidence.into_iter().map(|one| format!("check {}: {one}", check.name)))
-    });
-    let (mut evidence, otherwise) = match evaluate(&observed, &limits) {
-        Verdict::Fail { evidence } => (evidence, Traffic::Good),
-        Verdict::Pass { .. } => (Vec::new(), Traffic::Good),
-        Verdict::Inconclusive { reason } => (Vec::new(), Traffic::Unknown { reason }),
-    };
-    evidence.extend(of_checks.flatten());
-    if evidence.is_empty() { otherwise } else { Traffic::Bad { evidence } }
-}
-
-fn p99_ms(counts: &Counts) -> Option<f64> {
-    counts.latency.quantile(0.99).map(|us| us as f64 / 1_000.0)
 }
 
 #[cfg(test)]

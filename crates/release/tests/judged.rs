@@ -146,6 +146,21 @@ fn not_to_know_is_no_pass_where_the_policy_asks_for_one() {
 }
 
 #[test]
+fn what_a_check_cannot_examine_waits_and_what_nobody_asks_for_is_told() {
+    let mut world = at_ten_percent(Judge::default());
+    let reason = "check total: 0 of 1204 answers could be examined (compressed 1204)".to_owned();
+    world.seen.traffic = Traffic::Unknown { reason: reason.clone() };
+    end_step(&mut world);
+    assert_eq!(world.step().waiting_for[0].what, WaitingFor::Verdict { what: reason });
+    (world.seen.traffic, world.seen.told) =
+        (Traffic::Good, vec!["check total: too few ask for it".to_owned()]);
+    world.seen.judged = judged(Basis::Concurrent, Verdict::Pass);
+    let notes = end_step(&mut world);
+    assert_eq!(world.state.phase, Phase::Shift { step: 1 });
+    assert!(notes.contains(&"limits: check total: too few ask for it".to_owned()), "{notes:?}");
+}
+
+#[test]
 fn the_plan_says_what_the_judge_can_do() {
     let notes = |policy: &ReleasePolicy| plan_over(policy, Some("1"), "2").unwrap().notes.join("\n");
     let stepped = policy(Judge::default());

@@ -126,6 +126,17 @@ fn a_version_that_tells_numbers_as_text_is_right_by_its_status() {
 }
 
 #[test]
+fn a_version_can_say_that_its_json_is_text() {
+    let directory = tempfile::tempdir().unwrap();
+    for (arguments, says) in [(&[][..], "application/json"), (&["--json-as-text"][..], "text/plain")] {
+        let app = App::start(&directory.path().join("ledger"), arguments);
+        let (head, body) = app.ask("GET", "/cart", "a", "");
+        assert!(head.to_lowercase().contains(&format!("content-type: {says}")), "{head}");
+        assert!(serde_json::from_str::<Value>(&body).is_ok(), "{body}");
+    }
+}
+
+#[test]
 fn its_ledger_tells_duplicates() {
     let directory = tempfile::tempdir().unwrap();
     let app = App::start(&directory.path().join("ledger"), &[]);

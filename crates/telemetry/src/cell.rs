@@ -7,8 +7,8 @@
 //! beginnings last (acquire against the writer's release), so it never sees an ending without its beginning, and
 //! `received = whole + cut_short + client_left + drained + open` holds in every snapshot by construction.
 
-use crate::counts::{Counts, Examined};
-use crate::found::{Found, Origin, Outcome};
+use crate::counts::{Counts, Examined, Hindered};
+use crate::found::{Found, Hindrance, Origin, Outcome};
 use crate::histogram::Histogram;
 use model::policy::MAX_ANSWER_CHECKS;
 use model::record::Ending;
@@ -110,6 +110,8 @@ struct Answers {
     latency: Histogram,
     /// What each check of the business has said.
     checks: [Said; MAX_ANSWER_CHECKS],
+    /// Why bodies could not be looked into, by [`Hindrance`].
+    hindered: [AtomicU64; Hindrance::ALL.len()],
     /// Of answers that were asked: from the right version, from another one, silent.
     origins: [AtomicU64; 3],
 }
@@ -288,6 +290,7 @@ impl Cell {
             request_bytes: self.request_bytes.load(Ordering::Relaxed),
             response_bytes: self.response_bytes.load(Ordering::Relaxed),
             checks: self.examined(),
+            hindered: self.answers.get().map(|answers| answers.hindered()).unwrap_or_default(),
             origins: self.answers.get().map(|answers| load(&answers.origins)).unwrap_or_default(),
             latency: self.answers.get().map(|answers| answers.latency.snapshot()).unwrap_or_default(),
         }
@@ -299,6 +302,14 @@ impl Answers {
         if let Some(waiting) = self.waiting.get(turn.0) {
             add(waiting, more, Ordering::Relaxed);
         }
+    }
+
+    fn hindered(&self) -> Hindered {
+        let mut hindered = Hindered::default();
+        for (why, count) in Hindrance::ALL.into_iter().zip(load(&self.hindered)) {
+            *hindered.of(why) = count;
+        }
+        hindered
     }
 
     fn count(&self, ending: Ending, found: Found) {
@@ -314,6 +325,14 @@ impl Answers {
             add(&said.passed, u64::from(passed >> place & 1), Ordering::Relaxed);
             add(&said.failed, u64::from(failed >> place & 1), Ordering::Relaxed);
             add(&said.unexamined, u64::from(unexamined >> place & 1), Ordering::Relaxed);
+        }
+        let hindrance = match ending {
+            Ending::Whole => found.hindrance(),
+            Ending::CutShort => found.hindrance().map(|_| Hindrance::Failed),
+            Ending::ClientLeft | Ending::Drained => None,
+        };
+        if let Some(counter) = hindrance.and_then(|why| self.hindered.get(why as usize)) {
+            add(counter, 1, Ordering::Relaxed);
         }
         let [right, other, silent] = &self.origins;
         match found.origin() {

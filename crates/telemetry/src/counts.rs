@@ -1,5 +1,6 @@
 //! Counters of one series, merged over the threads: plain numbers that add.
 
+use crate::found::Hindrance;
 use crate::sketch::Sketch;
 use model::policy::MAX_ANSWER_CHECKS;
 use serde::{Deserialize, Serialize};
@@ -30,9 +31,13 @@ pub struct Counts {
     pub request_bytes: u64,
     /// Bytes of response bodies.
     pub response_bytes: u64,
-    /// What each check of the business has said, in the order of the policy.
+    /// What each check of the business has said, in the order of the policy. What builds before the first release called
+    /// `failed_checks` is not read: a number of failures without that of answers would be read as a rate of 100 %.
     #[serde(default)]
     pub checks: [Examined; MAX_ANSWER_CHECKS],
+    /// Why checks that look into bodies could not look at answers.
+    #[serde(default, skip_serializing_if = "Hindered::is_nothing")]
+    pub hindered: Hindered,
     /// Of answers that were asked for their version: from the one that was asked, from another one, silent.
     #[serde(default)]
     pub origins: [u64; 3],
@@ -52,11 +57,94 @@ pub struct Examined {
     pub unexamined: u64,
 }
 
+/// Answers whose bodies checks of the business could not look into, by what kept them from it ([`Hindrance`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hindered {
+    /// They failed, broke off, or are the gate's own.
+    pub failed: u64,
+    /// They have no body.
+    pub no_body: u64,
+    /// They do not say that they are JSON.
+    pub not_json: u64,
+    /// They are parts (206).
+    pub part: u64,
+    /// They are JSON, and compressed.
+    pub compressed: u64,
+    /// They are JSON, and longer than what is kept.
+    pub too_large: u64,
+    /// They are JSON, and came when the bounds on memory, or on bytes in a second, were reached.
+    pub busy: u64,
+}
+
+impl Hindered {
+    /// None of them.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Hindered::default()
+    }
+
+    /// Those that are JSON all the same: what the checks are about is in them, unseen.
+    #[must_use]
+    pub fn are_json(self) -> u64 {
+        [self.compressed, self.too_large, self.busy].into_iter().fold(0, u64::saturating_add)
+    }
+
+    /// `compressed 1204, not JSON 3`; empty: there are none.
+    #[must_use]
+    pub fn words(self) -> String {
+        let all = [
+            ("compressed", self.compressed),
+            ("longer than is kept", self.too_large),
+            ("beyond the bounds on bodies", self.busy),
+            ("not JSON", self.not_json),
+            ("parts", self.part),
+            ("without a body", self.no_body),
+            ("failed or broken off", self.failed),
+        ];
+        let some = all.into_iter().filter(|(_, count)| *count > 0);
+        let some: Vec<String> = some.map(|(what, count)| format!("{what} {count}")).collect();
+        some.join(", ")
+    }
+
+    /// The counter of one hindrance.
+    pub fn of(&mut self, why: Hindrance) -> &mut u64 {
+        match why {
+            Hindrance::Failed => &mut self.failed,
+            Hindrance::NoBody => &mut self.no_body,
+            Hindrance::NotJson => &mut self.not_json,
+            Hindrance::Part => &mut self.part,
+            Hindrance::Compressed => &mut self.compressed,
+            Hindrance::TooLarge => &mut self.too_large,
+            Hindrance::Busy => &mut self.busy,
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Hindered) -> Hindered {
+        self.joined(other, u64::saturating_add)
+    }
+
+    fn joined(mut self, mut other: Hindered, join: fn(u64, u64) -> u64) -> Hindered {
+        for why in Hindrance::ALL {
+            *self.of(why) = join(*self.of(why), *other.of(why));
+        }
+        self
+    }
+}
+
 impl Examined {
     /// Answers that it has looked at.
     #[must_use]
     pub fn examined(self) -> u64 {
         self.passed.saturating_add(self.failed)
+    }
+
+    /// Answers that were to be looked at.
+    #[must_use]
+    pub fn asked(self) -> u64 {
+        self.examined().saturating_add(self.unexamined)
     }
 
     /// Both together.
@@ -132,6 +220,7 @@ impl Counts {
         for (ours, theirs) in self.checks.iter_mut().zip(other.checks) {
             *ours = ours.joined(theirs, join);
         }
+        self.hindered = self.hindered.joined(other.hindered, join);
         for (ours, theirs) in self.origins.iter_mut().zip(other.origins) {
             *ours = join(*ours, theirs);
         }

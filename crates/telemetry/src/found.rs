@@ -4,7 +4,7 @@ use model::policy::MAX_ANSWER_CHECKS;
 
 /// What was found in one answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found(u16);
+pub struct Found(u32);
 
 /// What a check of the business has said of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,38 @@ pub enum Outcome {
     Failed,
     /// It could not look: neither.
     Unexamined,
+}
+
+/// Why checks that look into bodies could not look at an answer. Where several are true, the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    /// It has failed already, broke off, or is the gate's own.
+    Failed,
+    /// It has no body: HEAD, 204, an empty one.
+    NoBody,
+    /// It does not say that it is JSON.
+    NotJson,
+    /// It is a part (206).
+    Part,
+    /// It is JSON, and compressed.
+    Compressed,
+    /// It is JSON, and longer than what is kept.
+    TooLarge,
+    /// It is JSON that came when the memory for bodies was in use, or as many bytes as a second has were looked at.
+    Busy,
+}
+
+impl Hindrance {
+    /// Each of them.
+    pub const ALL: [Hindrance; 7] = [
+        Hindrance::Failed,
+        Hindrance::NoBody,
+        Hindrance::NotJson,
+        Hindrance::Part,
+        Hindrance::Compressed,
+        Hindrance::TooLarge,
+        Hindrance::Busy,
+    ];
 }
 
 /// Which version an answer says that it comes from.
@@ -29,12 +61,14 @@ pub enum Origin {
 }
 
 /// The bits of all checks, for one outcome.
-const CHECKS: u16 = (1 << MAX_ANSWER_CHECKS) - 1;
+const CHECKS: u32 = (1 << MAX_ANSWER_CHECKS) - 1;
 /// Where the bits of the outcomes begin, then those of the origin.
 const FAILED: usize = 0;
 const PASSED: usize = MAX_ANSWER_CHECKS;
 const UNEXAMINED: usize = 2 * MAX_ANSWER_CHECKS;
 const ORIGIN: usize = 3 * MAX_ANSWER_CHECKS;
+/// Three bits: 0, or which hindrance it is, from 1 on.
+const HINDRANCE: usize = ORIGIN + 2;
 
 impl Found {
     /// Also what the check in this place has said; places from [`MAX_ANSWER_CHECKS`] on are none.
@@ -61,6 +95,20 @@ impl Found {
             Origin::Silent => 3,
         };
         Found(self.0 & !(3 << ORIGIN) | place << ORIGIN)
+    }
+
+    /// Also what kept checks from looking into its body; `None`: nothing did.
+    #[must_use]
+    pub fn hindered(self, why: Option<Hindrance>) -> Found {
+        let number = why.map_or(0, |why| why as u32 + 1);
+        Found(self.0 & !(7 << HINDRANCE) | number << HINDRANCE)
+    }
+
+    /// What kept checks from looking into its body.
+    #[must_use]
+    pub fn hindrance(self) -> Option<Hindrance> {
+        let number = self.0 >> HINDRANCE & 7;
+        Hindrance::ALL.into_iter().find(|why| *why as u32 + 1 == number)
     }
 
     /// Nothing was asked.
@@ -109,6 +157,17 @@ mod tests {
             assert_eq!((all(found), found.origin()), ([0b1, 0b1000, 0b10], Some(origin)));
         }
         assert_eq!(Found::default().checked(1, Outcome::Passed).origin(), None);
+    }
+
+    #[test]
+    fn a_hindrance_is_told_and_taken_back() {
+        let found = Found::default().from(Origin::Silent).checked(3, Outcome::Unexamined);
+        for why in Hindrance::ALL {
+            let hindered = found.hindered(Some(Hindrance::Busy)).hindered(Some(why));
+            assert_eq!((hindered.hindrance(), hindered.origin()), (Some(why), Some(Origin::Silent)));
+            assert_eq!(hindered.hindered(None), found);
+        }
+        assert_eq!(found.hindrance(), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::timer::TICK_MS;
 use http1::Framing;
 use std::cell::Cell;
 use std::sync::Arc;
+use telemetry::found::Hindrance;
 
 /// Ticks of a second.
 const TICKS_PER_S: i64 = 1_000 / TICK_MS as i64;
@@ -35,11 +36,17 @@ impl Examiner {
         }
     }
 
-    /// What a body is added to as it passes; `None`: it is too large, or enough was looked at. Which ones are left out
-    /// has to do with the moment at which they come, not with what is in them.
-    pub(super) fn keep(&self, body: Framing, tick: u64) -> Option<Tee> {
-        let is_too_large = matches!(body, Framing::Length(length) if length > self.max_bytes);
-        (!is_too_large && self.has_left(tick)).then(|| Kept::new(&self.memory, self.max_bytes).tee())
+    /// What a body is added to as it passes.
+    ///
+    /// # Errors
+    /// It is too large, or enough was looked at. Which ones are left out for that has to do with the moment at which they
+    /// come, not with what is in them.
+    pub(super) fn keep(&self, body: Framing, tick: u64) -> Result<Tee, Hindrance> {
+        match body {
+            Framing::Length(length) if length > self.max_bytes => Err(Hindrance::TooLarge),
+            _ if self.has_left(tick) => Ok(Kept::new(&self.memory, self.max_bytes).tee()),
+            _ => Err(Hindrance::Busy),
+        }
     }
 
     /// So many bytes were looked at.
@@ -78,7 +85,7 @@ mod tests {
         let examiner = examiner();
         let mut looked_at = 0;
         for tick in 0..=20 {
-            while examiner.keep(Framing::Chunked, tick).is_some() {
+            while examiner.keep(Framing::Chunked, tick).is_ok() {
                 examiner.spend(30);
                 looked_at += 30;
             }
@@ -86,14 +93,18 @@ mod tests {
         // A second's worth at once, then what came in two seconds, and at most one body beyond it.
         assert!((300..330).contains(&looked_at), "{looked_at}");
         examiner.spend(1_000);
-        assert!(examiner.keep(Framing::Chunked, 120).is_none(), "what was too much is made up for");
-        assert!(examiner.keep(Framing::Chunked, 1_000).is_some());
+        assert_eq!(
+            examiner.keep(Framing::Chunked, 120).err(),
+            Some(Hindrance::Busy),
+            "what was too much is made up for"
+        );
+        assert!(examiner.keep(Framing::Chunked, 1_000).is_ok());
     }
 
     #[test]
     fn a_body_and_all_bodies_of_a_thread_are_bounded() {
         let examiner = examiner();
-        assert!(examiner.keep(Framing::Length(51), 0).is_none());
+        assert_eq!(examiner.keep(Framing::Length(51), 0).err(), Some(Hindrance::TooLarge));
         let [one, two] =
             [Framing::Length(50), Framing::UntilClose].map(|body| examiner.keep(body, 0).unwrap());
         one.add(&[b' '; 50]);

@@ -20,7 +20,8 @@ use http1::{Framing, Known, ResponseHead};
 use model::policy::{FailsIf, JsonPointer, Said};
 use model::record::Ending;
 use model::traffic_split::AnswersRule;
-use telemetry::found::{Found, Origin, Outcome};
+use telemetry::found::{Found, Hindrance, Origin, Outcome};
+use telemetry::report::LeftOut;
 
 /// Answers from here on have failed already, and are asked no more.
 const SERVER_ERROR: u16 = 500;
@@ -72,13 +73,11 @@ impl Examination {
             let version = identity.versions.get(upstream?)?;
             Some((lower(&identity.header), version.as_str().into()))
         });
-        let examination = Examination {
-            headers: headers.collect(),
-            fields: fields.collect(),
-            identity,
-            nothing: checks()
-                .fold(Found::default(), |found, (place, _)| found.checked(place, Outcome::Unexamined)),
-        };
+        let fields: Box<[Check<JsonPointer>]> = fields.collect();
+        let nothing = checks()
+            .fold(Found::default(), |found, (place, _)| found.checked(place, Outcome::Unexamined))
+            .hindered((!fields.is_empty()).then_some(Hindrance::Failed));
+        let examination = Examination { headers: headers.collect(), fields, identity, nothing };
         (!rule.checks.is_empty() || examination.identity.is_some()).then_some(examination)
     }
 
@@ -104,13 +103,29 @@ impl Examination {
         })
     }
 
-    /// What the body of an answer is added to as it passes; `None`: it is not looked at. Where no check asks for a field
-    /// this is one branch.
-    pub(crate) fn keep(&self, worker: &Worker, answer: &ResponseHead, body: Framing) -> Option<Tee> {
-        if self.fields.is_empty() || !may_be_examined(answer, body) {
+    /// What the head of an answer says that opens a stream: no body will be looked into.
+    pub(crate) fn of_stream(&self, answer: &ResponseHead) -> Found {
+        self.of(answer).hindered((!self.fields.is_empty()).then_some(Hindrance::NoBody))
+    }
+
+    /// What the body of an answer is added to as it passes; `None`: it is not looked at, and `found` says why. Where no
+    /// check asks for a field this is one branch.
+    pub(crate) fn keep(
+        &self,
+        worker: &Worker,
+        answer: &ResponseHead,
+        body: Framing,
+        found: &mut Found,
+    ) -> Option<Tee> {
+        if self.fields.is_empty() {
             return None;
         }
-        worker.examiner.keep(body, worker.timers.now())
+        let kept = match hindrance(answer, body) {
+            Some(why) => Err(why),
+            None => worker.examiner.keep(body, worker.timers.now()),
+        };
+        // Of what is kept, and then breaks off, it stays true that it has failed.
+        kept.map_err(|why| *found = found.hindered(Some(why))).ok()
     }
 
     /// Adds what a whole body says, to what the head of its answer has said.
@@ -119,18 +134,24 @@ impl Examination {
             // What says that it is JSON, and is not, is good for no check.
             json::said(body, &check.at, |said| check.fails_if.fails(said)).unwrap_or(true)
         };
-        self.fields.iter().fold(found, |found, check| check.says(found, fails(check)))
+        self.fields.iter().fold(found.hindered(None), |found, check| check.says(found, fails(check)))
     }
 }
 
-/// Whether the body of an answer is JSON that can be read.
-fn may_be_examined(answer: &ResponseHead, body: Framing) -> bool {
+/// Why the body of an answer is no whole JSON that can be read; `None`: it is.
+fn hindrance(answer: &ResponseHead, body: Framing) -> Option<Hindrance> {
     let is_coded = |value: &[u8]| !value.trim_ascii().eq_ignore_ascii_case(b"identity");
-    !matches!(body, Framing::None | Framing::Length(0))
-        && answer.status() < SERVER_ERROR
-        && answer.status() != PARTIAL_CONTENT
-        && answer.values(Known::ContentType).next().is_some_and(is_json)
-        && !answer.values(Known::ContentEncoding).any(is_coded)
+    if answer.status() >= SERVER_ERROR {
+        Some(Hindrance::Failed)
+    } else if matches!(body, Framing::None | Framing::Length(0)) {
+        Some(Hindrance::NoBody)
+    } else if !answer.values(Known::ContentType).next().is_some_and(is_json) {
+        Some(Hindrance::NotJson)
+    } else if answer.status() == PARTIAL_CONTENT {
+        Some(Hindrance::Part)
+    } else {
+        answer.values(Known::ContentEncoding).any(is_coded).then_some(Hindrance::Compressed)
+    }
 }
 
 /// Looks at what was kept of an answer's body, once the client has all of it.
@@ -146,13 +167,16 @@ pub(crate) async fn look_into(worker: &Worker, client: &Client, claim: &Claim<'_
         tokio::task::yield_now().await;
     }
     let kept = kept.kept();
-    // Not every framing says beforehand that there is none.
-    if let Ok(body) = kept.body()
-        && !body.is_empty()
-    {
-        worker.examiner.spend(body.len().saturating_mul(examination.fields.len()));
-        facts.found = examination.of_body(facts.found, body);
-    }
+    facts.found = match kept.body() {
+        // Not every framing says beforehand that there is none.
+        Ok([]) => facts.found.hindered(Some(Hindrance::NoBody)),
+        Ok(body) => {
+            worker.examiner.spend(body.len().saturating_mul(examination.fields.len()));
+            examination.of_body(facts.found, body)
+        }
+        Err(LeftOut::Size) => facts.found.hindered(Some(Hindrance::TooLarge)),
+        Err(LeftOut::Memory | LeftOut::Encoded) => facts.found.hindered(Some(Hindrance::Busy)),
+    };
 }
 
 #[cfg(test)]

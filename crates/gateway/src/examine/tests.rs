@@ -68,18 +68,27 @@ fn a_body_says_the_rest_and_one_that_is_not_the_json_it_says_it_is_fails() {
 }
 
 #[test]
-fn only_whole_plain_json_can_be_looked_at() {
+fn only_whole_plain_json_can_be_looked_at_and_what_else_it_is_is_known() {
     let json = "Content-Type: application/json; charset=utf-8\r\n";
-    let may = |status, fields: &str, body| may_be_examined(&answer(status, fields), body);
+    let of = |status, fields: &str, body| hindrance(&answer(status, fields), body);
     let length = Framing::Length(9);
-    assert!(
-        may(200, json, length) && may(404, json, Framing::Chunked) && may(200, json, Framing::UntilClose)
-    );
-    assert!(may(200, "content-type: Application/Problem+JSON\r\ncontent-encoding: Identity\r\n", length));
-    assert!(!may(200, json, Framing::None) && !may(200, json, Framing::Length(0)));
-    assert!(!may(500, json, length) && !may(206, json, length));
-    assert!(!may(200, "", length) && !may(200, "content-type: text/html\r\n", length));
-    assert!(!may(200, &format!("{json}content-encoding: gzip\r\n"), length));
+    for (status, body) in [(200, length), (404, Framing::Chunked), (200, Framing::UntilClose)] {
+        assert_eq!(of(status, json, body), None);
+    }
+    let plain = "content-type: Application/Problem+JSON\r\ncontent-encoding: Identity\r\n";
+    assert_eq!(of(200, plain, length), None);
+    let coded = format!("{json}content-encoding: gzip\r\n");
+    for (status, fields, body, why) in [
+        (200, json, Framing::None, Hindrance::NoBody),
+        (200, json, Framing::Length(0), Hindrance::NoBody),
+        (500, json, length, Hindrance::Failed),
+        (206, json, length, Hindrance::Part),
+        (200, "", length, Hindrance::NotJson),
+        (200, "content-type: text/html\r\ncontent-encoding: gzip\r\n", length, Hindrance::NotJson),
+        (200, &coded, length, Hindrance::Compressed),
+    ] {
+        assert_eq!(of(status, fields, body), Some(why), "{status} {fields}");
+    }
 }
 
 #[test]

@@ -202,7 +202,7 @@ impl Attempt<'_> {
             self.facts.upgraded = true;
             if let Some(examination) = self.claim.examination {
                 // At once: its end may be hours away.
-                self.claim.series.cell(self.worker.thread).says(examination.of(answer));
+                self.claim.series.cell(self.worker.thread).says(examination.of_stream(answer));
             }
             plugin::answer_phase(self.request, 101, Some(answer));
             let head = headers::write_upgrade(answer, self.request, self.claim.issued.as_ref());
@@ -227,7 +227,7 @@ impl Attempt<'_> {
         let body = answer.framing(self.request.head.method());
         if let Some(examination) = self.claim.examination {
             self.facts.found = examination.of(answer);
-            self.facts.examined = examination.keep(self.worker, answer, body);
+            self.facts.examined = examination.keep(self.worker, answer, body, &mut self.facts.found);
         }
         let may_keep = self.request.head.keep_alive() && !self.worker.draining.get();
         let framing = AnswerFraming::choose(body, self.request.head.version(), may_keep);

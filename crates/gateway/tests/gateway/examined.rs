@@ -5,7 +5,8 @@ use gateway::Settings;
 use model::resource::Kind;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use telemetry::counts::Examined;
+use telemetry::counts::{Examined, Hindered};
+use telemetry::found::Hindrance;
 use testkit::clock::within;
 use testkit::raw::RawClient;
 use testkit::scripted::{ScriptedUpstream, Step};
@@ -48,7 +49,13 @@ async fn of(request: &str, pieces: &[&str]) -> (Examined, String) {
     let upstream = ScriptedUpstream::start(vec![script]).await;
     let gate = Gate::with(settings(), &resources(upstream.address(), &order())).await;
     let answer = gate.ask(request).await;
-    (gate.settled().await.checks[0], answer.body)
+    let counts = gate.settled().await;
+    let said = counts.checks[0];
+    // Each answer that was not looked at has a reason.
+    let mut hindered = counts.hindered;
+    let reasons: u64 = Hindrance::ALL.into_iter().map(|why| *hindered.of(why)).sum();
+    assert_eq!(reasons, said.unexamined, "{hindered:?}");
+    (said, answer.body)
 }
 
 #[tokio::test]
@@ -110,6 +117,7 @@ async fn an_answer_that_breaks_off_is_no_passed_one() {
     client.read_to_end().await;
     let counts = gate.settled().await;
     assert_eq!((counts.cut_short, counts.checks[0]), (1, examined(0, 0, 1)));
+    assert_eq!(counts.hindered, Hindered { failed: 1, ..Hindered::default() });
 }
 
 #[tokio::test]
@@ -132,8 +140,9 @@ async fn nothing_of_a_body_is_held_back_until_it_can_be_read() {
     assert_eq!(gate.settled().await.checks[0], examined(1, 0, 0));
 }
 
-/// What the first check says of two answers, one by length and one in chunks, with so long bodies.
-async fn of_long(settings: Settings, length: usize) -> Examined {
+/// How many of two answers, one by length and one in chunks, with so long bodies the first check has looked at, how many were
+/// too large, and for how many there was no room.
+async fn of_long(settings: Settings, length: usize) -> [u64; 3] {
     let body = format!("{GOOD}{}", " ".repeat(length - GOOD.len()));
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     let (here, there) = body.split_at(length / 2);
@@ -145,17 +154,19 @@ async fn of_long(settings: Settings, length: usize) -> Examined {
     assert_eq!(gate.ask(get("/")).await.body, body);
     let in_chunks = gate.ask(get("/")).await.body;
     assert_eq!(in_chunks.matches(' ').count(), body.matches(' ').count());
-    gate.settled().await.checks[0]
+    let counts = gate.settled().await;
+    assert_eq!(counts.checks[0].failed, 0);
+    [counts.checks[0].passed, counts.hindered.too_large, counts.hindered.busy]
 }
 
 #[tokio::test]
 async fn bodies_beyond_what_may_be_kept_are_not_examined_and_users_get_them_all_the_same() {
     let longest = || Settings { examined_body_bytes: 60_000, ..settings() };
-    assert_eq!(of_long(longest(), 60_000).await, examined(2, 0, 0));
-    assert_eq!(of_long(longest(), 60_001).await, examined(0, 0, 2));
+    assert_eq!(of_long(longest(), 60_000).await, [2, 0, 0]);
+    assert_eq!(of_long(longest(), 60_001).await, [0, 2, 0]);
     let memory = || Settings { examined_memory_bytes: 120_000, threads: 2, ..settings() };
-    assert_eq!(of_long(memory(), 60_000).await, examined(2, 0, 0));
-    assert_eq!(of_long(memory(), 60_001).await, examined(0, 0, 2));
+    assert_eq!(of_long(memory(), 60_000).await, [2, 0, 0]);
+    assert_eq!(of_long(memory(), 60_001).await, [0, 0, 2]);
 }
 
 #[tokio::test]
@@ -169,7 +180,8 @@ async fn beyond_its_rate_a_thread_looks_into_no_more_bodies() {
         assert_eq!(client.ask(get("/")).await.status, 200);
     }
     // The first one took what there is for the next half a day.
-    assert_eq!(gate.settled().await.checks[0], examined(1, 0, requests - 1));
+    let counts = gate.settled().await;
+    assert_eq!((counts.checks[0], counts.hindered.busy), (examined(1, 0, requests - 1), requests - 1));
 }
 
 #[tokio::test]

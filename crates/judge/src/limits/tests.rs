@@ -1,4 +1,4 @@
-use super::{ENOUGH_TO_FAIL_ALL, Limits, Observed, Verdict, evaluate};
+use super::{ENOUGH_TO_FAIL_ALL, Limits, Observed, Verdict, evaluate, evaluate_beside};
 use proptest::prelude::*;
 
 const LIMITS: Limits = Limits { max_error_rate: Some(0.05), max_p99_ms: Some(500), min_requests: 20 };
@@ -33,6 +33,22 @@ fn a_broken_error_rate_is_named_with_its_counts() {
 fn a_broken_p99_is_named_with_its_sample() {
     let expected = fail(&["p99 is 812 ms over 120 requests, limit 500 ms"]);
     assert_eq!(evaluate(&observed(120, 0, 812.3), &LIMITS), expected);
+}
+
+#[test]
+fn an_old_version_that_breaks_the_same_limit_is_named_beside_it() {
+    let beside = |old: Observed| evaluate_beside(&observed(120, 37, 812.3), &old, &LIMITS);
+    let both = [
+        "37 of 120 requests failed (30.8 %), limit 5 %; old version: 10 % in the same window",
+        "p99 is 812 ms over 120 requests, limit 500 ms; old version: 900 ms in the same window",
+    ];
+    assert_eq!(beside(observed(1_000, 100, 900.0)), fail(&both));
+    let alone = evaluate(&observed(120, 37, 812.3), &LIMITS);
+    assert_eq!(beside(observed(1_000, 50, 500.0)), alone, "it meets them");
+    assert_eq!(
+        evaluate_beside(&observed(120, 0, 9.0), &observed(9, 9, 900.0), &LIMITS),
+        evaluate(&observed(120, 0, 9.0), &LIMITS)
+    );
 }
 
 #[test]

@@ -52,9 +52,17 @@ fn little_traffic_is_inconclusive_however_good_it_looks() {
     assert!(little.words.contains("new version 0 of 20 requests (0 %)"), "{}", little.words);
     let none = finding(Tally::new(180, 0), Tally::default());
     assert_eq!(none.verdict, Verdict::Inconclusive);
-    assert_eq!(none.words, "failures: too little traffic on both versions to compare");
+    assert_eq!(none.words, "failures: too little traffic to compare");
     let alone = finding(Tally::default(), Tally::new(1_000, 900));
-    assert_eq!(alone.words, "failures: too little traffic on both versions to compare");
+    assert_eq!(alone.words, "failures: too little traffic to compare");
+}
+
+#[test]
+fn a_check_that_has_examined_too_little_does_not_blame_the_traffic() {
+    let check = Metric::Business { check: "order".to_owned() };
+    let terms = Budget::default().terms(&[check], Unit::Request).unwrap();
+    let words = &Panel::armed(&terms).findings()[0].words;
+    assert_eq!(words, "failed check order: too few examined answers to compare");
 }
 
 #[test]

@@ -1,4 +1,6 @@
 use super::*;
+use crate::machine::Traffic;
+use model::policy::Limits;
 use serde_json::json;
 use telemetry::report::ShadowReport;
 use telemetry::series::SeriesKey;
@@ -33,6 +35,14 @@ fn limits() -> Limits {
     Limits { max_error_rate: Some(0.05), max_p99_ms: None, min_requests: 20 }
 }
 
+/// What follows for the user traffic of green since an epoch.
+fn judge(gateways: &Gateways, app: &str, since: Revision) -> Traffic {
+    let (limits, old) = (limits(), Some(Colour::Blue));
+    gateways
+        .held(&Asked { app, new: Colour::Green, old, first: since, since, limits: &limits, checks: &[] })
+        .traffic
+}
+
 fn alive(reports: &[Report]) -> Gateways {
     Gateways::alive(reports, 10_500, 1_000)
 }
@@ -49,13 +59,10 @@ fn only_user_traffic_of_the_new_colour_since_the_switch_is_judged() {
             series(Answerer::Green, Lane::Share, 8, 100, 0, 0),
         ],
     )];
-    assert_eq!(judge(&alive(&reports), "shop", Colour::Green, 8, &limits(), &[]), Traffic::Good);
-    let since_older = judge(&alive(&reports), "shop", Colour::Green, 5, &limits(), &[]);
+    assert_eq!(judge(&alive(&reports), "shop", 8), Traffic::Good);
+    let since_older = judge(&alive(&reports), "shop", 5);
     assert!(matches!(since_older, Traffic::Bad { .. }), "{since_older:?}");
-    assert!(matches!(
-        judge(&alive(&reports), "other", Colour::Green, 8, &limits(), &[]),
-        Traffic::Unknown { .. }
-    ));
+    assert!(matches!(judge(&alive(&reports), "other", 8), Traffic::Unknown { .. }));
 }
 
 #[test]
@@ -65,7 +72,7 @@ fn the_counts_of_gateways_add_and_those_of_the_dead_do_not() {
     let mut dead = report("c", 9, vec![series(Answerer::Green, Lane::Share, 8, 0, 900, 0)]);
     dead.at_ms = 1_000;
     let reports = [report("a", 9, good), report("b", 9, bad), dead];
-    let judged = judge(&alive(&reports), "shop", Colour::Green, 8, &limits(), &[]);
+    let judged = judge(&alive(&reports), "shop", 8);
     let Traffic::Bad { evidence } = judged else { panic!("{judged:?}") };
     assert!(evidence[0].contains("2 of 32 requests"), "{evidence:?}");
 }
@@ -76,9 +83,9 @@ fn counters_that_cannot_be_read_are_never_good() {
     let mut mute = report("b", 9, Vec::new());
     mute.detail = json!({"series": "none"});
     let gateways = alive(&[fine, mute]);
-    assert!(matches!(judge(&gateways, "shop", Colour::Green, 8, &limits(), &[]), Traffic::Unknown { .. }));
+    assert!(matches!(judge(&gateways, "shop", 8), Traffic::Unknown { .. }));
     assert_eq!(gateways.open("shop", Colour::Green, 8), None);
-    assert!(matches!(judge(&alive(&[]), "shop", Colour::Green, 8, &limits(), &[]), Traffic::Unknown { .. }));
+    assert!(matches!(judge(&alive(&[]), "shop", 8), Traffic::Unknown { .. }));
 }
 
 #[test]

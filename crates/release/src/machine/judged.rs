@@ -53,6 +53,8 @@ impl Run<'_> {
 
     /// Writes down what the judge found, and what the answers said of themselves.
     pub(super) fn note_judgement(&mut self) {
+        let told: Vec<String> = self.seen.told.iter().map(|told| format!("limits: {told}")).collect();
+        self.notes.extend(told);
         let said = |one: &Finding| format!("identity: {}: {}", one.verdict.name(), one.words);
         let lines: Vec<String> = self.seen.identity.iter().map(said).collect();
         self.notes.extend(lines);

@@ -19,6 +19,9 @@ pub struct Observation {
     pub spread: Spread,
     /// The new version's user traffic against the plan's limits, since the last change of its share.
     pub traffic: Traffic,
+    /// What a person should know of that traffic, and nobody waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<String>,
     /// The guard of the release in the gateways.
     pub guard: Guarded,
     /// How the new version compares with the old one beside it; `None`: not known.
@@ -77,7 +80,7 @@ pub enum Traffic {
         /// Which, and the counts.
         evidence: Vec<String>,
     },
-    /// Too little to say anything, or the counters cannot be read.
+    /// Too little to say anything, or too little of it could be examined, or the counters cannot be read.
     Unknown {
         /// Why.
         reason: String,

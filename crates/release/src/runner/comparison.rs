@@ -5,7 +5,7 @@
 
 use super::app::AppRunner;
 use crate::book::Release;
-use crate::counters::Gateways;
+use crate::counters::{Gateways, said, unexamined};
 use crate::machine::{Action, State};
 use crate::plan::{Plan, PlannedJudge};
 use crate::report::{Baseline, Evidence};
@@ -30,8 +30,8 @@ const MIN_ANSWERS: u64 = 200;
 #[derive(Debug)]
 pub(super) struct Comparison {
     terms: Terms,
-    /// The names of the checks of the business, in the order of their counters.
-    checks: Vec<String>,
+    /// The checks of the business, in the order of their counters.
+    checks: Vec<AnswerCheck>,
     panel: Panel,
     ratio: SampleRatio,
     since: Revision,
@@ -82,7 +82,7 @@ impl Comparison {
         let (panel, ratio) = (Panel::armed(&terms), SampleRatio::armed(terms.ratio_alpha));
         Ok(Comparison {
             terms,
-            checks: checks.iter().map(|check| check.name.clone()).collect(),
+            checks: checks.to_vec(),
             panel,
             ratio,
             since: 0,
@@ -118,12 +118,31 @@ impl Comparison {
         let (old, new) = (self.tallies(&look.old), self.tallies(&look.new));
         self.panel.observe(look.at_ms, look.revision, &old, &new);
         let mut findings = self.panel.findings();
+        self.tell_unexamined(&mut findings, &look.old, &look.new);
         findings.push(self.ratio.finding());
         findings.extend(self.too_few.map(untimed));
         if let Some(baseline) = look.baseline {
-            findings.extend(self.compare_with_before(look.at_ms, baseline, &new));
+            let mut historical = self.compare_with_before(look.at_ms, baseline, &new);
+            self.tell_unexamined(&mut historical, &baseline.counts, &look.new);
+            findings.extend(historical);
         }
         Judgement::of(findings)
+    }
+
+    /// Where a check of the business says nothing, its words say how many answers it could look at, and why not at the others.
+    fn tell_unexamined(&self, findings: &mut [Finding], old: &Counts, new: &Counts) {
+        let checks = findings.iter_mut().filter(|finding| finding.verdict == Verdict::Inconclusive);
+        for finding in checks {
+            let metric = |check: &AnswerCheck| Metric::Business { check: check.name.clone() }.to_string();
+            let Some(place) = self.checks.iter().position(|check| metric(check) == finding.check) else {
+                continue;
+            };
+            let (said_of_old, said_of_new) = (said(old, place), said(new, place));
+            let (Some(check), true) = (self.checks.get(place), said_of_new.unexamined > 0) else { continue };
+            let seen = format!("{} of {}", said_of_old.examined(), old.requests().max(said_of_old.asked()));
+            let of_new = unexamined(check, new, said_of_new);
+            finding.words = format!("{}; of the new version {of_new}, of the old one {seen}", finding.words);
+        }
     }
 
     fn compare_with_before(&mut self, at_ms: i64, baseline: &Baseline, new: &[Tally]) -> Vec<Finding> {
@@ -155,7 +174,7 @@ impl Comparison {
                 Tally::new(answers, slower)
             }
             Metric::Business { check } => {
-                let place = self.checks.iter().position(|name| name == check);
+                let place = self.checks.iter().position(|one| one.name == *check);
                 let said = place.and_then(|place| counts.checks.get(place)).copied().unwrap_or_default();
                 Tally::new(said.examined(), said.failed)
             }
@@ -393,6 +412,25 @@ mod tests {
         assert!(words.contains("12 of 133 "), "only what was looked at counts: {words}");
         assert_eq!(verdict_of(&judgement, "failed check order"), Verdict::Fail);
         assert_ne!(verdict_of(&judgement, "failures"), Verdict::Fail);
+    }
+
+    #[test]
+    fn a_check_that_could_look_at_nothing_says_why() {
+        let check =
+            serde_json::json!({"name": "total", "json": {"pointer": "/total"}, "fails_if": "missing"});
+        let check: AnswerCheck = serde_json::from_value(check).unwrap();
+        let mut comparison = Comparison::begin(&policy(), &[check], &counts(20, 0, 20)).unwrap();
+        let of = |answers, passed| {
+            let mut counts = counts(answers, 0, 20);
+            counts.checks[0] = Examined { passed, failed: 0, unexamined: answers - passed };
+            counts.hindered.compressed = answers - passed;
+            counts
+        };
+        let judgement = comparison.look(&look(10, of(900, 850), of(100, 0)));
+        let finding = judgement.findings.iter().find(|one| one.check == "failed check total").unwrap();
+        let words = "failed check total: too few examined answers to compare; of the new version 0 of 100 answers could be \
+                     examined (compressed 100), of the old one 850 of 900";
+        assert_eq!((finding.words.as_str(), finding.verdict), (words, Verdict::Inconclusive));
     }
 
     #[test]

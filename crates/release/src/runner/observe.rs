@@ -2,8 +2,9 @@
 
 use super::app::AppRunner;
 use super::identity;
+use super::window::asked;
 use crate::book::Release;
-use crate::counters::{self, Gateways};
+use crate::counters::{self, Gateways, Held};
 use crate::machine::{Action, Observation, Phase, Readiness, Spread, Stage, State, Written};
 use crate::plan::{Component, Plan};
 use crate::switch::{Position, Switch, difference, owned_at};
@@ -31,12 +32,8 @@ impl AppRunner {
         let (app, new) = (component.app.as_str(), component.new.colour);
         let revision = state.written.map_or(0, |written| written.revision);
         let open = |colour: Colour| counters::Gateways::open(gateways, app, colour, revision);
-        let traffic = match (&plan.limits, state.written) {
-            (Some(limits), Some(written)) if state.phase.has_traffic() && written.share > 0 => {
-                counters::judge(gateways, app, new, written.revision, limits, &plan.checks)
-            }
-            _ => crate::machine::Traffic::default(),
-        };
+        let Held { traffic, told } =
+            asked(plan, state).map(|asked| gateways.held(&asked)).unwrap_or_default();
         let guard = plan.guard.as_ref().map(|guard| guard.rule.id.as_str());
         let seen = self.context.switch.observe(plan, component).await.ok();
         let status = self.environments.status(&component.new);
@@ -53,6 +50,7 @@ impl AppRunner {
                 _ => Spread::NotAsked,
             },
             traffic,
+            told,
             guard: guard.map(|id| gateways.guarded(id)).unwrap_or_default(),
             judged: None,
             identity: identity::findings(plan, component, state, gateways),

@@ -6,14 +6,12 @@
 
 use super::app::AppRunner;
 use crate::book::Release;
-use crate::counters::{Gateways, judge_counts};
+use crate::counters::{Asked, Gateways, Sides, hold_against};
 use crate::machine::{State, Traffic};
 use crate::plan::Plan;
 use model::policy::{AnswerCheck, Limits};
-use model::record::Lane;
 use model::resource::Revision;
 use std::collections::VecDeque;
-use telemetry::counts::Counts;
 
 /// Between two samples, milliseconds.
 const SAMPLE_MS: i64 = 1_000;
@@ -24,7 +22,7 @@ const MAX_SAMPLES: usize = 60;
 #[derive(Debug, Default)]
 pub(super) struct Window {
     since: Revision,
-    samples: VecDeque<(i64, Counts)>,
+    samples: VecDeque<(i64, Sides)>,
 }
 
 impl Window {
@@ -32,7 +30,7 @@ impl Window {
     fn judge(
         &mut self,
         since: Revision,
-        counts: &Counts,
+        sides: Sides,
         now_ms: i64,
         length_ms: i64,
         limits: &Limits,
@@ -42,15 +40,16 @@ impl Window {
             *self = Window { since, samples: VecDeque::new() };
         }
         if self.samples.back().is_none_or(|(at_ms, _)| now_ms - at_ms >= SAMPLE_MS) {
-            self.samples.push_back((now_ms, counts.clone()));
+            self.samples.push_back((now_ms, sides.clone()));
         }
         while self.samples.len() > MAX_SAMPLES
             || self.samples.get(1).is_some_and(|(at_ms, _)| now_ms - at_ms >= length_ms)
         {
             self.samples.pop_front();
         }
-        let (began_at_ms, baseline) = self.samples.front()?;
-        match judge_counts(&counts.minus(baseline), limits, checks) {
+        let (began_at_ms, before) = self.samples.front()?;
+        let (new, old) = (sides.new.minus(&before.new), sides.old.minus(&before.old));
+        match hold_against(&Sides { new, old, usual: sides.usual }, limits, checks).traffic {
             Traffic::Bad { evidence } => {
                 let seconds = (now_ms - began_at_ms).max(0) / 1_000;
                 let evidence = evidence.into_iter().map(|one| format!("{one}, in the last {seconds} s"));
@@ -78,15 +77,10 @@ impl AppRunner {
         let Traffic::Bad { evidence } = &traffic else { return traffic };
         let guard = plan.guard.as_ref().filter(|guard| guard.rule.by_users);
         let failing = guard.and_then(|guard| gateways.failing_users(&guard.rule.id));
-        let (Some(failing), Some(limits), Some(lead)) =
-            (failing.filter(|users| *users < FAILING_USERS), &plan.limits, Plan::lead(plan))
-        else {
-            return traffic;
-        };
-        let Some(written) = state.written else { return traffic };
-        let counts = gateways.of_colour(&lead.app, lead.new.colour, written.revision, Some(Lane::Share));
-        let times = Limits { max_error_rate: None, ..limits.clone() };
-        match judge_counts(&counts, &times, &[]) {
+        let failing = failing.filter(|users| *users < FAILING_USERS);
+        let (Some(failing), Some(asked)) = (failing, asked(plan, state)) else { return traffic };
+        let times = Limits { max_error_rate: None, ..asked.limits.clone() };
+        match hold_against(&gateways.sides(&asked), &times, &[]).traffic {
             Traffic::Bad { evidence } => Traffic::Bad { evidence },
             _ => Traffic::Unknown {
                 reason: format!("{}; but only {failing} of the users have failed", evidence.join("; ")),
@@ -103,24 +97,38 @@ impl AppRunner {
         now_ms: i64,
     ) -> Option<Traffic> {
         let plan = release.folded.plan.as_ref()?;
-        let lead = Plan::lead(plan)?;
-        let limits = plan.limits.as_ref()?;
-        let written = state.written.filter(|written| state.phase.has_traffic() && written.share > 0)?;
-        let counts = gateways.of_colour(&lead.app, lead.new.colour, written.revision, Some(Lane::Share));
+        let asked = asked(plan, state)?;
+        let sides = gateways.sides(&asked);
         let length_ms = i64::try_from(plan.soak.interval_ms).unwrap_or(i64::MAX).max(SAMPLE_MS);
         let window = self.windows.entry(release.folded.release.clone()).or_default();
-        window.judge(written.revision, &counts, now_ms, length_ms, limits, &plan.checks)
+        window.judge(asked.since, sides, now_ms, length_ms, asked.limits, asked.checks)
     }
+}
+
+/// What is asked of the new version while it has users; `None`: nothing.
+pub(super) fn asked<'a>(plan: &'a Plan, state: &State) -> Option<Asked<'a>> {
+    let (lead, limits) = (Plan::lead(plan)?, plan.limits.as_ref()?);
+    let written = state.written.filter(|written| state.phase.has_traffic() && written.share > 0)?;
+    Some(Asked {
+        app: &lead.app,
+        new: lead.new.colour,
+        old: lead.old.as_ref().map(|old| old.colour),
+        first: state.first_revision.unwrap_or(written.revision),
+        since: written.revision,
+        limits,
+        checks: &plan.checks,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use telemetry::counts::Counts;
 
-    fn counts(good: u64, bad: u64) -> Counts {
-        let mut counts = Counts { received: good + bad, ..Counts::default() };
-        counts.whole = [0, good, 0, 0, bad];
-        counts
+    /// What the new version has counted.
+    fn counts(good: u64, bad: u64) -> Sides {
+        let whole = [0, good, 0, 0, bad];
+        Sides { new: Counts { received: good + bad, whole, ..Counts::default() }, ..Sides::default() }
     }
 
     fn limits() -> Limits {
@@ -134,11 +142,12 @@ mod tests {
         for second in 0..60 {
             let counts = counts(100 * (second + 1), 0);
             let now_ms = i64::try_from(second).unwrap() * 1_000;
-            assert_eq!(window.judge(7, &counts, now_ms, 10_000, &limits, &[]), None);
+            assert_eq!(window.judge(7, counts, now_ms, 10_000, &limits, &[]), None);
         }
         let burst = counts(6_000, 150);
-        assert_eq!(judge_counts(&burst, &limits, &[]), Traffic::Good, "2.4 % over all");
-        let Some(Traffic::Bad { evidence }) = window.judge(7, &burst, 60_000, 10_000, &limits, &[]) else {
+        assert_eq!(hold_against(&burst, &limits, &[]).traffic, Traffic::Good, "2.4 % over all");
+        let Some(Traffic::Bad { evidence }) = window.judge(7, burst.clone(), 60_000, 10_000, &limits, &[])
+        else {
             panic!("it is found")
         };
         assert!(evidence[0].ends_with("in the last 10 s"), "{evidence:?}");
@@ -147,23 +156,23 @@ mod tests {
     #[test]
     fn a_change_of_the_share_begins_a_new_window() {
         let mut window = Window::default();
-        window.judge(7, &counts(100, 0), 0, 10_000, &limits(), &[]);
-        assert_eq!(window.judge(8, &counts(0, 50), 1_000, 10_000, &limits(), &[]), None, "the first sample");
-        assert!(window.judge(8, &counts(0, 100), 2_000, 10_000, &limits(), &[]).is_some());
+        window.judge(7, counts(100, 0), 0, 10_000, &limits(), &[]);
+        assert_eq!(window.judge(8, counts(0, 50), 1_000, 10_000, &limits(), &[]), None, "the first sample");
+        assert!(window.judge(8, counts(0, 100), 2_000, 10_000, &limits(), &[]).is_some());
     }
 
     #[test]
     fn too_few_requests_in_the_window_say_nothing() {
         let mut window = Window::default();
-        window.judge(7, &counts(100, 0), 0, 10_000, &limits(), &[]);
-        assert_eq!(window.judge(7, &counts(105, 2), 1_000, 10_000, &limits(), &[]), None);
+        window.judge(7, counts(100, 0), 0, 10_000, &limits(), &[]);
+        assert_eq!(window.judge(7, counts(105, 2), 1_000, 10_000, &limits(), &[]), None);
     }
 
     #[test]
     fn the_samples_are_bounded() {
         let mut window = Window::default();
         for second in 0..1_000 {
-            window.judge(7, &counts(1, 0), second * 1_000, i64::MAX, &limits(), &[]);
+            window.judge(7, counts(1, 0), second * 1_000, i64::MAX, &limits(), &[]);
         }
         assert!(window.samples.len() <= MAX_SAMPLES);
     }

@@ -34,6 +34,9 @@ pub struct SampleAppArgs {
     /// Numbers in JSON answers are texts: a mistake that no status tells.
     #[arg(long)]
     pub numbers_as_text: bool,
+    /// JSON answers say that they are plain text: a mistake that no status tells.
+    #[arg(long)]
+    pub json_as_text: bool,
     /// Users' requests are read and never answered; `/healthz` stays good.
     #[arg(long)]
     pub mute: bool,

@@ -41,7 +41,8 @@ impl Answer<'_> {
         if !self.id.is_empty() {
             set("x-request-id", self.id);
         }
-        let content_type = if is_json && !self.is_plain_echo() { "application/json" } else { "text/plain" };
+        let is_json = is_json && !self.is_plain_echo() && !self.arguments.json_as_text;
+        let content_type = if is_json { "application/json" } else { "text/plain" };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
 

@@ -133,6 +133,7 @@ mod tests {
             fail_after,
             fail_politely: false,
             numbers_as_text: false,
+            json_as_text: false,
             mute: false,
             ledger: None,
         }

@@ -1,6 +1,6 @@
 //! A version whose answers are good by their status, and say in a header that they are not, or that they are another's.
 
-use crate::harness::cli::release;
+use crate::harness::cli::{release, run};
 use crate::harness::client;
 use crate::harness::gate::Gate;
 use crate::harness::shop::{self, policy};
@@ -125,6 +125,37 @@ async fn a_version_whose_good_answers_have_an_error_in_their_json_is_taken_back(
         metrics.lines().any(|line| line.contains(&labels) && !line.ends_with(" 0"))
     };
     assert!(counted("no-error", "failed") && !counted("no-error", "passed"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_version_of_whose_answers_a_check_can_look_at_none_waits_and_does_not_pass() {
+    let world = World::new();
+    let gate = Gate::start(&world).await;
+    let checks = json!([{"name": "has-path", "json": {"pointer": "/path"}, "fails_if": "missing"}]);
+    let limits = json!({"max_error_rate": 0.5, "min_requests": 20});
+    let steps = json!([{"share": 50, "pause_ms": 100}, 100]);
+    let next = json!({"checks": checks, "limits": limits, "steps": steps, "judge": {}});
+    started(&world, &gate, next, "v2", &["--json-as-text"]).await;
+    shop::until(&gate, "the first step", |view| view["share"] == 50).await;
+    let users = async {
+        loop {
+            assert_eq!(client::get(gate.gateway(), "/orders").await.status, 200);
+        }
+    };
+    let is_examined = |view: &Value| view["waiting_for"].to_string().contains("answers could be examined");
+    let view = tokio::select! {
+        () = users => panic!("users do not end"),
+        view = shop::until(&gate, "a verdict that is missing", is_examined) => view,
+    };
+    let waiting = view["waiting_for"].to_string();
+    assert!(waiting.contains("check has-path: 0 of ") && waiting.contains("(not JSON "), "{waiting}");
+    assert_eq!((&view["share"], &view["outcome"]), (&json!(50), &Value::Null), "{view}");
+    let tree = run(&gate, &["release", "status", "shop"], None).await.out;
+    assert!(tree.contains("check has-path: 0 of "), "{tree}");
+    let judged = view["evidence"].to_string();
+    assert!(judged.contains("too few examined answers to compare; of the new version 0 of "), "{judged}");
+    release(&gate, &["promote", "shop", "--detach"]).await.exits(5);
+    shop::until(&gate, "the next step", |view| view["share"] == 100).await;
 }
 
 #[tokio::test]
