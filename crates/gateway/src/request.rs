@@ -202,8 +202,8 @@ impl<'a> Request<'a> {
     }
 
     /// The name of the consumer that sends it, once a plugin has found out.
-    pub(crate) fn consumer_name(&self) -> Option<&'a str> {
-        Some(self.identity()?.consumer.username())
+    pub(crate) fn consumer_name(&self) -> Option<&str> {
+        self.run.as_ref()?.consumer_name()
     }
 
     /// Whether it is a call of gRPC, which tells errors by trailers instead of by status.

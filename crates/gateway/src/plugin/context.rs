@@ -109,7 +109,7 @@ impl<'r> Context<'_, 'r> {
     /// Says who sends the request, and tells the upstream.
     pub fn set_identity(&mut self, identity: Identity<'r>) {
         let Some(run) = self.run() else { return };
-        run.identity = Some(identity);
+        run.set_identity(identity);
         run.forward.set(&USERNAME, identity.consumer.username());
         if let Some(credential) = identity.credential {
             run.forward.set(&CREDENTIAL, credential);

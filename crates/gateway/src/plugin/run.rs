@@ -10,6 +10,7 @@ use crate::table::{Identity, Route, Table};
 use crate::vars::RequestVariables;
 use http1::ResponseHead;
 use model::record::RequestRecord;
+use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::Instant;
@@ -21,8 +22,7 @@ const INLINE_VARIABLES: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Run<'r> {
     plan: &'r Plan,
-    /// Who sends the request, and how that is known.
-    pub(super) identity: Option<Identity<'r>>,
+    sender: Option<Sender<'r>>,
     /// Changes of the head that goes to the upstream.
     pub(super) forward: Edits<'r>,
     /// The query that goes to the upstream instead of the one that came.
@@ -37,10 +37,29 @@ pub(crate) struct Run<'r> {
     pub(super) variables: Few<(&'static str, Cow<'r, str>), INLINE_VARIABLES>,
 }
 
+/// Who sends the request, and what of that is asked again once it has been answered: until then so many others came that
+/// the consumer's own place in memory would have to be waited for.
+#[derive(Debug)]
+struct Sender<'r> {
+    identity: Identity<'r>,
+    username: SmolStr,
+    plan: &'r Plan,
+}
+
 impl<'r> Run<'r> {
-    /// Who sends the request.
+    /// Who sends the request, and how that is known.
     pub(crate) fn identity(&self) -> Option<Identity<'r>> {
-        self.identity
+        self.sender.as_ref().map(|sender| sender.identity)
+    }
+
+    pub(super) fn set_identity(&mut self, identity: Identity<'r>) {
+        let consumer = identity.consumer;
+        self.sender = Some(Sender { identity, username: consumer.name().clone(), plan: consumer.plan() });
+    }
+
+    /// The name of the consumer that sends the request.
+    pub(crate) fn consumer_name(&self) -> Option<&str> {
+        self.sender.as_ref().map(|sender| sender.username.as_str())
     }
 
     /// Changes of the head that goes to the upstream.
@@ -69,7 +88,7 @@ impl<'r> Run<'r> {
     }
 
     fn consumer_plan(&self) -> Option<&'r Plan> {
-        self.identity.map(|identity| identity.consumer.plan())
+        self.sender.as_ref().map(|sender| sender.plan)
     }
 }
 
@@ -88,7 +107,7 @@ pub(crate) fn before_claim<'r>(
     let plan = &route.plugins;
     request.run = Some(Box::new(Run {
         plan,
-        identity: None,
+        sender: None,
         forward: Edits::default(),
         query: None,
         secret_argument: None,

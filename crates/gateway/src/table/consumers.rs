@@ -27,6 +27,11 @@ impl Consumer {
         &self.username
     }
 
+    /// Its name, to be kept.
+    pub(crate) fn name(&self) -> &SmolStr {
+        &self.username
+    }
+
     /// Its label `custom_id`.
     #[must_use]
     pub fn custom_id(&self) -> Option<&str> {

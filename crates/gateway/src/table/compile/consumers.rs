@@ -97,7 +97,8 @@ impl Compiler {
         let (configured, problems) = configured(self.kinds, resource, &parsed.plugins, &mut self.shared);
         let consumer = Consumer {
             username: resource.id.as_str().into(),
-            custom_id: Some(SmolStr::from(parsed.custom_id.as_str())).filter(|_| !parsed.custom_id.is_empty()),
+            custom_id: Some(SmolStr::from(parsed.custom_id.as_str()))
+                .filter(|_| !parsed.custom_id.is_empty()),
             plan: self.consumers.shared(Plan::of_consumer(&configured)),
         };
         self.consumers.consumers.insert(resource.id.clone(), consumer);
