@@ -8,7 +8,7 @@ use crate::harness::gate::{Gate, Start};
 use crate::harness::shop::{self, policy};
 use crate::harness::world::World;
 use load::kind::RequestKind;
-use load::reconcile::reconcile;
+use load::reconcile::{BackendCounts, reconcile};
 use load::run::Load;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -183,4 +183,50 @@ async fn a_bad_release_of_upstreams_is_taken_back() {
         "after write before-image",
         "after action stop_new",
     ]);
+}
+
+#[tokio::test]
+async fn a_release_that_holds_some_users_back_comes_through_and_none_of_them_is_lost() {
+    let (blue, green) = (Upstream::start("blue").await, Upstream::start("green").await);
+    let target = json!({"upstream": {
+        "blue": {"nodes": {blue.address().to_string(): 1}},
+        "green": {"nodes": {green.address().to_string(): 1}},
+        "readiness": {"interval_ms": 50},
+    }});
+    let changes = json!({
+        "steps": [50, 100],
+        "step_pause_ms": 50,
+        "soak": {"duration_ms": 200, "interval_ms": 50, "hold_back": 20},
+        "hold": {"requests": "writes", "tries": 5},
+        "drain_timeout_ms": 200,
+    });
+    let site = Site::new(World::new(), target.clone(), target, changes).await;
+    let mix = vec![RequestKind::get("/"), RequestKind::post("/orders", 500)];
+    let load = Load { mix, ..Load::closed_loop(site.gateway.gateway(), "shop.example", 1) }.start().unwrap();
+    let ended = site.release().await;
+    let ledger = load.stop().await;
+
+    ended.leaves("green", "promoted").await;
+    ended.passed(&[
+        "after write share-0-hold",
+        "before write share-50",
+        "after write share-50-hold",
+        "before write share-80 ",
+        "after write share-80 ",
+        "before write share-80-hold",
+        "after write share-80-hold",
+        "after write share-100",
+        "before action clean_up",
+    ]);
+    let shares = ended.view["moves"].as_array().unwrap().iter().map(|one| one["share"].as_u64().unwrap());
+    let mut shares: Vec<u64> = shares.collect();
+    shares.dedup();
+    assert_eq!(shares, [0, 50, 80, 100], "there once, with some held back to the end of the soak");
+    assert_eq!((ledger.tally.lost, ledger.failures_total), (0, 0), "{:?}", ledger.failures);
+    let mut backends = BackendCounts::new();
+    for (colour, upstream) in [("blue", &blue), ("green", &green)] {
+        upstream.ids().into_iter().for_each(|(id, count)| backends.add(colour, &id, count));
+    }
+    let found = reconcile(&ledger, &backends);
+    assert!(found.agrees() && found.duplicated.count == 0, "{found:?}");
 }

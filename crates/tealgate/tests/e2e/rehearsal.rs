@@ -81,3 +81,55 @@ async fn one_that_fails_ends_with_1_and_one_that_waits_can_be_aborted() {
     );
     assert_eq!(shop::live(&gate).await, "v1");
 }
+
+/// What is asked of version 2 when it is released; the words in which it is refused.
+async fn refused(gate: &Gate) -> String {
+    let started = run(gate, &["release", "start", "shop", "--version", "v2"], None).await.exits(3);
+    assert!(started.err.contains("tealgate release rehearse shop --version v2"), "{started:?}");
+    assert_eq!(shop::live(gate).await, "v1");
+    started.err
+}
+
+#[tokio::test]
+async fn where_one_is_required_only_one_that_went_well_with_the_same_and_not_long_ago_will_do() {
+    let world = World::new();
+    let gate = Gate::start(&world).await;
+    let rehearse = ["release", "rehearse", "shop", "--version", "v2"];
+    let required = |within_ms: u64, command: &str| {
+        let check = json!({"command": {"command": [command]}});
+        policy(json!({
+            "steps": [50, 100], "rehearsal": {"required": true, "within_ms": within_ms},
+            "gates": [{"name": "tests", "check": check}],
+        }))
+    };
+    const DAY_MS: u64 = 86_400_000;
+    // Without a way back there is nothing to rehearse.
+    shop::put(&gate, shop::target(&world), required(DAY_MS, "true")).await;
+    release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
+
+    shop::change(&gate, shop::target(&world), required(DAY_MS, "false")).await;
+    run(&gate, &rehearse, None).await.exits(1);
+    let words = refused(&gate).await;
+    assert!(words.contains("no rehearsal of version v2 has gone well"), "{words}");
+
+    shop::change(&gate, shop::target(&world), required(DAY_MS, "true")).await;
+    run(&gate, &rehearse, None).await.exits(0);
+    let id = shop::newest(&gate).await["release"].as_str().unwrap().to_owned();
+    let mut other = shop::target(&world);
+    other["process"]["stop_timeout_ms"] = json!(4_000);
+    shop::change(&gate, other, required(DAY_MS, "true")).await;
+    let words = refused(&gate).await;
+    assert!(
+        words.contains(&format!("{id} has rehearsed version v2 with another target, policy or steps")),
+        "{words}"
+    );
+
+    shop::change(&gate, shop::target(&world), required(1, "true")).await;
+    let words = refused(&gate).await;
+    assert!(words.contains(&format!("{id} has rehearsed version v2 ")), "{words}");
+    assert!(words.contains(" ms ago, of which 1 are allowed"), "{words}");
+
+    shop::change(&gate, shop::target(&world), required(DAY_MS, "true")).await;
+    release(&gate, &["start", "shop", "--version", "v2"]).await.exits(0);
+    assert_eq!(shop::live(&gate).await, "v2");
+}
