@@ -9,7 +9,8 @@
 //!
 //! * While the old version was asked in the same time: as many of *these* requests as are certain to have been answered, and
 //!   answered well, are at least one, and half of what it was asked. What waited before may have been what was answered
-//!   since, so it is taken off.
+//!   since, so it is taken off. And that must have held for half the patience: where both were silent and the old version
+//!   speaks first, the new one has as long to do so, too.
 //! * While it was asked less than that many requests, or nothing (it has no share): of the answers that are known, at most one in a
 //!   hundred took longer than the patience, and they are so many that those that are missing now, too, would be at most a
 //!   tenth. Where requests wait for half a minute by their nature, silence says nothing; nor does it to a gateway that has
@@ -147,6 +148,8 @@ pub struct Listener {
     last_at_ms: Option<u64>,
     watched_ms: u64,
     base: Base,
+    /// Since when the old version answers what it is asked, or is not asked, in watched time; `None`: it does not answer.
+    old_answers_since: Option<u64>,
     turns: Turns,
     /// When the new version had been asked how much, oldest first.
     asked: VecDeque<(u64, u64)>,
@@ -208,6 +211,7 @@ impl Listener {
             last_at_ms: None,
             watched_ms: 0,
             base: Base::default(),
+            old_answers_since: None,
             turns: Turns::default(),
             asked: VecDeque::new(),
         }
@@ -243,8 +247,13 @@ impl Listener {
         }
         self.note(moment.new.asked);
         self.turns.go_on(self.watched_ms, (self.patience.after_ms / 2).max(1), &moment.waiting);
+        let beside = self.beside(moment);
+        let answers =
+            beside.is_none_or(|(asked, answered)| answered > 0 && answered.saturating_mul(2) >= asked);
+        let since = self.old_answers_since.unwrap_or(self.watched_ms);
+        self.old_answers_since = answers.then_some(since);
         let requests = self.unanswered(moment)?;
-        let old = self.old_answers(moment, usual)?;
+        let old = self.blamed_by(beside, usual)?;
         let for_ms = self.watched_ms.saturating_sub(self.base.at_ms);
         Some(Silence { requests, for_ms, after_ms: self.patience.after_ms, old })
     }
@@ -257,6 +266,7 @@ impl Listener {
         };
         let (at_ms, stratum) = (self.watched_ms, moment.stratum);
         self.base = Base { at_ms, stratum, heads, old, old_failed, new, recent };
+        self.old_answers_since = None;
         self.asked.clear();
     }
 
@@ -285,21 +295,30 @@ impl Listener {
         Some(since(*asked, moment.new.withdrawn)).filter(|requests| *requests >= self.patience.requests)
     }
 
-    /// What the old version has answered meanwhile; the outer `None`: what is known does not blame the new one.
-    fn old_answers(&self, moment: &Moment, usual: impl FnOnce() -> Usual) -> Option<Option<(u64, u64)>> {
+    /// What the old version was asked meanwhile, and of that what it is certain to have answered; `None`: it was not asked.
+    fn beside(&self, moment: &Moment) -> Option<(u64, u64)> {
         let Base { old, old_failed, .. } = self.base;
         let effective = |heard: Heard| heard.asked.saturating_sub(heard.withdrawn);
         let asked = effective(moment.old).saturating_sub(effective(old));
-        let beside = (moment.concurrent && asked > 0).then(|| {
+        (moment.concurrent && asked > 0).then(|| {
             let heads = moment.old.heads.saturating_sub(old.heads);
             let failed = moment.old_failed.saturating_sub(old_failed);
             (asked, heads.saturating_sub(old.waiting()).saturating_sub(failed))
-        });
-        if let Some((asked, answered)) = beside {
-            let answers = answered > 0 && answered.saturating_mul(2) >= asked;
-            if !answers || asked >= self.patience.requests {
-                return answers.then_some(beside);
-            }
+        })
+    }
+
+    /// What the old version was asked and has answered; the outer `None`: what is known does not blame the new one.
+    fn blamed_by(
+        &self,
+        beside: Option<(u64, u64)>,
+        usual: impl FnOnce() -> Usual,
+    ) -> Option<Option<(u64, u64)>> {
+        let for_ms = self.watched_ms.saturating_sub(self.old_answers_since?);
+        if for_ms < self.patience.after_ms / 2 {
+            return None;
+        }
+        if beside.is_some_and(|(asked, _)| asked >= self.patience.requests) {
+            return Some(beside);
         }
         let Usual { answers, slow } = usual();
         let silent = slow.saturating_add(self.patience.requests);

@@ -122,6 +122,29 @@ fn nothing_is_said_while_the_old_version_is_as_silent() {
 }
 
 #[test]
+fn where_both_were_silent_and_the_old_one_speaks_first_the_new_one_has_as_long_to_do_so() {
+    let recovering = || {
+        let mut run = Run::new(true);
+        assert_eq!(run.during(10_000, [9, 0], [1, 0]), None);
+        let waiting = run.moment.old.waiting();
+        assert_eq!(run.look([0, waiting], [0, 0]), None, "a database is there again");
+        run
+    };
+    let mut run = recovering();
+    assert_eq!(run.during(900, [9, 9], [1, 0]), None);
+    let waiting = run.moment.new.waiting();
+    assert_eq!(run.look([9, 9], [1, waiting]), None);
+    assert_eq!(run.during(60_000, [9, 9], [1, 1]), None);
+    let (ms, _) = recovering().during(60_000, [9, 9], [1, 0]).unwrap();
+    assert_eq!(ms, 1_000, "it stays silent");
+    let mut run = recovering();
+    assert_eq!(run.during(900, [9, 9], [1, 0]), None);
+    assert_eq!(run.look([20_000, 0], [1, 0]), None);
+    assert_eq!(run.look([0, 20_000], [1, 0]), None);
+    assert_eq!(run.during(900, [9, 9], [1, 0]), None, "the old one was silent again");
+}
+
+#[test]
 fn answers_to_what_waited_before_are_no_answers_to_what_was_asked_since() {
     // Every one of 1,000 clients waits for half a minute, and then asks anew.
     let mut run = Run::new(true);

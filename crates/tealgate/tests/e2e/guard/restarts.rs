@@ -37,6 +37,9 @@ async fn of_both_that_died_at_once_before_the_controller_had_heard_of_it() {
     let mut site = Site::in_soak().await;
     site.controller.signal(Signal::STOP);
     site.breaks("controller stopped").await;
+    let (code, why) = site.again("controller", "").refused().await;
+    let holder = format!("pid {}", site.controller.pid());
+    assert!(code == Some(3) && why.contains(&holder), "two controllers on one store: {code:?} {why}");
     site.colours.bad.behave(Behaviour::Echo);
     site.crash();
     // The store still gives Green everything, and there is no gateway to say that it does not hold.
