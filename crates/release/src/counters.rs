@@ -11,7 +11,7 @@ mod shadows;
 
 pub(crate) use holds::HoldState;
 pub use limits::{Asked, Held, Sides, hold_against};
-pub(crate) use limits::{said, unexamined};
+pub(crate) use limits::{hindrances, said, unexamined};
 
 use crate::machine::Spread;
 use crate::report::{Account, OpenNow, Row};

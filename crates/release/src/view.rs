@@ -4,7 +4,7 @@ use crate::journal::{Folded, Move, Span};
 use crate::machine::{Cause, GateResult, Outcome, Phase, State, Waiting, describe};
 use crate::notify::ReceiverView;
 use crate::plan::{Component, Difference, Plan};
-use crate::report::{Account, Evidence, GuardSummary, HoldSummary, RehearsalSummary};
+use crate::report::{Account, Amiss, CheckSummary, Evidence, GuardSummary, HoldSummary, RehearsalSummary};
 use crate::target::EnvironmentStatus;
 use model::colour::Colour;
 use model::record::{Answerer, Lane};
@@ -88,6 +88,9 @@ pub struct ReleaseView {
     /// The trips of its guard.
     #[serde(default)]
     pub guards: Vec<GuardSummary>,
+    /// What the checks of the business have said until now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckSummary>,
     /// What the comparisons of both versions have found until now.
     #[serde(default)]
     pub evidence: Vec<Evidence>,
@@ -158,6 +161,9 @@ pub struct ColourView {
     /// Of these, streams (WebSockets).
     #[serde(default)]
     pub streams: u64,
+    /// Requests whose clients went away before the answer was whole.
+    #[serde(default)]
+    pub client_left: u64,
     /// Requests that came by the preview.
     pub previewed: u64,
 }
@@ -189,6 +195,15 @@ pub struct WaitingView {
 }
 
 impl ReleaseView {
+    /// What became of users' requests of the new version besides good answers, in words; empty: nothing. `number` writes
+    /// numbers.
+    #[must_use]
+    pub fn amiss(&self, number: impl Fn(u64) -> String) -> Vec<String> {
+        let Some(new) = self.colours.iter().find(|colour| colour.is_new) else { return Vec::new() };
+        let open = new.open.saturating_sub(new.streams);
+        Amiss { failed: new.errors, client_left: new.client_left, open }.words(&self.checks, number)
+    }
+
     /// Makes the view of a release from its journal, the counters and what its runner waits for.
     #[must_use]
     pub fn of(folded: &Folded, account: Option<&Account>, waiting: Vec<Waiting>) -> ReleaseView {
@@ -225,6 +240,7 @@ impl ReleaseView {
             hold: None,
             holds: folded.holds.clone(),
             guards: folded.guards.clone(),
+            checks: CheckSummary::all(folded.plan.as_ref(), account),
             evidence: folded.evidence.clone(),
             notes: folded.plan.as_ref().map(|plan| plan.notes.clone()).unwrap_or_default(),
             parity: component.map(|component| component.parity.clone()).unwrap_or_default(),
@@ -318,6 +334,7 @@ fn colour(colour: Colour, version: &str, is_new: bool, share: u8, account: Optio
         p99_ms: ms(0.99),
         open: open.map_or(shares.open, |open| open.open),
         streams: open.map_or(0, |open| open.streams),
+        client_left: shares.client_left,
         previewed,
     }
 }

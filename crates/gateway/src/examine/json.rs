@@ -233,6 +233,28 @@ mod tests {
         })
     }
 
+    /// Run by hand, in a release build: what it says stands in docs/performance.md.
+    #[test]
+    #[ignore = "measures and asserts nothing about time"]
+    fn what_reading_costs() {
+        let place = JsonPointer::parse("/order/id").unwrap();
+        for (bytes, rounds) in [(1_024_usize, 40_000_u32), (16_384, 2_500)] {
+            let item = r#"{"sku": "A-000007", "name": "a thing", "price": 3.95, "in_stock": true}"#;
+            let items = vec![item; (bytes - 60) / (item.len() + 2)].join(", ");
+            let text = format!(r#"{{"items": [{items}], "order": {{"id": 4711}}}}"#);
+            let round = || {
+                let began = crate::clock::now();
+                for _ in 0..rounds {
+                    let text = std::hint::black_box(text.as_bytes());
+                    assert_eq!(said(text, &place, |said| said == Said::Whole(4_711)), Some(true));
+                }
+                (crate::clock::now() - began) / rounds
+            };
+            let least = (0..21).map(|_| round()).min();
+            println!("{} bytes: {least:?}", text.len());
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_found_is_what_a_tree_of_all_has_there(

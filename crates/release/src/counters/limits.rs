@@ -165,11 +165,17 @@ fn expected(sides: &Sides, place: usize, check: &AnswerCheck, came: u64) -> Opti
 /// How many of a version's answers a check has looked at, and what kept it from the others, in words.
 #[must_use]
 pub(crate) fn unexamined(check: &AnswerCheck, counts: &Counts, said: Examined) -> String {
-    let of_headers = Hindered { failed: said.unexamined, ..Hindered::default() };
-    let why = if check.json.is_some() { counts.hindered } else { of_headers }.words();
+    let why = hindrances(check, counts, said).words();
     let why = if why.is_empty() { why } else { format!(" ({why})") };
     let (examined, came) = (said.examined(), counts.requests().max(said.asked()));
     format!("{examined} of {came} answers could be examined{why}")
+}
+
+/// What kept a check from looking at answers. Of a header it is always the same.
+#[must_use]
+pub(crate) fn hindrances(check: &AnswerCheck, counts: &Counts, said: Examined) -> Hindered {
+    let of_headers = Hindered { failed: said.unexamined, ..Hindered::default() };
+    if check.json.is_some() { counts.hindered } else { of_headers }
 }
 
 /// What one check has said.

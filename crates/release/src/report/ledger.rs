@@ -33,10 +33,28 @@ pub struct Ledger {
     pub green_cut_short: u64,
     /// The client went away first.
     pub client_left: u64,
+    /// Of these, those that blue had.
+    #[serde(default)]
+    pub blue_client_left: u64,
+    /// Of these, those that green had.
+    #[serde(default)]
+    pub green_client_left: u64,
     /// Streams closed by the drain deadline.
     pub drained: u64,
+    /// Of these, those that blue had.
+    #[serde(default)]
+    pub blue_drained: u64,
+    /// Of these, those that green had.
+    #[serde(default)]
+    pub green_drained: u64,
     /// Still open.
     pub open: u64,
+    /// Of these, those that blue has.
+    #[serde(default)]
+    pub blue_open: u64,
+    /// Of these, those that green has.
+    #[serde(default)]
+    pub green_open: u64,
     /// Requests that lost their answer halfway: cut short, by whichever colour. What the gate answered itself is
     /// answered, see [`Ledger::gate`].
     pub lost: Lost,
@@ -83,6 +101,32 @@ impl Ledger {
         ledger
     }
 
+    /// Its lines as people read them; `number` writes numbers. What neither colour has is the rest of a line: the client was
+    /// gone, or the request came, before one was chosen.
+    pub(super) fn lines(&self, number: impl Fn(u64) -> String) -> Vec<(&'static str, String)> {
+        let counted = [
+            ("received", self.received),
+            ("answered by blue", self.blue),
+            ("answered by green", self.green),
+            ("answered by the gate", self.gate),
+            ("– of these, errors in the name of blue", self.blue_gate_errors),
+            ("– of these, errors in the name of green", self.green_gate_errors),
+            ("cut short by blue", self.blue_cut_short),
+            ("cut short by green", self.green_cut_short),
+            ("client left", self.client_left),
+            ("– of these, left while blue had them", self.blue_client_left),
+            ("– of these, left while green had them", self.green_client_left),
+            ("drained", self.drained),
+            ("– of these, drained on blue", self.blue_drained),
+            ("– of these, drained on green", self.green_drained),
+            ("open", self.open),
+            ("– of these, open on blue", self.blue_open),
+            ("– of these, open on green", self.green_open),
+        ];
+        let lost = ("lost", self.lost.to_string());
+        counted.map(|(name, count)| (name, number(count))).into_iter().chain([lost]).collect()
+    }
+
     fn add_answers(&mut self, answerer: Answerer, counts: &Counts) {
         let by_gate = counts.gate_errors.min(counts.whole_total());
         let by_upstream = counts.whole_total() - by_gate;
@@ -92,11 +136,17 @@ impl Ledger {
                 self.blue += by_upstream;
                 self.blue_gate_errors += by_gate;
                 self.blue_cut_short += counts.cut_short;
+                self.blue_client_left += counts.client_left;
+                self.blue_drained += counts.drained;
+                self.blue_open += counts.open;
             }
             Answerer::Green => {
                 self.green += by_upstream;
                 self.green_gate_errors += by_gate;
                 self.green_cut_short += counts.cut_short;
+                self.green_client_left += counts.client_left;
+                self.green_drained += counts.drained;
+                self.green_open += counts.open;
             }
             Answerer::Gate | Answerer::Upstream => self.gate += by_upstream,
         }

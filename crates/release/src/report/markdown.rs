@@ -1,12 +1,11 @@
 //! A report in Markdown.
 
-use super::checks::{CheckOfColour, checks};
 use super::{Evidence, Report};
 use crate::machine::Verdict;
 use crate::plan::Plan;
 use jiff::Timestamp;
 use std::fmt::Write;
-use telemetry::counts::{Counts, Examined};
+use telemetry::counts::Counts;
 use telemetry::report::Judged;
 
 /// Writing into a `String` cannot fail, so the results of `writeln!` are dropped.
@@ -17,6 +16,9 @@ pub(super) fn markdown(report: &Report) -> String {
     let _ = writeln!(out, "Started by {} at {}.", cell(&report.started_by), time(report.started_at_ms));
     if let Some(why) = &report.why {
         let _ = writeln!(out, "\n**Why:** {}", cell(why));
+    }
+    if let Some(amiss) = report.amiss(|number| number.to_string()) {
+        let _ = writeln!(out, "\n**The new version:** {}.", cell(&amiss));
     }
     if let Some(rehearsal) = &report.rehearsal {
         let _ = writeln!(out, "\n**Rehearsal:** {}.", rehearsal.words());
@@ -230,35 +232,24 @@ fn write_counts(out: &mut String, report: &Report) {
 }
 
 fn write_checks(out: &mut String, report: &Report) {
-    let checks = checks(report);
-    if checks.is_empty() {
+    let rows = report.checks.iter().flat_map(|check| check.rows().map(move |row| (&check.name, row)));
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
         return;
     }
     let _ = writeln!(out, "\n## Checks of the business\n");
-    let _ = writeln!(out, "| check | answerer | passed | failed | not examined |\n|---|---|---|---|---|");
-    for CheckOfColour { check, colour, said: Examined { passed, failed, unexamined } } in checks {
-        let _ = writeln!(out, "| {} | {colour} | {passed} | {failed} | {unexamined} |", cell(check));
+    let _ = writeln!(out, "| check | answers of | passed | failed | not examined |\n|---|---|---|---|---|");
+    for (name, row) in rows {
+        let (name, version) = (cell(name), cell(&row.version));
+        let (colour, passed, failed) = (row.colour, row.passed, row.failed);
+        let not_examined = row.not_examined(|number| number.to_string());
+        let _ = writeln!(out, "| {name} | {version} ({colour}) | {passed} | {failed} | {not_examined} |");
     }
 }
 
 fn write_ledger(out: &mut String, report: &Report) {
-    let ledger = &report.ledger;
     let _ = writeln!(out, "\n## Ledger\n");
-    let lines = [
-        ("received", ledger.received.to_string()),
-        ("answered by blue", ledger.blue.to_string()),
-        ("answered by green", ledger.green.to_string()),
-        ("answered by the gate", ledger.gate.to_string()),
-        ("of these, errors in the name of blue", ledger.blue_gate_errors.to_string()),
-        ("of these, errors in the name of green", ledger.green_gate_errors.to_string()),
-        ("cut short by blue", ledger.blue_cut_short.to_string()),
-        ("cut short by green", ledger.green_cut_short.to_string()),
-        ("client left", ledger.client_left.to_string()),
-        ("drained", ledger.drained.to_string()),
-        ("open", ledger.open.to_string()),
-        ("lost", ledger.lost.to_string()),
-    ];
-    for (name, value) in lines {
+    for (name, value) in report.ledger.lines(|number| number.to_string()) {
         let _ = writeln!(out, "* {name}: {value}");
     }
 }

@@ -1,6 +1,7 @@
 //! Reports: what a release did, counted and timed, for people and programs.
 
 mod account;
+mod amiss;
 mod baseline;
 mod checks;
 mod course;
@@ -15,7 +16,9 @@ mod shadow;
 mod timeline;
 
 pub use account::{Account, OpenNow, Row};
+pub use amiss::Amiss;
 pub use baseline::Baseline;
+pub use checks::{CheckOfVersion, CheckSummary};
 pub(crate) use course::in_groups;
 pub use course::{Course, MAX_POINTS, Point, Slice};
 pub use evidence::Evidence;
@@ -81,6 +84,9 @@ pub struct Report {
     pub gates: Vec<GateReport>,
     /// The counts by epoch, answerer and lane, at the last moment they were written down.
     pub counts: Option<Account>,
+    /// What the checks of the business have said, by their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckSummary>,
     /// What both colours did over time, at most 600 intervals.
     #[serde(default)]
     pub course: Course,
@@ -145,6 +151,7 @@ impl Report {
             gates: gates(folded, chain),
             ledger: Ledger::of(folded.account.as_ref(), !folded.gaps.is_empty()),
             counts: folded.account.clone(),
+            checks: CheckSummary::all(folded.plan.as_ref(), folded.account.as_ref()),
             course: folded.course.clone(),
             decided_at_ms: folded.decided_at_ms,
             gaps: folded.gaps.iter().cloned().collect(),
@@ -152,6 +159,14 @@ impl Report {
             log_lines,
             failures,
         }
+    }
+
+    /// What became of users' requests of the new version besides good answers, in words; `None`: nothing, or no request was
+    /// counted.
+    fn amiss(&self, number: impl Fn(u64) -> String) -> Option<String> {
+        let new = self.plan.as_ref().and_then(Plan::lead)?.new.colour;
+        let words = Amiss::of(&self.counts.as_ref()?.of_users(new)).words(&self.checks, number);
+        (!words.is_empty()).then(|| words.join(", "))
     }
 
     /// The report as one HTML page that needs nothing else: no script, no other file.

@@ -36,6 +36,8 @@ fn every_request_is_in_exactly_one_line_of_the_ledger() {
     assert_eq!((ledger.received, lines), (25, 25));
     assert_eq!((ledger.blue, ledger.green, ledger.gate), (5, 11, 2));
     assert_eq!((ledger.blue_gate_errors, ledger.green_gate_errors), (0, 2));
+    assert_eq!((ledger.blue_client_left, ledger.green_client_left), (0, 2));
+    assert_eq!((ledger.green_drained, ledger.green_open), (1, 3));
     assert_eq!(ledger.lost, Lost::Known(1), "the one that was cut short");
 }
 
@@ -65,6 +67,7 @@ fn what_checks_have_said_is_told_by_their_names_for_both_colours() {
     let counts = |passed, failed, unexamined| {
         let mut counts = Counts::default();
         counts.checks[1] = Examined { passed, failed, unexamined };
+        (counts.received, counts.client_left) = (passed, failed);
         counts
     };
     let preview = Row { lane: Lane::Matched, ..row(Answerer::Green, counts(100, 100, 100)) };
@@ -74,15 +77,30 @@ fn what_checks_have_said_is_told_by_their_names_for_both_colours() {
         row(Answerer::Blue, counts(90, 0, 0)),
         preview,
     ];
-    let ledger = Ledger::of(None, false);
+    let account = account(rows);
+    let (ledger, checks) = (Ledger::of(None, false), CheckSummary::all(Some(&plan), Some(&account)));
     let report = serde_json::json!({"release": "r", "app": "a", "version": "v", "started_by": "b", "started_at_ms": 0,
-        "plan": plan, "phases": [], "moves": [], "timeline": [], "gaps": [], "gates": [], "counts": account(rows), "ledger": ledger,
-        "log_lines": [], "failures": []});
+        "plan": plan, "phases": [], "moves": [], "timeline": [], "gaps": [], "gates": [], "counts": account, "ledger": ledger,
+        "checks": checks, "log_lines": [], "failures": []});
     let report: Report = serde_json::from_value(report).unwrap();
-    let said = "| check | answerer | passed | failed | not examined |\n|---|---|---|---|---|\n\
-        | paid | blue | 90 | 0 | 0 |\n| paid | green | 8 | 2 | 1 |\n\n";
-    assert!(report.to_markdown().contains(said), "{}", report.to_markdown());
+    let lead = plan.lead().unwrap();
+    let (old, new) = (&lead.old.as_ref().unwrap().version, &lead.new.version);
+    let said = format!(
+        "| check | answers of | passed | failed | not examined |\n|---|---|---|---|---|\n\
+         | paid | {old} (blue) | 90 | 0 | 0 |\n| paid | {new} (green) | 8 | 2 | 1 (failed or broken off 1) |\n\n"
+    );
+    let markdown = report.to_markdown();
+    assert!(markdown.contains(&said), "{markdown}");
+    let amiss = "**The new version:** 2 of its answers failed check paid, 2 of its requests were left by their clients.";
+    assert!(markdown.contains(amiss), "{markdown}");
     let page = report.to_html();
     assert!(page.contains("<h2>Checks of the business</h2>") && page.contains("<td>paid</td>"));
+    assert!(page.contains("<td>paid</td>") && page.contains("failed check paid</span>"));
     assert!(!page.contains("<td>order</td>"), "nobody asked");
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["checks"][1]["name"], "paid");
+    assert_eq!(
+        (&json["checks"][1]["new"]["failed"], &json["checks"][1]["old"]["passed"]),
+        (&2.into(), &90.into())
+    );
 }

@@ -7,12 +7,13 @@
 
 use super::app::AppRunner;
 use crate::book::Release;
-use crate::counters::Gateways;
+use crate::counters::{Gateways, Sides, hold_against};
 use crate::journal::Event;
-use crate::machine::{Stage, State};
+use crate::machine::{Stage, State, Traffic};
 use crate::plan::Plan;
 use crate::report::Baseline;
 use model::colour::Colour;
+use model::policy::{Limits, MAX_HISTORICAL_MS};
 use model::record::Lane;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -80,6 +81,15 @@ impl AppRunner {
         self.past.look(live, gateways.instances(), now_ms, || Colour::BOTH.map(of));
     }
 
+    /// What a person should know of limits that the live version breaks itself, by what it did in the last minutes.
+    pub(super) fn already_broken(&self, plan: &Plan, gateways: &Gateways, now_ms: i64) -> Option<String> {
+        let limits = plan.limits.as_ref().filter(|_| plan.rehearsal.is_none() && gateways.count_all())?;
+        let lead = Plan::lead(plan)?;
+        let live = lead.old.as_ref()?.colour;
+        let counts = gateways.of_colour(&lead.app, live, 0, Some(Lane::Share));
+        breaks(limits, &self.past.window(live, now_ms, MAX_HISTORICAL_MS, &counts))
+    }
+
     /// The old version's last window, when all of the traffic has just moved and something will be compared with it.
     pub(super) fn last_window(
         &self,
@@ -104,9 +114,40 @@ impl AppRunner {
     }
 }
 
+/// Whether what the live version shows is more than a limit allows, in words.
+fn breaks(limits: &Limits, shown: &Baseline) -> Option<String> {
+    let new = shown.counts.clone();
+    let Traffic::Bad { evidence } = hold_against(&Sides { new, ..Sides::default() }, limits, &[]).traffic
+    else {
+        return None;
+    };
+    let (evidence, seconds) = (evidence.join("; "), shown.ms as f64 / 1_000.0);
+    Some(format!(
+        "the live version itself breaks the limits: {evidence}, in the last {seconds:.0} s; they are absolute, so a new version \
+         that does no better is taken back"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_that_the_live_version_breaks_itself_are_told() {
+        let limits = Limits { max_error_rate: Some(0.01), max_p99_ms: None, min_requests: 20 };
+        let of = |good, bad| {
+            let whole = [0, good, 0, 0, bad];
+            Baseline { ms: 296_000, counts: Counts { received: good + bad, whole, ..Counts::default() } }
+        };
+        let words = breaks(&limits, &of(959, 41)).unwrap();
+        let expected = "the live version itself breaks the limits: 41 of 1000 requests failed (4.1 %), limit 1 %, in the last \
+                        296 s; they are absolute, so a new version that does no better is taken back";
+        assert_eq!(words, expected);
+        assert_eq!(
+            [of(990, 10), of(3, 4), Baseline::default()].map(|shown| breaks(&limits, &shown)),
+            [None, None, None]
+        );
+    }
 
     fn counts(good: u64) -> Counts {
         Counts { received: good, whole: [0, good, 0, 0, 0], ..Counts::default() }

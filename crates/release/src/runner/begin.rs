@@ -54,7 +54,11 @@ impl AppRunner {
         let made =
             make_plan(&self.context, &releases, id, &next.folded.request, &next.folded.requested_by).await;
         let event = match made {
-            Ok(plan) => Event::Planned { plan: Box::new(plan) },
+            Ok(mut plan) => {
+                let gateways = self.context.gateways().await?;
+                plan.notes.extend(self.already_broken(&plan, &gateways, clock::now_ms()));
+                Event::Planned { plan: Box::new(plan) }
+            }
             Err(PlanError::Refused(refusals)) => Event::Refused { refusals },
             Err(PlanError::Store(error)) => return Err(error.into()),
             Err(error) => Event::Refused { refusals: vec![Refusal::Environment { what: error.to_string() }] },

@@ -119,6 +119,11 @@ async fn a_version_whose_good_answers_have_an_error_in_their_json_is_taken_back(
     };
     assert!(of("green", "failed") >= 5 && of("blue", "passed") >= 1, "{report}");
     assert_eq!([of("green", "passed"), of("blue", "failed")], [0, 0], "{report}");
+    let named = &report["checks"][1];
+    assert_eq!((&named["name"], &named["old"]["version"]), (&json!("no-error"), &json!("v1")), "{named}");
+    assert_eq!(named["new"]["failed"].as_u64(), Some(of("green", "failed")), "{named}");
+    let markdown = run(&gate, &["release", "report", "shop"], None).await.exits(0).out;
+    assert!(markdown.contains("of its answers failed check no-error"), "{markdown}");
     let metrics = client::get(gate.admin_address(), "/metrics").await.text();
     let counted = |check: &str, outcome: &str| {
         let labels = format!("answerer=\"green\",lane=\"share\",check=\"{check}\",outcome=\"{outcome}\"");

@@ -2,8 +2,7 @@
 
 use super::text::{Text, grouped, percent};
 use super::{latency, sides};
-use crate::report::checks::{CheckOfColour, checks};
-use crate::report::{Lost, Report};
+use crate::report::{Amiss, Lost, Report};
 use model::colour::Colour;
 use model::record::{Answerer, Lane};
 use std::fmt::Write;
@@ -11,11 +10,7 @@ use telemetry::counts::Counts;
 
 /// User traffic of a colour since the release's first change.
 fn of_colour(report: &Report, colour: Colour) -> Counts {
-    let mut sum = Counts::default();
-    let rows = report.counts.iter().flat_map(|account| &account.rows);
-    rows.filter(|row| row.answerer == Answerer::from(colour) && row.lane == Lane::Share)
-        .for_each(|row| sum.merge(&row.counts));
-    sum
+    report.counts.as_ref().map(|account| account.of_users(colour)).unwrap_or_default()
 }
 
 pub(super) fn write_tiles(out: &mut String, report: &Report) {
@@ -44,6 +39,7 @@ fn tiles(report: &Report) -> Vec<(String, &'static str, String)> {
         let of = grouped(counts.requests());
         tiles.push((grouped(failed), mood, format!("failed of {of} on {version}")));
     }
+    tiles.extend(amiss_of_new(report));
     let restore = report.moves.iter().rev().find(|moved| moved.kind == "restore");
     let share = report.moves.iter().rev().find(|moved| moved.kind == "share" && moved.share > 0);
     if let Some(ms) = restore.and_then(|moved| moved.took_ms) {
@@ -52,6 +48,20 @@ fn tiles(report: &Report) -> Vec<(String, &'static str, String)> {
         tiles.push((format!("{} ms", grouped(ms)), "", format!("for the switch to {} %", moved.share)));
     }
     tiles
+}
+
+/// What else became of the new version's requests than a failure or a good answer.
+fn amiss_of_new(report: &Report) -> Vec<(String, &'static str, String)> {
+    let Some((colour, version, _)) = sides(report).pop() else { return Vec::new() };
+    let amiss = Amiss::of(&of_colour(report, colour));
+    let of_checks = report.checks.iter().map(|check| {
+        let what = format!("answers of {version} failed check {}", check.name);
+        (check.new.failed, "bad", what)
+    });
+    let left = (amiss.client_left, "attention", format!("left by their clients on {version}"));
+    let open = (amiss.open, "attention", format!("without an answer yet on {version}"));
+    let all = of_checks.chain([left, open]).filter(|(count, ..)| *count > 0);
+    all.map(|(count, mood, what)| (grouped(count), mood, what)).collect()
 }
 
 pub(super) fn write_versions(out: &mut String, report: &Report) {
@@ -81,21 +91,24 @@ pub(super) fn write_versions(out: &mut String, report: &Report) {
 }
 
 pub(super) fn write_checks(out: &mut String, report: &Report) {
-    let checks = checks(report);
-    if checks.is_empty() {
+    let rows = report.checks.iter().flat_map(|check| check.rows().map(move |row| (&check.name, row)));
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
         return;
     }
     out.push_str(
         r#"<section class="card"><h2>Checks of the business</h2><div class="scroll"><table><tr><th>check</th><th>answers of</th><th class="n">passed</th><th class="n">failed</th><th class="n">not examined</th></tr>"#,
     );
-    for CheckOfColour { check, colour, said } in checks {
+    for (name, row) in rows {
+        let colour = row.colour;
         let _ = write!(
             out,
-            r#"<tr><td>{}</td><td class="nowrap"><i class="key {colour}"></i>{colour}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td></tr>"#,
-            Text(check),
-            grouped(said.passed),
-            grouped(said.failed),
-            grouped(said.unexamined),
+            r#"<tr><td>{}</td><td class="nowrap"><i class="key {colour}"></i>{} <span class="soft">({colour})</span></td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td></tr>"#,
+            Text(name),
+            Text(&row.version),
+            grouped(row.passed),
+            grouped(row.failed),
+            Text(&row.not_examined(grouped)),
         );
     }
     out.push_str("</table></div></section>\n");
@@ -122,21 +135,7 @@ pub(super) fn write_ledger(out: &mut String, report: &Report) {
         out.push_str("</div>");
     }
     out.push_str(r#"<div class="scroll"><table>"#);
-    let number = |number: u64| grouped(number);
-    for (what, value) in [
-        ("received", number(ledger.received)),
-        ("answered by blue", number(ledger.blue)),
-        ("answered by green", number(ledger.green)),
-        ("answered by the gate", number(ledger.gate)),
-        ("– of these, errors in the name of blue", number(ledger.blue_gate_errors)),
-        ("– of these, errors in the name of green", number(ledger.green_gate_errors)),
-        ("cut short by blue", number(ledger.blue_cut_short)),
-        ("cut short by green", number(ledger.green_cut_short)),
-        ("client left", number(ledger.client_left)),
-        ("drained", number(ledger.drained)),
-        ("open", number(ledger.open)),
-        ("lost", ledger.lost.to_string()),
-    ] {
+    for (what, value) in ledger.lines(grouped) {
         let _ = write!(out, r#"<tr><td>{what}</td><td class="n">{value}</td></tr>"#);
     }
     out.push_str("</table></div></section>\n");

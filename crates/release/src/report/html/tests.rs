@@ -28,7 +28,7 @@ fn report(text: &str, outcome: Value) -> Report {
         "holds": [{"id": text, "gateways": [text], "in_time": false, "waited": 3, "left": 1, "passed": 1, "p50_ms": 1.0, "p99_ms": 2.0, "longest_ms": 3.0}],
         "timeline": [{"at_ms": 10_000, "actor": text, "what": text}],
         "gates": [gate], "counts": null, "ledger": crate::report::Ledger { received: 9, green: 9, ..Default::default() },
-        "evidence": [evidence(text)],
+        "evidence": [evidence(text)], "checks": [check(text)],
         "gaps": [text], "notifications": [receiver], "log_lines": [text], "failures": [failure],
     });
     serde_json::from_value(report).unwrap()
@@ -44,6 +44,12 @@ fn shadow(text: &str) -> Value {
     found["gateways"] = json!([text]);
     found["differences"] = json!([group(1_200, false), group(7, true)]);
     found
+}
+
+/// What a check has said.
+fn check(text: &str) -> Value {
+    let of = |colour: &str| json!({"colour": colour, "version": text, "passed": 7, "failed": 2, "not_examined": 3, "why": {"compressed": 3}});
+    json!({"name": text, "old": of("blue"), "new": of("green")})
 }
 
 /// What somebody has proven.

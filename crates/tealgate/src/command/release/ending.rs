@@ -43,7 +43,7 @@ pub(super) fn sentence(view: &ReleaseView) -> String {
         took.and_then(|took| u64::try_from(took).ok()).map(|took| format!(" after {}", duration(took)));
     let took = took.unwrap_or_default();
     let why = view.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    let errors: u64 = view.colours.iter().filter(|colour| colour.is_new).map(|colour| colour.errors).sum();
+    let amiss: String = view.amiss(grouped).iter().map(|what| format!(", {what}")).collect();
     let rehearsal = view.rehearsal.as_ref();
     match view.outcome {
         Some(Outcome::RolledBack) if rehearsal.is_some() => {
@@ -58,18 +58,14 @@ pub(super) fn sentence(view: &ReleaseView) -> String {
             view.phase, view.share
         ),
         Some(Outcome::Promoted) => format!("{app}: {version} is live{took} (release {release})"),
-        Some(Outcome::RolledBack) if errors > 0 => {
-            let failed = grouped(errors);
-            format!(
-                "{app}: {version} was taken back{took}, {failed} of its requests failed (release {release}){why}"
-            )
-        }
         Some(Outcome::RolledBack) => {
-            format!("{app}: {version} was taken back{took} (release {release}){why}")
+            format!("{app}: {version} was taken back{took}{amiss} (release {release}){why}")
         }
-        Some(Outcome::Aborted) => format!("{app}: {version} was aborted{took} (release {release}){why}"),
+        Some(Outcome::Aborted) => {
+            format!("{app}: {version} was aborted{took}{amiss} (release {release}){why}")
+        }
         Some(Outcome::Superseded) => {
-            format!("{app}: {version} was superseded{took} (release {release}){why}")
+            format!("{app}: {version} was superseded{took}{amiss} (release {release}){why}")
         }
         Some(Outcome::Refused) => format!("{app}: {version} was refused (release {release}){why}"),
     }

@@ -1,0 +1,62 @@
+//! What became of users' requests of a version besides good answers, each kind in words of its own: a status that failed, an
+//! answer that failed a check, and no answer are not the same.
+
+use super::CheckSummary;
+use telemetry::counts::Counts;
+
+/// How many requests of one version came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amiss {
+    /// Failed, or broke off.
+    pub failed: u64,
+    /// Their clients went away before the answer was whole.
+    pub client_left: u64,
+    /// Open, and no streams.
+    pub open: u64,
+}
+
+impl Amiss {
+    /// Of these counts.
+    #[must_use]
+    pub fn of(counts: &Counts) -> Amiss {
+        let open = counts.open.saturating_sub(counts.streams);
+        Amiss { failed: counts.failed(), client_left: counts.client_left, open }
+    }
+
+    /// `12 of its requests failed, 40 of its answers failed check order, 6 of its requests were left by their clients, 2 have
+    /// no answer yet`; empty: nothing. `number` writes numbers.
+    #[must_use]
+    pub fn words(self, checks: &[CheckSummary], number: impl Fn(u64) -> String) -> Vec<String> {
+        let failed = (self.failed, "of its requests failed".to_owned());
+        let of_check =
+            |check: &CheckSummary| (check.new.failed, format!("of its answers failed check {}", check.name));
+        let left = (self.client_left, "of its requests were left by their clients".to_owned());
+        let open = (self.open, "of its requests have no answer yet".to_owned());
+        let all = [failed].into_iter().chain(checks.iter().map(of_check)).chain([left, open]);
+        all.filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", number(count))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_failed_what_failed_a_check_and_what_has_no_answer_are_told_apart() {
+        let of = |failed: u64| json!({"colour": "green", "version": "2", "passed": 9, "failed": failed, "not_examined": 0});
+        let check = |name: &str, failed| json!({"name": name, "old": null, "new": of(failed)});
+        let checks: Vec<CheckSummary> =
+            serde_json::from_value(json!([check("order", 40), check("paid", 0)])).unwrap();
+        let counts =
+            Counts { whole: [0, 9, 0, 0, 12], client_left: 6, open: 5, streams: 3, ..Counts::default() };
+        let words = [
+            "12 of its requests failed",
+            "40 of its answers failed check order",
+            "6 of its requests were left by their clients",
+            "2 of its requests have no answer yet",
+        ];
+        assert_eq!(Amiss::of(&counts).words(&checks, |number| number.to_string()), words);
+        assert!(Amiss::default().words(&checks[1..], |number| number.to_string()).is_empty());
+    }
+}
