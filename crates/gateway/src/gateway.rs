@@ -77,7 +77,20 @@ impl Gateway {
         log: Option<&AccessLog>,
         totals: Arc<Totals>,
     ) -> Result<Gateway, StartError> {
-        let mut sockets = Sockets::open(&addresses(&settings), settings.threads.max(1), Vec::new())?;
+        Gateway::start_on(settings, log, totals, Vec::new())
+    }
+
+    /// The same, and listens on sockets that someone else has opened for it; what is not among them is opened.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub fn start_on(
+        settings: Settings,
+        log: Option<&AccessLog>,
+        totals: Arc<Totals>,
+        opened: Vec<Listening>,
+    ) -> Result<Gateway, StartError> {
+        let mut sockets = Sockets::open(&addresses(&settings), settings.threads.max(1), opened)?;
         let by_thread = sockets.by_thread(settings.threads.max(1))?;
         Gateway::with(settings, log, totals, sockets, by_thread)
     }

@@ -5,6 +5,8 @@
 //! number of threads is: a thread may accept from several. Sockets for further threads are bound at once, so that it is
 //! known early that they can be, and listen only when nothing can go wrong any more: a socket that listens
 //! gets its share of the connections.
+//!
+//! A socket that a service manager opened lets no other one onto its port, as a rule: then the threads share it.
 
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -65,8 +67,7 @@ impl Sockets {
             let (listening, further) = match take(&mut handed, address) {
                 Some(listening) => {
                     let missing = threads.saturating_sub(listening.sockets.len());
-                    let bound = (0..missing).map(|_| bind(listening.address, true));
-                    let bound = bound.collect::<io::Result<Vec<_>>>().map_err(failed)?;
+                    let bound = beside(listening.address, missing).map_err(failed)?;
                     (listening, bound)
                 }
                 None => (open(address, threads).map_err(failed)?, Vec::new()),
@@ -91,7 +92,9 @@ impl Sockets {
                 socket.listen(BACKLOG).map_err(failed)?;
                 listening.sockets.push(socket.into());
             }
-            for (socket, thread) in listening.sockets.iter().zip((0..threads).cycle()) {
+            // With fewer sockets than threads, some are accepted from by several.
+            let sockets = listening.sockets.iter().cycle().take(listening.sockets.len().max(threads));
+            for (socket, thread) in sockets.zip((0..threads).cycle()) {
                 let socket = socket.try_clone().map_err(failed)?;
                 if let Some(bound) = by_thread.get_mut(thread) {
                     bound.push(Bound { place, socket });
@@ -116,6 +119,17 @@ fn take(handed: &mut Vec<Listening>, asked: SocketAddr) -> Option<Listening> {
     let same_words = handed.iter().position(|listening| listening.asked == asked);
     let place = same_words.or_else(|| handed.iter().position(|listening| listening.address == asked))?;
     Some(Listening { asked, ..handed.remove(place) })
+}
+
+/// Further sockets on a port that has some; none if they may not be there: `SO_REUSEPORT` is to be set on all, by one user.
+fn beside(address: SocketAddr, count: usize) -> io::Result<Vec<Socket>> {
+    let bound = (0..count).map(|_| bind(address, true)).collect::<io::Result<Vec<_>>>();
+    match bound {
+        Err(error) if matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => {
+            Ok(Vec::new())
+        }
+        bound => bound,
+    }
 }
 
 /// One socket for each thread, all on the same port.
@@ -182,6 +196,17 @@ mod tests {
             old.addresses[0].sockets[0].accept().unwrap();
         }
         assert_eq!(shares(&mut new, 4), [1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn threads_share_a_socket_that_lets_no_other_onto_its_port() {
+        let socket = TcpListener::bind(FREE).unwrap();
+        let address = socket.local_addr().unwrap();
+        let handed = vec![Listening { asked: address, address, sockets: vec![socket] }];
+        let mut sockets = Sockets::open(&[address], 3, handed).unwrap();
+        assert_eq!(shares(&mut sockets, 3), [1, 1, 1]);
+        let mut fewer = Sockets::open(&[address], 2, sockets.duplicates().unwrap()).unwrap();
+        assert_eq!((shares(&mut fewer, 2), fewer.duplicates().unwrap()[0].sockets.len()), (vec![1, 1], 1));
     }
 
     #[test]

@@ -8,15 +8,16 @@ use std::net::{SocketAddr, TcpListener};
 
 /// The listeners that the settings ask for.
 pub(super) fn open(
-    options: &Options,
+    options: &mut Options,
     mut taker: Option<&mut Taker>,
 ) -> Result<Vec<(Use, Listening)>, ServeError> {
-    let settings = &options.prepared.settings.admin;
+    let (settings, passed) = (&options.prepared.settings.admin, &mut options.passed);
     let wanted = [(Use::Admin, settings.listen), (Use::AdminTls, settings.tls_listen)];
     let mut listeners = Vec::new();
     for (purpose, asked) in wanted {
         let Some(asked) = asked.address() else { continue };
         let handed = taker.as_mut().map(|taker| taker.estate.take(purpose)).unwrap_or_default();
+        let handed = passed.join(&[asked], handed).map_err(ServeError::Sockets)?;
         let same = |listening: &Listening| listening.asked == asked || listening.address == asked;
         let listening = match handed.into_iter().find(same) {
             Some(listening) => Listening { asked, ..listening },

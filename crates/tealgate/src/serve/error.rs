@@ -1,5 +1,6 @@
 //! Why a server could not be started, and what to do.
 
+use super::passed::PassedError;
 use super::takeover::TakeoverError;
 use crate::config::apply::ApplyError;
 use crate::error::Failure;
@@ -42,6 +43,12 @@ pub enum ServeError {
     /// The gateway.
     #[error("gateway cannot be started")]
     Gateway(#[from] gateway::StartError),
+    /// The service manager passed a socket that cannot be used.
+    #[error("sockets of the service manager cannot be used")]
+    Passed(#[from] PassedError),
+    /// What was passed cannot be looked at.
+    #[error("listening sockets cannot be used")]
+    Sockets(#[source] io::Error),
     /// The running process does not hand over.
     #[error("nothing was taken over")]
     Takeover(#[from] TakeoverError),
@@ -94,7 +101,11 @@ impl From<ServeError> for Failure {
             ServeError::Gateway(gateway::StartError::Listen(_)) => {
                 (Exit::Usage, "choose another address with --listen, or stop who uses it")
             }
-            ServeError::Gateway(_) => (Exit::Internal, ""),
+            ServeError::Passed(_) => (
+                Exit::Usage,
+                "make the .socket unit and the addresses here the same; a port alone in ListenStream= is [::]:PORT",
+            ),
+            ServeError::Gateway(_) | ServeError::Sockets(_) => (Exit::Internal, ""),
             ServeError::Takeover(_) => (Exit::Refused, "the running process goes on as it was"),
             ServeError::AdminListen { .. } => {
                 (Exit::Usage, "choose another address with --admin or --admin-tls, or `off`")

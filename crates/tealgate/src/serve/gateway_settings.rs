@@ -62,7 +62,8 @@ pub(super) fn of(prepared: &Prepared, keyring: &Arc<Keyring>) -> gateway::Settin
     }
 }
 
-fn listeners(settings: &Settings) -> Vec<Listener> {
+/// Where the gateway listens, and for what.
+pub(super) fn listeners(settings: &Settings) -> Vec<Listener> {
     let plain = settings.listen.0.iter().copied().map(Listener::plain);
     let tls = settings.tls_listen.0.iter().copied().map(Listener::tls);
     let proxies = &settings.proxy_protocol;

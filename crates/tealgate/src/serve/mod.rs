@@ -18,6 +18,7 @@ mod instance;
 mod life;
 mod notify;
 mod options;
+mod passed;
 pub mod prepare;
 mod reload;
 mod server;
@@ -26,6 +27,7 @@ mod takeover;
 
 pub use error::ServeError;
 pub use options::{KeySource, Options};
+pub use passed::{Passed, PassedError};
 pub use server::Server;
 pub use takeover::{TakeoverError, Taker};
 
@@ -45,7 +47,9 @@ const CONTROL_THREADS: usize = 2;
 /// # Errors
 /// When the configuration is wrong, an address or the data directory is taken, or a part cannot be started.
 pub fn run(arguments: &ServeArgs, output: Output) -> Outcome {
-    let options = Options::new(arguments)?;
+    let mut options = Options::new(arguments)?;
+    // Before anything else is opened.
+    options.passed = Passed::receive(&options.addresses()).map_err(ServeError::Passed)?;
     logging::start(&options.prepared.settings.log);
     descriptors::raise(options.prepared.settings.limits.connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,9 +1,12 @@
 //! What a server starts with.
 
+use super::gateway_settings;
+use super::passed::Passed;
 use super::prepare::{Prepared, prepare};
 use crate::cli::serve::{Role, ServeArgs};
 use crate::config::Loaded;
 use crate::error::Outcome;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Everything that a server is started with.
@@ -17,6 +20,8 @@ pub struct Options {
     pub role: Role,
     /// Where the admin keys come from.
     pub keys: KeySource,
+    /// Sockets that the service manager listens on.
+    pub passed: Passed,
 }
 
 /// Where the admin keys come from.
@@ -53,7 +58,25 @@ impl Options {
             (None, None) => KeySource::DataDir,
         };
         let config = arguments.config.clone().filter(|_| arguments.role != Role::Gateway);
-        Ok(Options { prepared: prepare(arguments)?, config, role: arguments.role, keys })
+        let prepared = prepare(arguments)?;
+        Ok(Options { prepared, config, role: arguments.role, keys, passed: Passed::default() })
+    }
+
+    /// Where this process is to listen.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        let admin = &self.prepared.settings.admin;
+        let mut addresses = self.gateway_addresses();
+        addresses.extend(admin.listen.address());
+        addresses.extend(admin.tls_listen.address());
+        addresses
+    }
+
+    /// Where its gateway is to listen.
+    pub(super) fn gateway_addresses(&self) -> Vec<SocketAddr> {
+        if self.role == Role::Controller {
+            return Vec::new();
+        }
+        gateway_settings::listeners(&self.prepared.settings).iter().map(|listener| listener.address).collect()
     }
 
     /// The file, if its resources are this process's to write into the store.

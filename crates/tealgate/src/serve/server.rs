@@ -100,7 +100,7 @@ impl Server {
         Ok(server)
     }
 
-    async fn build(options: Options, mut taker: Option<&mut Taker>) -> Result<Server, ServeError> {
+    async fn build(mut options: Options, mut taker: Option<&mut Taker>) -> Result<Server, ServeError> {
         let store_error = |source| ServeError::Store { path: options.prepared.data_dir.clone(), source };
         let lock = match &mut taker {
             Some(taker) => DirectoryLock::handed(std::mem::take(&mut taker.estate.lock)),
@@ -109,8 +109,8 @@ impl Server {
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&options.prepared.data_dir).map_err(store_error)?);
         let keyring = Arc::new(Keyring::load_or_create(&options.prepared.data_dir)?);
-        let (gateway, log) = start_gateway(&options, &keyring, taker.as_deref_mut())?;
-        let admin = admin_listeners::open(&options, taker.as_deref_mut())?;
+        let (gateway, log) = start_gateway(&mut options, &keyring, taker.as_deref_mut())?;
+        let admin = admin_listeners::open(&mut options, taker.as_deref_mut())?;
         // What can fail has failed before anything is written or taken.
         let admin_access = AdminAccess::open(&options)?;
         match options.file_of_resources() {
@@ -263,14 +263,13 @@ impl Server {
         state.readiness = self.readiness.subscribe();
         state.metrics = self.metrics();
         state.controller = self.controller.clone();
-        if let Some(listener) = admin_listener(&holdings, Use::Admin)? {
+        for listener in admin_listeners(&holdings, Use::Admin)? {
             let router = admin::router(state.clone(), Dialect::Apisix);
             self.tasks.spawn(admin_server::serve(listener, router, self.shutdown_asked()));
         }
-        if let (Some(listener), Some(tls)) =
-            (admin_listener(&holdings, Use::AdminTls)?, self.admin_access.tls())
-        {
-            let router = admin::router(state, Dialect::Api7);
+        let Some(tls) = self.admin_access.tls() else { return Ok(()) };
+        for listener in admin_listeners(&holdings, Use::AdminTls)? {
+            let (router, tls) = (admin::router(state.clone(), Dialect::Api7), tls.clone());
             self.tasks.spawn(admin_server::serve_tls(listener, router, tls, self.shutdown_asked()));
         }
         Ok(())
@@ -447,13 +446,14 @@ pub(super) async fn become_ready(controller: Option<Arc<Controller>>, readiness:
     readiness.send_replace(Readiness::Ready);
 }
 
-fn admin_listener(holdings: &Holdings, purpose: Use) -> Result<Option<TcpListener>, ServeError> {
-    let Some(listener) = holdings.admin_listener(purpose) else { return Ok(None) };
-    let listener = listener.and_then(TcpListener::from_std);
-    listener.map(Some).map_err(|source| {
-        let address = holdings.admin_address(purpose).unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
-        ServeError::AdminListen { address, source }
-    })
+fn admin_listeners(holdings: &Holdings, purpose: Use) -> Result<Vec<TcpListener>, ServeError> {
+    let listeners = holdings.admin_listeners(purpose);
+    listeners.map(|listener| listener.and_then(TcpListener::from_std)).collect::<Result<_, _>>().map_err(
+        |source| {
+            let address = holdings.admin_address(purpose).unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+            ServeError::AdminListen { address, source }
+        },
+    )
 }
 
 fn watch_file(options: &Options) -> Option<FileWatch> {
@@ -468,13 +468,14 @@ fn watch_file(options: &Options) -> Option<FileWatch> {
 type Started = (Option<Arc<Gateway>>, Option<Arc<telemetry::access_log::AccessLog>>);
 
 fn start_gateway(
-    options: &Options,
+    options: &mut Options,
     keyring: &Arc<Keyring>,
     taker: Option<&mut Taker>,
 ) -> Result<Started, ServeError> {
     if options.role == Role::Controller {
         return Ok((None, None));
     }
+    let asked = options.gateway_addresses();
     let settings = gateway_settings::of(&options.prepared, keyring);
     let totals = Arc::new(Totals::new(settings.threads));
     let log = match &options.prepared.settings.access_log {
@@ -484,9 +485,14 @@ fn start_gateway(
         }
     };
     let gateway = match taker {
-        None => Gateway::start(settings, log.as_deref(), totals)?,
+        None => {
+            let passed = options.passed.join(&asked, Vec::new()).map_err(ServeError::Sockets)?;
+            Gateway::start_on(settings, log.as_deref(), totals, passed)?
+        }
         Some(taker) => {
-            Gateway::start_with(settings, log.as_deref(), totals, taker.estate.take(Use::Gateway))?
+            let handed = taker.estate.take(Use::Gateway);
+            let handed = options.passed.join(&asked, handed).map_err(ServeError::Sockets)?;
+            Gateway::start_with(settings, log.as_deref(), totals, handed)?
         }
     };
     Ok((Some(Arc::new(gateway)), log))

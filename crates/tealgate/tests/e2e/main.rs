@@ -34,6 +34,7 @@ mod report_page;
 mod seed_walk;
 mod shadow;
 mod smuggling;
+mod socket_activation;
 mod switches;
 mod takeover;
 mod takeover_failures;

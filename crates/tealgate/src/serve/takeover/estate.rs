@@ -49,10 +49,13 @@ impl Holdings {
         Ok(Estate { sockets, lock, ready })
     }
 
-    /// A duplicate of the Admin API's listener for a purpose.
-    pub(in crate::serve) fn admin_listener(&self, purpose: Use) -> Option<io::Result<TcpListener>> {
-        let (_, listening) = self.admin.iter().find(|(of, _)| *of == purpose)?;
-        listening.sockets.first().map(TcpListener::try_clone)
+    /// Duplicates of the Admin API's listeners for a purpose.
+    pub(in crate::serve) fn admin_listeners(
+        &self,
+        purpose: Use,
+    ) -> impl Iterator<Item = io::Result<TcpListener>> {
+        let sockets = self.admin.iter().filter(move |(of, _)| *of == purpose);
+        sockets.flat_map(|(_, listening)| listening.sockets.iter().map(TcpListener::try_clone))
     }
 
     /// Where the Admin API listens for a purpose.

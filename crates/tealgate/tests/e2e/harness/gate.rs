@@ -8,7 +8,8 @@ use crate::clock;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,6 +33,24 @@ fn tealgate_of(program: &Path) -> Command {
     command
 }
 
+/// Its command under a service manager that passes sockets: descriptors from 3 on, and the process id, which only a program
+/// between us and it can know.
+fn managed(program: &Path, passed: &[TcpListener]) -> Command {
+    const SCRIPT: &str = "exec 3<&0 4<&1 0</dev/null 1>/dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
+    let mut command = tealgate_of("/bin/sh".as_ref());
+    command.args(["-c", SCRIPT]).arg(program).stdout(Stdio::null());
+    command.env("LISTEN_FDS", passed.len().to_string()).env("LISTEN_FDNAMES", "first:second");
+    let mut descriptors = passed.iter().map(|socket| Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
+    if let Some(first) = descriptors.next() {
+        command.stdin(first);
+    }
+    if let Some(second) = descriptors.next() {
+        command.stdout(second);
+    }
+    assert!(descriptors.next().is_none());
+    command
+}
+
 /// How a server is started.
 pub(crate) struct Start {
     program: PathBuf,
@@ -42,6 +61,7 @@ pub(crate) struct Start {
     admin: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    passed: Vec<TcpListener>,
 }
 
 impl Start {
@@ -59,6 +79,7 @@ impl Start {
             admin: any(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            passed: Vec::new(),
         }
     }
 
@@ -92,8 +113,20 @@ impl Start {
         self
     }
 
+    /// Passes sockets as a service manager does; at most two, and they stay open here.
+    pub(crate) fn passed(mut self, sockets: &[&TcpListener]) -> Start {
+        self.passed.extend(sockets.iter().map(|socket| socket.try_clone().unwrap()));
+        self
+    }
+
     fn command(&self) -> Command {
-        let mut command = tealgate_of(&self.program);
+        let mut command = if self.passed.is_empty() {
+            let mut command = tealgate_of(&self.program);
+            command.stdout(Stdio::null());
+            command
+        } else {
+            managed(&self.program, &self.passed)
+        };
         command.arg("serve");
         let data_dir = self.data_dir.display().to_string();
         let usual = [
@@ -118,7 +151,7 @@ impl Start {
     /// Starts it and waits until it is ready.
     pub(crate) async fn ready(self) -> Gate {
         let log = File::create(&self.log).unwrap();
-        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = self.command().stderr(log).spawn().unwrap();
         let mut gate = Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log };
         let log = gate.log.clone();
         clock::until("a ready server", async || gate.is_ready().await, || read(&log)).await;
@@ -128,14 +161,14 @@ impl Start {
     /// Starts it and does not wait for anything: it may end at any moment.
     pub(crate) fn launched(self) -> Gate {
         let log = File::create(&self.log).unwrap();
-        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = self.command().stderr(log).spawn().unwrap();
         Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log }
     }
 
     /// Starts it beside one that has left word in the data directory, and waits until it says that it is up.
     pub(crate) async fn up(self) -> Gate {
         let log = File::create(&self.log).unwrap();
-        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = self.command().stderr(log).spawn().unwrap();
         let gate = Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log };
         gate.logged(" is up (").await;
         gate
@@ -144,7 +177,7 @@ impl Start {
     /// Starts what must not start: waits for its end; its exit code and stderr.
     pub(crate) async fn refused(self) -> (Option<i32>, String) {
         let log = File::create(&self.log).unwrap();
-        let child = self.command().stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let child = self.command().stderr(log).spawn().unwrap();
         let mut gate = Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log };
         let status = gate.end().await;
         (status.code(), gate.log())
