@@ -72,7 +72,11 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Fenced`] (checked first) and [`StoreError::JournalHead`]; nothing was written then.
     async fn append(&self, release: &str, lease: &str, fence: u64, entry: JournalEntry) -> Result<()>;
     /// A release's journal, in order; empty if there is none.
-    async fn journal(&self, release: &str) -> Result<Vec<JournalEntry>>;
+    async fn journal(&self, release: &str) -> Result<Vec<JournalEntry>> {
+        self.journal_after(release, 0).await
+    }
+    /// The entries of a release's journal behind entry `seq`, in order. What was read before is not read again.
+    async fn journal_after(&self, release: &str, seq: u64) -> Result<Vec<JournalEntry>>;
     /// The ids of all releases that have a journal, in the order of their first entries.
     async fn releases(&self) -> Result<Vec<String>>;
     /// Counts the entries of all journals; level-triggered as [`Store::watch`].

@@ -120,8 +120,12 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn journal(&self, release: &str) -> Result<Vec<JournalEntry>> {
-        Ok(self.state()?.journals.get(release).cloned().unwrap_or_default())
+    async fn journal_after(&self, release: &str, seq: u64) -> Result<Vec<JournalEntry>> {
+        let state = self.state()?;
+        let entries = state.journals.get(release).map(Vec::as_slice).unwrap_or_default();
+        // Entry n stands at place n - 1.
+        let seen = usize::try_from(seq).unwrap_or(usize::MAX);
+        Ok(entries.get(seen..).unwrap_or_default().to_vec())
     }
 
     async fn releases(&self) -> Result<Vec<String>> {

@@ -1,7 +1,7 @@
 //! The book: every release's journal, read, proven and added up, kept in step with the store.
 //!
 //! It is a cache and nothing else: a second controller has the same book, and dropping it loses nothing. A release
-//! that has ended is kept without its entries.
+//! that has ended is kept without its entries. What was read is not read again: an entry costs the same however long its journal is.
 
 mod page;
 mod pages;

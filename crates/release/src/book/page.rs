@@ -36,18 +36,16 @@ pub(crate) enum Page {
 }
 
 impl Page {
-    /// Reads a journal on from what is known of it; answers the page and the entries that were new.
+    /// Reads a journal on from what is `known` of it, by the entries behind that; or anew, by all entries, where nothing
+    /// is known or the last entry was cut off. Answers the page and the entries that were read.
     pub(super) fn read(
         release: &str,
         known: Option<&Release>,
         entries: &[JournalEntry],
     ) -> (Page, Vec<Entry>) {
-        // Behind a torn entry stands one that speaks of it, so they are read together.
-        let known = known.filter(|known| known.torn.is_none());
         let head = known.map(|known| known.head.clone()).unwrap_or_default();
-        let read_up_to = usize::try_from(head.seq).unwrap_or(usize::MAX);
         let app = app_of(release).to_owned();
-        let chain = match read_on(&head, entries.get(read_up_to..).unwrap_or_default()) {
+        let chain = match read_on(&head, entries) {
             Ok(chain) => chain,
             Err(damage) => return (Page::Damaged { app, what: damage.to_string() }, Vec::new()),
         };

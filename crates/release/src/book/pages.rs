@@ -107,13 +107,17 @@ impl Book {
     }
 
     async fn read_one(&self, release: &str) -> Result<(), StoreError> {
-        let entries = self.store.journal(release).await?;
         let known = match self.get(release) {
             Some(Page::Whole(known)) => Some(known),
             _ => None,
         };
         let seen = known.as_ref().map_or(0, |known| known.head.seq);
-        if known.is_some() && entries.last().is_none_or(|newest| newest.seq <= seen) {
+        let is_known = known.is_some();
+        // Behind a torn entry stands one that speaks of it, so they are read together: once, since that one mends it.
+        let known = known.filter(|known| known.torn.is_none());
+        let from = known.as_ref().map_or(0, |known| known.head.seq);
+        let entries = self.store.journal_after(release, from).await?;
+        if is_known && entries.last().is_none_or(|newest| newest.seq <= seen) {
             return Ok(());
         }
         let (page, new) = Page::read(release, known.as_deref(), &entries);

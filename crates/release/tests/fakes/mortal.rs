@@ -246,9 +246,9 @@ impl Store for MortalStore {
         self.inner.append(release, lease, fence, entry).await
     }
 
-    async fn journal(&self, release: &str) -> Result<Vec<JournalEntry>> {
+    async fn journal_after(&self, release: &str, seq: u64) -> Result<Vec<JournalEntry>> {
         self.life.beats().await;
-        self.inner.journal(release).await
+        self.inner.journal_after(release, seq).await
     }
 
     async fn releases(&self) -> Result<Vec<String>> {

@@ -113,9 +113,9 @@ impl Store for SqliteStore {
         self.state.run(move |state| state.append(&release, &lease, fence, &entry)).await
     }
 
-    async fn journal(&self, release: &str) -> Result<Vec<JournalEntry>> {
+    async fn journal_after(&self, release: &str, seq: u64) -> Result<Vec<JournalEntry>> {
         let release = release.to_owned();
-        self.state.run(move |state| state.journal(&release)).await
+        self.state.run(move |state| state.journal_after(&release, seq)).await
     }
 
     async fn releases(&self) -> Result<Vec<String>> {

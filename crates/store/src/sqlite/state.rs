@@ -138,12 +138,14 @@ impl StateFile {
         Ok(())
     }
 
-    /// See [`crate::Store::journal`].
-    pub(super) fn journal(&self, release: &str) -> Result<Vec<JournalEntry>> {
-        let sql = "SELECT seq, body FROM journal WHERE release = ?1 ORDER BY seq";
+    /// See [`crate::Store::journal_after`].
+    pub(super) fn journal_after(&self, release: &str, seq: u64) -> Result<Vec<JournalEntry>> {
+        let sql = "SELECT seq, body FROM journal WHERE release = ?1 AND seq > ?2 ORDER BY seq";
+        // Its numbers are signed; there is nothing behind the largest.
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
         let mut select = self.connection.prepare_cached(sql).at(&self.path, "read it")?;
-        let entries =
-            select.query_map([release], |row| Ok(JournalEntry { seq: row.get(0)?, body: row.get(1)? }));
+        let entries = select
+            .query_map(params![release, seq], |row| Ok(JournalEntry { seq: row.get(0)?, body: row.get(1)? }));
         entries.and_then(Iterator::collect).at(&self.path, "read it")
     }
 

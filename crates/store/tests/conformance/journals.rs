@@ -23,6 +23,11 @@ pub(super) async fn entries_are_read_back_in_order_and_as_written(store: &Arc<dy
     }
     assert_eq!(store.journal("r").await.unwrap(), entries);
     assert_eq!(*store.watch_journals().borrow(), 12);
+    for seen in [0, 1, 11, 12, 13, u64::MAX] {
+        let behind: Vec<_> = entries.iter().filter(|entry| entry.seq > seen).cloned().collect();
+        assert_eq!(store.journal_after("r", seen).await.unwrap(), behind, "behind {seen}");
+    }
+    assert_eq!(store.journal_after("other", 0).await.unwrap(), []);
 }
 
 pub(super) async fn an_entry_out_of_turn_is_refused(store: &Arc<dyn Store>) {
