@@ -36,6 +36,9 @@ pub struct NodeHealth {
     pub since_ms: i64,
     /// What was seen last that changed the status; empty: nothing yet.
     pub why: String,
+    /// Why the last active check failed; empty: it did not.
+    #[serde(default)]
+    pub last_error: String,
     /// Successes in a row.
     pub successes: u8,
     /// Failing statuses since the last success.
@@ -87,6 +90,7 @@ mod tests {
             status: (*status).to_owned(),
             since_ms: 0,
             why: String::new(),
+            last_error: String::new(),
             successes: 0,
             http_failures: 0,
             tcp_failures: 0,

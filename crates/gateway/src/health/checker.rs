@@ -122,6 +122,7 @@ fn report_of(target: &Target) -> Option<UpstreamHealth> {
             status: counters.status.name().to_owned(),
             since_ms: change.at_ms,
             why: change.why,
+            last_error: state.last_error(),
             successes: counters.successes,
             http_failures: counters.http_failures,
             tcp_failures: counters.tcp_failures,
@@ -258,9 +259,19 @@ impl Watch {
 
     fn count(&self, answer: Answer, now: Instant) {
         let thresholds = &self.checks.thresholds;
+        let is_failure = |status| {
+            !thresholds.healthy_statuses.contains(status) && thresholds.unhealthy_statuses.contains(status)
+        };
+        self.state.checked(match &answer {
+            Answer::Failed(_, why) => Some(why.clone()),
+            Answer::Status(status) if is_failure(*status) => Some(format!("status {status}")),
+            Answer::Status(_) | Answer::Connected => None,
+        });
         match answer {
             Answer::Status(status) => count_status(&self.state, thresholds, status, "check", now),
-            Answer::Failed(failed) => count_failure(&self.state, thresholds, failed, "check", now),
+            Answer::Failed(failed, why) => {
+                count_failure(&self.state, thresholds, failed, now, || format!("check: {why}"));
+            }
             Answer::Connected => {
                 self.state.count(Event::Success, thresholds.successes, now, || "check: connected".to_owned());
             }
@@ -291,7 +302,7 @@ impl Asker {
         let limit = Duration::from_millis(self.watch.checks.timeout_ms);
         let answer = tokio::select! {
             answer = self.watch.question.ask(&self.resolver, &self.watch.tls) => answer,
-            () = clock::pause(limit) => Answer::Failed(Failed::Timeout),
+            () = clock::pause(limit) => Answer::Failed(Failed::Timeout, "not in time".to_owned()),
         };
         self.watch.count(answer, clock::now());
     }

@@ -23,6 +23,8 @@ pub(crate) struct NodeState {
     /// Counts what can change how nodes of this upstream are picked.
     changes: Arc<AtomicU64>,
     last: Mutex<Change>,
+    /// Why the last check failed; empty if it did not.
+    last_error: Mutex<String>,
     loads: PerThread<Load>,
 }
 
@@ -66,6 +68,7 @@ impl NodeState {
             origin,
             changes,
             last: Mutex::default(),
+            last_error: Mutex::default(),
             loads: PerThread::new(threads, |_| Load::default()),
         };
         if let Some(now) = comes_up {
@@ -82,6 +85,17 @@ impl NodeState {
     /// The last change of its status.
     pub(crate) fn last_change(&self) -> Change {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why the last check of it failed; empty if it did not.
+    pub(crate) fn last_error(&self) -> String {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A check of it has failed for this reason, or it has not.
+    pub(super) fn checked(&self, error: Option<String>) {
+        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = error.unwrap_or_default();
     }
 
     /// What a thread has seen of it.
@@ -119,6 +133,7 @@ impl NodeState {
 
     /// Forgets what was counted: nobody looks at it any more, so nothing is known.
     pub(crate) fn forget(&self) {
+        self.checked(None);
         let fresh = Counters::default().pack();
         if self.counters.swap(fresh, AcqRel) != fresh {
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Change::default();

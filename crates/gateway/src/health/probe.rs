@@ -2,6 +2,7 @@
 
 use super::standing::Failed;
 use crate::table::{Target, is_header};
+use crate::upstream::complaint::unverified;
 use crate::upstream::dial::dial;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::Connectors;
@@ -33,14 +34,14 @@ pub(super) struct Question {
 }
 
 /// What came of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// The port took the connection; nothing else was asked.
     Connected,
     /// The status of its answer.
     Status(u16),
-    /// Nothing that counts as an answer.
-    Failed(Failed),
+    /// Nothing that counts as an answer, and why.
+    Failed(Failed, String),
 }
 
 impl Question {
@@ -88,7 +89,7 @@ impl Question {
         };
         result.await.unwrap_or_else(|error: io::Error| {
             tracing::debug!(host = self.host, port = self.port, %error, "a health check has failed");
-            Answer::Failed(Failed::Tcp)
+            Answer::Failed(Failed::Tcp, reason(&error))
         })
     }
 
@@ -111,6 +112,17 @@ impl Question {
                 bytes.drain(..consumed.min(bytes.len()));
             }
         }
+    }
+}
+
+/// Why there was no answer, for whoever is to mend it.
+fn reason(error: &io::Error) -> String {
+    match unverified(error) {
+        Some(reason) => format!(
+            "the certificate cannot be verified ({reason}): trust its authority (tls_ca_file), correct the certificate or the \
+             name it is asked for (host of the check), or set https_verify_certificate to false"
+        ),
+        None => error.to_string(),
     }
 }
 

@@ -127,7 +127,13 @@ impl Standing {
         self.sample(thread, node, took_us.max(ewma::FAILED_US), now);
         let passive = self.checks.as_ref().and_then(|checks| checks.passive.as_ref());
         if let (Some(state), Some(passive)) = (self.nodes.get(node), passive) {
-            count_failure(state, &passive.thresholds, failed, "request", now);
+            count_failure(state, &passive.thresholds, failed, now, || {
+                let what = match failed {
+                    Failed::Tcp => "no connection, or it broke",
+                    Failed::Timeout => "not in time",
+                };
+                format!("request: {what}")
+            });
         }
     }
 
@@ -155,16 +161,16 @@ pub(crate) fn count_status(state: &NodeState, at: &Thresholds, status: u16, by: 
     }
 }
 
-/// Counts a failure against a node.
-pub(crate) fn count_failure(state: &NodeState, at: &Thresholds, failed: Failed, by: &str, now: Instant) {
+/// Counts a failure against a node. `why` says what was seen.
+pub(crate) fn count_failure(
+    state: &NodeState,
+    at: &Thresholds,
+    failed: Failed,
+    now: Instant,
+    why: impl FnOnce() -> String,
+) {
     match failed {
-        Failed::Tcp => {
-            state.count(Event::TcpFailure, at.tcp_failures, now, || {
-                format!("{by}: no connection, or it broke")
-            });
-        }
-        Failed::Timeout => {
-            state.count(Event::Timeout, at.timeouts, now, || format!("{by}: not in time"));
-        }
+        Failed::Tcp => state.count(Event::TcpFailure, at.tcp_failures, now, why),
+        Failed::Timeout => state.count(Event::Timeout, at.timeouts, now, why),
     }
 }

@@ -45,7 +45,7 @@ impl Complaint {
 }
 
 /// What is wrong with the certificate, if that is why a handshake has failed.
-fn unverified(error: &io::Error) -> Option<&CertificateError> {
+pub(crate) fn unverified(error: &io::Error) -> Option<&CertificateError> {
     match error.get_ref()?.downcast_ref()? {
         Error::InvalidCertificate(reason) => Some(reason),
         _ => None,

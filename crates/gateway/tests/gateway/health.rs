@@ -174,7 +174,7 @@ async fn a_port_that_takes_connections_is_enough_for_tcp_and_silence_is_a_timeou
     let addresses = [silent.local_addr().unwrap(), good.address()];
     let gate = Gate::with(settings(), &resources(&addresses, &active(&json!({"timeout": 0.1})))).await;
     let node = becomes(&gate, addresses[0], "unhealthy").await;
-    assert_eq!(node.why, "check: not in time");
+    assert_eq!((node.why.as_str(), node.last_error.as_str()), ("check: not in time", "not in time"));
     gate.apply(&resources(&addresses, &active(&json!({"type": "tcp"})))).await;
     let node = becomes(&gate, addresses[0], "healthy").await;
     assert_eq!(node.why, "check: connected");
@@ -193,9 +193,16 @@ async fn an_https_check_looks_at_the_certificate_unless_told_otherwise() {
         all
     };
     let gate = Gate::with(settings(), &all(true)).await;
-    becomes(&gate, address, "unhealthy").await;
+    let node = becomes(&gate, address, "unhealthy").await;
+    for why in [&node.why, &node.last_error] {
+        assert!(
+            why.contains("the certificate cannot be verified (") && why.contains("tls_ca_file"),
+            "{node:?}"
+        );
+    }
     gate.apply(&all(false)).await;
-    becomes(&gate, address, "healthy").await;
+    let node = becomes(&gate, address, "healthy").await;
+    assert_eq!(node.last_error, "", "it has not failed since");
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ mod tests {
             status: status.to_owned(),
             since_ms: 0,
             why: String::new(),
+            last_error: String::new(),
             successes: 0,
             http_failures: 0,
             tcp_failures: 0,
