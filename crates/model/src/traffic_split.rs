@@ -35,8 +35,10 @@ pub struct Rule {
     pub matches: Option<Vec<Expr>>,
     /// The choices.
     pub weighted_upstreams: Vec<WeightedUpstream>,
-    /// What Tealgate adds to it, or what is wrong with that.
-    pub extension: Result<Extension, String>,
+    /// What Tealgate adds to it, as far as this version can read it.
+    pub extension: Extension,
+    /// What of that is left out, and why.
+    pub left_out: Vec<String>,
 }
 
 /// One choice of a rule.
@@ -82,7 +84,8 @@ fn rule(value: &Value) -> Result<Rule, ExprError> {
         Some(list) => list.iter().map(weighted_upstream).collect(),
         None => vec![WeightedUpstream { choice: Choice::Default, weight: 1 }],
     };
-    Ok(Rule { matches: matches.transpose()?, weighted_upstreams, extension: Extension::of(value) })
+    let (extension, left_out) = Extension::readable(value);
+    Ok(Rule { matches: matches.transpose()?, weighted_upstreams, extension, left_out })
 }
 
 fn weighted_upstream(value: &Value) -> WeightedUpstream {

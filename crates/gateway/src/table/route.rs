@@ -81,6 +81,8 @@ pub(super) struct Sources {
     pub(super) upstreams: Vec<(String, u64)>,
     /// Upstreams that are written inside it.
     pub(super) inline: Vec<InlineTarget>,
+    /// What of the rules of its split this version cannot read.
+    pub(super) left_out: Vec<String>,
 }
 
 impl Route {

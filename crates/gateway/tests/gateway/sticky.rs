@@ -130,7 +130,7 @@ async fn a_header_decides_and_without_it_the_address() {
 }
 
 #[tokio::test]
-async fn a_shuffled_cycle_is_exact_and_a_wrong_extension_is_a_problem_of_its_route() {
+async fn a_shuffled_cycle_is_exact_and_an_extension_of_another_version_is_told_and_left_out() {
     let two = Two::start().await;
     let gate = Gate::with(settings(), &two.resources(20, &json!({"shuffle": "shop-7"}))).await;
     let mut client = gate.client().await;
@@ -144,4 +144,5 @@ async fn a_shuffled_cycle_is_exact_and_a_wrong_extension_is_a_problem_of_its_rou
     }
     let problems = gate.apply(&two.resources(20, &json!({"shuffel": 1}))).await.problems;
     assert!(problems[0].what.contains("shuffel"), "{problems:?}");
+    assert_eq!(client.ask(get("/")).await.status, 200, "the route is in service");
 }

@@ -4,7 +4,7 @@
 use super::{AnswersRule, GuardRule, ShadowRule};
 use crate::policy::{HeldRequests, MAX_HOLD_MS, StickyBy};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The key of a rule under which all of it stands.
 pub const EXTENSION: &str = "tealgate";
@@ -72,7 +72,7 @@ pub struct HoldRule {
 }
 
 impl Extension {
-    /// Reads the extension of a rule; a rule without one has the empty one.
+    /// Reads the extension of a rule; a rule without one has the empty one. Whoever writes a rule reads it so.
     ///
     /// # Errors
     /// What is wrong, with the field.
@@ -83,6 +83,29 @@ impl Extension {
             None => Ok(extension),
             Some(mistake) => Err(format!("{EXTENSION}.{mistake}")),
         }
+    }
+
+    /// Reads the extension of a rule as a gateway runs it: what this version cannot read is left out and told, part by
+    /// part, and the rest holds. Another version may have written it, and the route must not go out of service for that: what
+    /// is left out reports nothing, and to a release unknown is not pass.
+    #[must_use]
+    pub fn readable(rule: &Value) -> (Extension, Vec<String>) {
+        let error = match Extension::of(rule) {
+            Ok(extension) => return (extension, Vec::new()),
+            Err(error) => error,
+        };
+        let Some(parts) = rule.get(EXTENSION).and_then(Value::as_object) else {
+            return (Extension::default(), vec![error]);
+        };
+        let (mut read, mut left_out) = (Map::new(), Vec::new());
+        for (name, part) in parts {
+            let alone = Map::from_iter([(name.clone(), part.clone())]);
+            match Extension::of(&Map::from_iter([(EXTENSION.to_owned(), Value::Object(alone))]).into()) {
+                Ok(_) => drop(read.insert(name.clone(), part.clone())),
+                Err(error) => left_out.push(error),
+            }
+        }
+        (Extension::deserialize(Value::Object(read)).unwrap_or_default(), left_out)
     }
 
     /// The extension as the value of its key; `None`: it is empty.
@@ -176,6 +199,26 @@ mod tests {
             "guard": guard("shop-7-1"),
         });
         assert_eq!(read(whole.clone()).unwrap().to_value(), Some(whole));
+    }
+
+    #[test]
+    fn what_another_version_has_written_is_left_out_part_by_part_and_told() {
+        let hold = json!({"id": "a", "requests": "all", "budget_ms": 500, "max_requests": 1, "max_bytes": 1});
+        let mut newer = guard("g");
+        newer["of_a_newer_version"] = json!(1);
+        let rule = json!({ "tealgate": {"shuffle": "s", "hold": hold, "guard": newer, "prism": {"x": 1}} });
+        assert!(Extension::of(&rule).is_err(), "nobody writes that");
+        let (read, left_out) = Extension::readable(&rule);
+        assert_eq!(read.to_value(), Some(json!({"shuffle": "s", "hold": hold})));
+        assert_eq!(left_out.len(), 2, "{left_out:?}");
+        for name in ["of_a_newer_version", "prism"] {
+            assert!(left_out.iter().any(|error| error.contains(name)), "{left_out:?}");
+        }
+        for wrong in [json!(7), json!("x"), json!(null)] {
+            let (read, left_out) = Extension::readable(&json!({ "tealgate": wrong }));
+            assert_eq!((read, left_out.len()), (Extension::default(), 1));
+        }
+        assert_eq!(Extension::readable(&json!({})), (Extension::default(), Vec::new()));
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Compiler {
     pub(super) fn guards_of(&self, service: &Service) -> Vec<Arc<Guard>> {
         let Some(config) = split_config(None, Some(service)) else { return Vec::new() };
         let rules = config.get("rules").and_then(Value::as_array).into_iter().flatten();
-        let armed = rules.filter_map(|rule| Extension::of(rule).ok()?.guard);
+        let armed = rules.filter_map(|rule| Extension::readable(rule).0.guard);
         armed.map(|rule| self.guards.arm(&rule, &service.id)).collect()
     }
 

@@ -61,6 +61,7 @@ impl Compiler {
             problems.extend(of_upstream(value, upstream));
         }
         problems.extend(route.sources.inline.iter().filter_map(|inline| inline.fault.clone()));
+        problems.extend(route.sources.left_out.iter().cloned());
         Ok(Some((entry, route)))
     }
 
@@ -188,6 +189,10 @@ impl Compiler {
     ) -> Result<Option<Split>, String> {
         let parsed = TrafficSplit::from_value(config).map_err(|error| error.to_string())?;
         let Some(rules) = parsed.rules else { return Ok(None) };
+        let told = rules.iter().flat_map(|rule| &rule.left_out);
+        let told =
+            told.map(|what| format!("{what}; the rule holds without it (has a newer version written it?)"));
+        sources.left_out.extend(told);
         let rules = rules.iter().map(|rule| self.compile_rule(rule, default, names, sources));
         let rules: Vec<Rule> = rules.collect::<Result<_, _>>()?;
         Ok(Some(Split { holds: rules.iter().any(|rule| rule.hold.is_some()), rules }))
@@ -200,7 +205,7 @@ impl Compiler {
         names: &Names<'_>,
         sources: &mut Sources,
     ) -> Result<Rule, String> {
-        let extension = rule.extension.as_ref().map_err(String::clone)?;
+        let extension = &rule.extension;
         let lane = Rule::lane(rule.matches.as_deref());
         let mut missing = None;
         let mut choices: Vec<(ChoiceKey, Choice)> = Vec::new();
