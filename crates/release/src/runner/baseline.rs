@@ -2,8 +2,9 @@
 //!
 //! Counters only add up; so a look is kept every few seconds, for five minutes, whether or not a release goes on. When all of the
 //! traffic has moved, what lies between a look and that moment is the old version's last window, and is journaled: a
-//! successor compares with the same numbers. The looks are not journaled. One that takes over has a shorter window, or
-//! none if it comes between the switch and that entry, and the comparison says so.
+//! successor compares with the same numbers. The looks themselves are not journaled; but every move of traffic is followed
+//! by an account, and one that takes over in a step knows by it what the old version did since the step began. If that was
+//! too long ago its window is as long as it has watched, or there is none, and the comparison says so.
 
 use super::app::AppRunner;
 use crate::book::Release;
@@ -11,7 +12,7 @@ use crate::counters::{Gateways, Sides, hold_against};
 use crate::journal::Event;
 use crate::machine::{Stage, State, Traffic};
 use crate::plan::Plan;
-use crate::report::Baseline;
+use crate::report::{Account, Baseline};
 use model::colour::Colour;
 use model::policy::{Limits, MAX_HISTORICAL_MS};
 use model::record::Lane;
@@ -108,10 +109,30 @@ impl AppRunner {
             return None;
         }
         let since = |revision| gateways.of_colour(&lead.app, old, revision, Some(Lane::Share));
-        let counts = since(0).minus(&since(written.revision));
-        let baseline = Box::new(self.past.window(old, now_ms, judge.historical.window_ms, &counts));
-        Some(Event::Baseline { baseline })
+        let (after, most_ms) = (since(written.revision), judge.historical.window_ms);
+        let watched = self.past.window(old, now_ms, most_ms, &since(0).minus(&after));
+        let account = release.folded.account.as_ref().filter(|account| account.since == state.first_revision);
+        let journaled = account.zip(state.first_revision).and_then(|(account, first)| {
+            let counts = since(first).minus(&after);
+            since_account(account, &gateways.instances(), old, (now_ms, most_ms), &counts)
+        });
+        let longest = [watched].into_iter().chain(journaled).max_by_key(|window| window.ms)?;
+        Some(Event::Baseline { baseline: Box::new(longest) })
     }
+}
+
+/// What a colour has counted from the last account in the journal on, if that is at most so long ago and of the same
+/// gateways; `counts`: since the release's first change.
+fn since_account(
+    account: &Account,
+    instances: &[String],
+    colour: Colour,
+    (now_ms, most_ms): (i64, u64),
+    counts: &Counts,
+) -> Option<Baseline> {
+    let ms = u64::try_from(now_ms.saturating_sub(account.at_ms)).ok()?;
+    let is_it = (LEAST_MS..=most_ms).contains(&ms) && account.gateways == instances;
+    is_it.then(|| Baseline { ms, counts: counts.minus(&account.of_users(colour)) })
 }
 
 /// Whether what the live version shows is more than a limit allows, in words.
@@ -131,6 +152,8 @@ fn breaks(limits: &Limits, shown: &Baseline) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Row;
+    use model::record::Answerer;
 
     #[test]
     fn limits_that_the_live_version_breaks_itself_are_told() {
@@ -206,6 +229,24 @@ mod tests {
             let window = past.window(Colour::Blue, 103_000, 300_000, &counts(then + 20));
             assert_eq!((window.ms, window.counts.requests()), (2_000, 20));
         }
+    }
+
+    #[test]
+    fn one_that_takes_over_in_a_step_knows_what_was_since_it_began() {
+        let row = |answerer, lane, requests| Row { epoch: 7, answerer, lane, counts: counts(requests) };
+        let rows = vec![
+            row(Answerer::Blue, Lane::Share, 40),
+            row(Answerer::Blue, Lane::Matched, 9),
+            row(Answerer::Green, Lane::Share, 5),
+        ];
+        let account = Account { at_ms: 10_000, since: Some(7), gateways: gateways(), rows, open: Vec::new() };
+        let of = |instances: &[String], now_ms| {
+            let window = since_account(&account, instances, Colour::Blue, (now_ms, 300_000), &counts(1_240));
+            window.map(|window| (window.ms, window.counts.requests()))
+        };
+        assert_eq!(of(&gateways(), 40_000), Some((30_000, 1_200)));
+        assert_eq!(of(&gateways()[..1], 40_000), None, "what one of them had counted is not known");
+        assert_eq!([of(&gateways(), 310_001), of(&gateways(), 10_050), of(&gateways(), 9_000)], [None; 3]);
     }
 
     #[test]

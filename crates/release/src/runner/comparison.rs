@@ -142,6 +142,9 @@ impl Comparison {
             let seen = format!("{} of {}", said_of_old.examined(), old.requests().max(said_of_old.asked()));
             let of_new = unexamined(check, new, said_of_new);
             finding.words = format!("{}; of the new version {of_new}, of the old one {seen}", finding.words);
+            // Without numbers the words are shown.
+            finding.figures =
+                finding.figures.filter(|figures| figures.green.units.min(figures.blue.units) > 0);
         }
     }
 
@@ -431,6 +434,7 @@ mod tests {
         let words = "failed check total: too few examined answers to compare; of the new version 0 of 100 answers could be \
                      examined (compressed 100), of the old one 850 of 900";
         assert_eq!((finding.words.as_str(), finding.verdict), (words, Verdict::Inconclusive));
+        assert_eq!(finding.shown(), None);
     }
 
     #[test]

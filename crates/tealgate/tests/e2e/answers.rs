@@ -156,7 +156,7 @@ async fn a_version_of_whose_answers_a_check_can_look_at_none_waits_and_does_not_
     assert!(waiting.contains("check has-path: 0 of ") && waiting.contains("(not JSON "), "{waiting}");
     assert_eq!((&view["share"], &view["outcome"]), (&json!(50), &Value::Null), "{view}");
     let tree = run(&gate, &["release", "status", "shop"], None).await.out;
-    assert!(tree.contains("check has-path: 0 of "), "{tree}");
+    assert!(tree.contains("check has-path: 0 of ") && tree.contains("too few examined answers"), "{tree}");
     let judged = view["evidence"].to_string();
     assert!(judged.contains("too few examined answers to compare; of the new version 0 of "), "{judged}");
     release(&gate, &["promote", "shop", "--detach"]).await.exits(5);
