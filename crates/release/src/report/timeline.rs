@@ -17,9 +17,14 @@ pub struct Line {
 }
 
 pub(super) fn timeline(chain: &Chain) -> Vec<Line> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
     for entry in &chain.entries {
+        let is_trip = matches!(entry.event, Event::Guarded { .. });
         for what in texts(&entry.event) {
+            // Of a trip more becomes known (that it is written down), which nobody has to read twice.
+            if is_trip && lines.iter().any(|line| line.what == what) {
+                continue;
+            }
             lines.push(Line { at_ms: entry.at_ms, actor: entry.actor.clone(), what });
         }
     }

@@ -1,6 +1,6 @@
 //! What was counted: the tiles, both versions, the ledger, the epochs.
 
-use super::text::{Text, grouped, percent};
+use super::text::{Text, grouped, milliseconds, percent};
 use super::{latency, sides};
 use crate::report::{Amiss, Lost, Report};
 use model::colour::Colour;
@@ -40,10 +40,19 @@ fn tiles(report: &Report) -> Vec<(String, &'static str, String)> {
         tiles.push((grouped(failed), mood, format!("failed of {of} on {version}")));
     }
     tiles.extend(amiss_of_new(report));
+    let swapped_us = report.guards.iter().filter_map(|guard| guard.trip.swapped_in_us).max();
+    if let Some(us) = swapped_us {
+        let what = "until all traffic was back in the gateway that fired";
+        tiles.push((milliseconds(us), "", what.to_owned()));
+    }
     let restore = report.moves.iter().rev().find(|moved| moved.kind == "restore");
     let share = report.moves.iter().rev().find(|moved| moved.kind == "share" && moved.share > 0);
     if let Some(ms) = restore.and_then(|moved| moved.took_ms) {
-        tiles.push((format!("{} ms", grouped(ms)), "", "until all traffic was back".to_owned()));
+        let what = match swapped_us {
+            Some(_) => "until the controller had put back all, everywhere",
+            None => "until all traffic was back",
+        };
+        tiles.push((format!("{} ms", grouped(ms)), "", what.to_owned()));
     } else if let Some((moved, ms)) = share.and_then(|moved| Some((moved, moved.took_ms?))) {
         tiles.push((format!("{} ms", grouped(ms)), "", format!("for the switch to {} %", moved.share)));
     }

@@ -6,6 +6,7 @@
 
 mod counts;
 mod evidence;
+mod marks;
 mod plots;
 mod proof;
 mod scale;
@@ -134,9 +135,11 @@ fn write_course(out: &mut String, report: &Report) {
     plots::write_plots(out, report);
     out.push_str("</div>");
     if let Some(first) = report.phases.first() {
+        let guard =
+            if report.guards.is_empty() { "" } else { "; guard: there a gateway took it back by itself" };
         let _ = write!(
             out,
-            r#"<p class="soft">From {} on. Dashed lines: from there on every gateway ran the new share.</p>"#,
+            r#"<p class="soft">From {} on. Dashed lines: from there on every gateway ran the new share{guard}.</p>"#,
             moment(first.began_at_ms)
         );
     }

@@ -1,8 +1,8 @@
 //! The plots: requests, failures and latency of both colours over the same time, with phases and moves of traffic.
 
-use super::proof;
 use super::scale::{Scale, lines, number_label, time_label, time_step_ms};
 use super::text::Text;
+use super::{marks, proof};
 use crate::report::{Point, Report, Slice};
 use model::colour::Colour;
 use std::fmt::Write;
@@ -18,8 +18,6 @@ const RIGHT: f64 = 968.0;
 const STRIP: (f64, f64) = (30.0, 52.0);
 /// Below this width a phase's name does not fit, by letter.
 const LETTER: f64 = 7.2;
-/// Labels of moves that are closer than this stand on one another.
-const LABEL_WIDTH: f64 = 46.0;
 /// An interval that is shorter says little, because gateways report every 100 ms: it is drawn with the one before it.
 const SHORTEST_MS: u64 = 400;
 
@@ -89,7 +87,7 @@ pub(super) fn write_plots(out: &mut String, report: &Report) {
     if let Some(panel) = &proof {
         proof::write(out, report, points, from_ms, &time, panel);
     }
-    write_moves(out, report, from_ms, &time, bottom);
+    marks::write_marks(out, report, (from_ms, to_ms), &time, bottom);
     out.push_str("</svg>");
 }
 
@@ -286,29 +284,5 @@ fn write_area(
 fn write_places(out: &mut String, part: &[(f64, f64)]) {
     for (number, (x, y)) in part.iter().enumerate() {
         let _ = write!(out, "{}{x:.1} {y:.1}", if number == 0 { 'M' } else { 'L' });
-    }
-}
-
-/// Moves stand where every gateway ran them.
-fn write_moves(out: &mut String, report: &Report, from_ms: i64, time: &Scale, bottom: f64) {
-    let mut free_from = f64::MIN;
-    for moved in report.moves.iter().filter(|moved| moved.share > 0 || moved.kind == "restore") {
-        let took_ms = moved.took_ms.and_then(|ms| i64::try_from(ms).ok()).unwrap_or(0);
-        let x = time.at((moved.intended_at_ms + took_ms - from_ms) as f64);
-        let (label, class) = match moved.kind.as_str() {
-            "restore" => ("back".to_owned(), "move back"),
-            "clean-up" => ("commit".to_owned(), "move"),
-            _ => (format!("{} %", moved.share), "move"),
-        };
-        let took = moved.took_ms.map_or("not seen everywhere".to_owned(), |ms| format!("in {ms} ms"));
-        let _ = write!(
-            out,
-            r#"<g class="{class}"><title>{label}, {took}</title><line x1="{x:.1}" x2="{x:.1}" y1="24" y2="{bottom}"/>"#
-        );
-        if x >= free_from {
-            let _ = write!(out, r#"<text x="{x:.1}" y="17">{label}</text>"#);
-            free_from = x + LABEL_WIDTH;
-        }
-        out.push_str("</g>");
     }
 }

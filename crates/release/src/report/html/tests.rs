@@ -110,6 +110,30 @@ fn the_plots_show_both_colours_the_phases_and_the_moves() {
 }
 
 #[test]
+fn a_trip_of_a_guard_stands_in_the_plots_and_before_what_the_controller_did_later() {
+    let mut report = report("v", json!("rolled_back"));
+    report.course.extend(&[point(12_000, 50, 5)]);
+    report.moves[1].took_ms = Some(800);
+    let trip = |gateway: &str, at_ms: i64, swapped_in_us: u64| {
+        let trip = json!({"bound": "break", "evidence": ["5 of 9"], "at_ms": at_ms, "old": {"requests": 9, "failed": 0},
+            "new": {"requests": 9, "failed": 5}, "swapped_in_us": swapped_in_us, "latched": true});
+        serde_json::from_value(json!({"id": "shop-1", "gateway": gateway, "trip": trip})).unwrap()
+    };
+    report.guards = vec![trip("gw-1", 29_900, 1_400), trip("gw-2", 29_950, 2_100)];
+    let html = page(&report);
+    for part in [
+        "<title>the guard in gw-1 fires, all traffic back 1.40 ms later</title>",
+        "<b class=\"\">2.10 ms</b><span>until all traffic was back in the gateway that fired</span>",
+        "<b class=\"\">800 ms</b><span>until the controller had put back all, everywhere</span>",
+    ] {
+        assert!(html.contains(part), "{part} is missing in {html}");
+    }
+    assert_eq!(html.matches(">guard</text>").count(), 1, "two at the same place are one label");
+    report.guards = vec![trip("gw-1", 9_999_999, 1_400)];
+    assert!(!page(&report).contains("<title>the guard"), "a clock that is wrong");
+}
+
+#[test]
 fn a_release_without_anything_has_a_page() {
     let mut report = report("v", Value::Null);
     (report.plan, report.why, report.decided_at_ms) = (None, None, None);

@@ -3,14 +3,12 @@
 use crate::clock;
 use crate::harness::cli::release;
 use crate::harness::client::Connection;
-use crate::harness::gate::{Gate, Start, TEALGATE};
+use crate::harness::gate::{Gate, Start};
 use crate::harness::shop::{self, policy};
 use crate::harness::world::World;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use testkit::upstream::{Behaviour, Upstream};
@@ -162,8 +160,7 @@ impl Site {
 
     async fn with(command: &str, changes: Value, there: impl Fn(&Value) -> bool) -> Site {
         let (world, colours) = (World::new(), Colours::start().await);
-        let patient = patient(&world, "");
-        let start = |role| Start::new(&world).program(patient.clone()).role(role).ready();
+        let start = |role| patient(&world, role, "").ready();
         let gateway = start("gateway").await;
         let address = gateway.gateway();
         let controller = start("controller").await;
@@ -187,7 +184,7 @@ impl Site {
 
     /// A process as it is started again, where it was; the shell does `first` before.
     pub(super) fn again(&self, role: &'static str, first: &str) -> Start {
-        let start = Start::new(&self.world).program(patient(&self.world, first)).role(role);
+        let start = patient(&self.world, role, first);
         let address = self.address.to_string();
         if role == "gateway" { start.with(&["--listen", &address]) } else { start }
     }
@@ -259,12 +256,9 @@ impl Site {
     }
 }
 
-/// What a full disk does to a process that is not prepared is the shell's business: this one is, and runs after `more`.
-fn patient(world: &World, more: &str) -> PathBuf {
-    let text = format!("#!/bin/sh\ntrap '' XFSZ\n{more}\nexec {TEALGATE} \"$@\"\n");
-    let program = world.file(&format!("patient-{}", more.len()), text);
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    program.into()
+/// What a full disk does to a process that is not prepared is the shell's business: this one is, and that done before.
+fn patient(world: &World, role: &'static str, first: &str) -> Start {
+    Start::new(world).after(format!("trap '' XFSZ\n{first}")).role(role)
 }
 
 fn merged(mut one: Value, other: Value) -> Value {

@@ -33,12 +33,19 @@ fn tealgate_of(program: &Path) -> Command {
     command
 }
 
+/// The same by a shell that does something before it becomes the program.
+fn by_shell(program: &Path, first: &str) -> Command {
+    let mut command = tealgate_of("/bin/sh".as_ref());
+    command.arg("-c").arg(format!("{first}\nexec \"$0\" \"$@\"")).arg(program);
+    command
+}
+
 /// Its command under a service manager that passes sockets: descriptors from 3 on, and the process id, which only a program
 /// between us and it can know.
 fn managed(program: &Path, passed: &[TcpListener]) -> Command {
-    const SCRIPT: &str = "exec 3<&0 4<&1 0</dev/null 1>/dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
-    let mut command = tealgate_of("/bin/sh".as_ref());
-    command.args(["-c", SCRIPT]).arg(program).stdout(Stdio::null());
+    let first = "exec 3<&0 4<&1 0</dev/null 1>/dev/null; export LISTEN_PID=$$";
+    let mut command = by_shell(program, first);
+    command.stdout(Stdio::null());
     command.env("LISTEN_FDS", passed.len().to_string()).env("LISTEN_FDNAMES", "first:second");
     let mut descriptors = passed.iter().map(|socket| Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
     if let Some(first) = descriptors.next() {
@@ -54,6 +61,8 @@ fn managed(program: &Path, passed: &[TcpListener]) -> Command {
 /// How a server is started.
 pub(crate) struct Start {
     program: PathBuf,
+    /// What a shell does before it becomes the program; `None`: there is no shell.
+    first: Option<String>,
     data_dir: PathBuf,
     log: PathBuf,
     role: &'static str,
@@ -72,6 +81,7 @@ impl Start {
         let any = || "127.0.0.1:0".to_owned();
         Start {
             program: TEALGATE.into(),
+            first: None,
             data_dir: world.data_dir(),
             log: world.path().join(format!("serve-{number}.log")),
             role: "all",
@@ -91,6 +101,11 @@ impl Start {
     /// With another copy of the binary.
     pub(crate) fn program(self, program: PathBuf) -> Start {
         Start { program, ..self }
+    }
+
+    /// By a shell, which does this before.
+    pub(crate) fn after(self, first: String) -> Start {
+        Start { first: Some(first), ..self }
     }
 
     pub(crate) fn role(self, role: &'static str) -> Start {
@@ -120,13 +135,14 @@ impl Start {
     }
 
     fn command(&self) -> Command {
-        let mut command = if self.passed.is_empty() {
-            let mut command = tealgate_of(&self.program);
-            command.stdout(Stdio::null());
-            command
-        } else {
-            managed(&self.program, &self.passed)
+        let mut command = match &self.first {
+            _ if !self.passed.is_empty() => managed(&self.program, &self.passed),
+            Some(first) => by_shell(&self.program, first),
+            None => tealgate_of(&self.program),
         };
+        if self.passed.is_empty() {
+            command.stdout(Stdio::null());
+        }
         command.arg("serve");
         let data_dir = self.data_dir.display().to_string();
         let usual = [
