@@ -21,23 +21,38 @@
 //! silent. Who had waited for longer, while others were answered, is a long poll. They are told apart by the *turn* in which they
 //! were sent, of half the patience each.
 //!
+//! Fewer requests ([`FEW`]) are heard as well, if they wait [`LONG`] times as long, and that is next to never seen
+//! ([`Listener::and_few`]): of the answers that are known, at most one in [`LONG_ONE_IN`] took so long, and each that is missing
+//! stands against [`KNOWN_FOR_EACH`] of them; and the old version does not keep anybody waiting at that moment.
+//!
 //! Time is what was watched: two looks are at most [`MAX_STEP_MS`] apart, so a machine that was stopped has heard nothing
 //! and blames nobody for it.
 
+mod asked;
+mod quiet;
+
+pub use quiet::{Quiet, Waits};
+
+use asked::Asked;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 
 /// Turns that are told apart; each later one shares the place of one of them.
 pub const TURNS: usize = 4;
 /// What two looks may add to the time that was watched, milliseconds.
 pub const MAX_STEP_MS: u64 = 100;
-/// Of what was asked how long ago so many moments are kept within the patience.
-const MOMENTS: u64 = 128;
-
 /// Where more than one answer in so many takes longer than the patience, silence is usual: slow ones come together.
 const SLOW_ONE_IN: u64 = 100;
 /// With those that have no answer now, there must be this many times as many.
 const SILENT_ONE_IN: u64 = 10;
+
+/// So few requests are a hang, too ...
+pub const FEW: u64 = 2;
+/// ... if they wait so many times as long ...
+pub const LONG: u64 = 10;
+/// ... and at most one answer in so many has taken that long ...
+pub const LONG_ONE_IN: u64 = 10_000;
+/// ... of which so many are known for each that is missing.
+pub const KNOWN_FOR_EACH: u64 = 100;
 
 /// How much silence is too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +102,8 @@ pub struct Usual {
     pub answers: u64,
     /// Of these, how many took longer than the patience, or have none.
     pub slow: u64,
+    /// Of these, how many took longer than [`LONG`] times the patience, or were over without an answer.
+    pub long: u64,
 }
 
 /// What is known at a moment.
@@ -122,6 +139,8 @@ pub struct Silence {
     /// What the old version was asked in the same time, and of that what it is certain to have answered; `None`: it was
     /// not asked.
     pub old: Option<(u64, u64)>,
+    /// Where they are few: all answers that are known, and how many of them took so long.
+    pub known: Option<(u64, u64)>,
 }
 
 impl Silence {
@@ -129,14 +148,17 @@ impl Silence {
     /// answered at least 80 of 84 meanwhile`.
     #[must_use]
     pub fn words(&self) -> String {
-        let Silence { requests, for_ms, after_ms, old } = self;
+        let Silence { requests, for_ms, after_ms, old, known } = self;
         let (plural, have) = if *requests == 1 { ("", "has") } else { ("s", "have") };
         let beside = old.map_or(String::new(), |(asked, answered)| {
             format!("; the old version has answered at least {answered} of {asked} meanwhile")
         });
+        let known = known.map_or(String::new(), |(answers, long)| {
+            format!("; of {answers} answers that are known {long} took so long")
+        });
         format!(
             "{requests} request{plural} that were sent {after_ms} ms ago or earlier {have} no answer, and none has begun for \
-             {for_ms} ms{beside}"
+             {for_ms} ms{beside}{known}"
         )
     }
 }
@@ -151,8 +173,10 @@ pub struct Listener {
     /// Since when the old version answers what it is asked, or is not asked, in watched time; `None`: it does not answer.
     old_answers_since: Option<u64>,
     turns: Turns,
-    /// When the new version had been asked how much, oldest first.
-    asked: VecDeque<(u64, u64)>,
+    asked: Asked,
+    /// Where few requests are heard as well.
+    long_asked: Option<Asked>,
+    old_is: Quiet,
 }
 
 /// Which turn it is, and what waits from turns that had the same place.
@@ -213,8 +237,18 @@ impl Listener {
             base: Base::default(),
             old_answers_since: None,
             turns: Turns::default(),
-            asked: VecDeque::new(),
+            asked: Asked::new(patience.after_ms),
+            long_asked: None,
+            old_is: Quiet::default(),
         }
+    }
+
+    /// Also hears fewer requests than the patience says, when they wait for long. Not where one user can be all that a version
+    /// has: that his requests are slow by nature is known of nobody else.
+    #[must_use]
+    pub fn and_few(self) -> Listener {
+        let after_ms = self.patience.after_ms.saturating_mul(LONG);
+        Listener { long_asked: Some(Asked::new(after_ms)), ..self }
     }
 
     /// What it was made with; nothing in it is 0.
@@ -230,7 +264,7 @@ impl Listener {
     }
 
     /// Looks at what is known now. Looks come in the order of time. `usual` is asked only if it matters.
-    pub fn look(&mut self, moment: &Moment, usual: impl FnOnce() -> Usual) -> Option<Silence> {
+    pub fn look(&mut self, moment: &Moment, mut usual: impl FnMut() -> Usual) -> Option<Silence> {
         let last = self.last_at_ms.replace(moment.at_ms);
         let step = last.map_or(0, |last| moment.at_ms.saturating_sub(last));
         self.watched_ms = self.watched_ms.saturating_add(step.min(MAX_STEP_MS));
@@ -245,17 +279,62 @@ impl Listener {
             // All of it came since, unless some of it is answered already.
             self.begin(moment, heads, is_first && moment.new.heads == 0);
         }
-        self.note(moment.new.asked);
+        self.asked.note(self.watched_ms, moment.new.asked);
+        if let Some(asked) = &mut self.long_asked {
+            asked.note(self.watched_ms, moment.new.asked);
+        }
         self.turns.go_on(self.watched_ms, (self.patience.after_ms / 2).max(1), &moment.waiting);
         let beside = self.beside(moment);
         let answers =
             beside.is_none_or(|(asked, answered)| answered > 0 && answered.saturating_mul(2) >= asked);
         let since = self.old_answers_since.unwrap_or(self.watched_ms);
         self.old_answers_since = answers.then_some(since);
-        let requests = self.unanswered(moment)?;
+        let old_waits = self.old_is.look(self.watched_ms, moment.old);
+        let many = self.many(moment, beside, &mut usual);
+        many.or_else(|| self.few(moment, beside, old_waits, &mut usual))
+    }
+
+    /// As many as the patience says.
+    fn many(
+        &self,
+        moment: &Moment,
+        beside: Option<(u64, u64)>,
+        usual: &mut impl FnMut() -> Usual,
+    ) -> Option<Silence> {
+        let requests = self.unanswered(moment, &self.asked, self.patience.requests)?;
         let old = self.blamed_by(beside, usual)?;
+        Some(self.silence(requests, self.patience.after_ms, old, None))
+    }
+
+    /// Fewer, for so long as next to nobody ever waits.
+    fn few(
+        &self,
+        moment: &Moment,
+        beside: Option<(u64, u64)>,
+        old_waits: Waits,
+        usual: &mut impl FnMut() -> Usual,
+    ) -> Option<Silence> {
+        let asked = self.long_asked.as_ref()?;
+        let requests = self.unanswered(moment, asked, FEW.min(self.patience.requests))?;
+        let old_is_heard = old_waits.unanswered_ms.is_none_or(|ms| ms < self.patience.after_ms);
+        if !self.old_answers_long_enough() || (old_waits.requests > 0 && !old_is_heard) {
+            return None;
+        }
+        let Usual { answers, long, .. } = usual();
+        let is_unheard_of =
+            long.saturating_mul(LONG_ONE_IN) <= answers && requests.saturating_mul(KNOWN_FOR_EACH) <= answers;
+        is_unheard_of.then(|| self.silence(requests, asked.after_ms, beside, Some((answers, long))))
+    }
+
+    fn silence(
+        &self,
+        requests: u64,
+        after_ms: u64,
+        old: Option<(u64, u64)>,
+        known: Option<(u64, u64)>,
+    ) -> Silence {
         let for_ms = self.watched_ms.saturating_sub(self.base.at_ms);
-        Some(Silence { requests, for_ms, after_ms: self.patience.after_ms, old })
+        Silence { requests, for_ms, after_ms, old, known }
     }
 
     /// A head has come, or the shares were changed: silence begins here at the earliest.
@@ -268,31 +347,19 @@ impl Listener {
         self.base = Base { at_ms, stratum, heads, old, old_failed, new, recent };
         self.old_answers_since = None;
         self.asked.clear();
-    }
-
-    /// Keeps how much was asked by now, as often as is needed to know it at the patience's beginning.
-    fn note(&mut self, asked: u64) {
-        let spacing = (self.patience.after_ms / MOMENTS).max(1);
-        let is_due = |last: &(u64, u64)| self.watched_ms.saturating_sub(last.0) >= spacing;
-        if self.asked.back().is_none_or(is_due) {
-            self.asked.push_back((self.watched_ms, asked));
-        }
-        let begin = self.watched_ms.saturating_sub(self.patience.after_ms);
-        while self.asked.get(1).is_some_and(|(at_ms, _)| *at_ms <= begin) {
-            self.asked.pop_front();
+        if let Some(asked) = &mut self.long_asked {
+            asked.clear();
         }
     }
 
-    /// How many requests have no answer, and were sent so long ago that it is silence.
-    fn unanswered(&self, moment: &Moment) -> Option<u64> {
-        let begin = self.watched_ms.checked_sub(self.patience.after_ms)?;
-        let (_, asked) = self.asked.front().filter(|(at_ms, _)| *at_ms <= begin)?;
-        let since = |asked: u64, withdrawn: u64| {
-            let before = self.base.new.asked.saturating_sub(self.base.new.withdrawn);
-            asked.saturating_add(self.base.recent).saturating_sub(withdrawn).saturating_sub(before)
-        };
+    /// How many requests have no answer, and were sent so long ago that it is silence, if they are enough.
+    fn unanswered(&self, moment: &Moment, asked: &Asked, enough: u64) -> Option<u64> {
+        let asked = asked.by_then(self.watched_ms)?;
+        let before = self.base.new.asked.saturating_sub(self.base.new.withdrawn);
+        let asked = asked.saturating_add(self.base.recent);
         // Those that were withdrawn are taken off whenever they were asked: rather too many.
-        Some(since(*asked, moment.new.withdrawn)).filter(|requests| *requests >= self.patience.requests)
+        let requests = asked.saturating_sub(moment.new.withdrawn).saturating_sub(before);
+        (requests >= enough).then_some(requests)
     }
 
     /// What the old version was asked meanwhile, and of that what it is certain to have answered; `None`: it was not asked.
@@ -307,20 +374,25 @@ impl Listener {
         })
     }
 
+    /// Whether the old version has answered what it is asked, or was not asked, for as long as the new one may take to do so, too.
+    fn old_answers_long_enough(&self) -> bool {
+        let for_ms = self.old_answers_since.map(|since| self.watched_ms.saturating_sub(since));
+        for_ms.is_some_and(|ms| ms >= self.patience.after_ms / 2)
+    }
+
     /// What the old version was asked and has answered; the outer `None`: what is known does not blame the new one.
     fn blamed_by(
         &self,
         beside: Option<(u64, u64)>,
-        usual: impl FnOnce() -> Usual,
+        usual: &mut impl FnMut() -> Usual,
     ) -> Option<Option<(u64, u64)>> {
-        let for_ms = self.watched_ms.saturating_sub(self.old_answers_since?);
-        if for_ms < self.patience.after_ms / 2 {
+        if !self.old_answers_long_enough() {
             return None;
         }
         if beside.is_some_and(|(asked, _)| asked >= self.patience.requests) {
             return Some(beside);
         }
-        let Usual { answers, slow } = usual();
+        let Usual { answers, slow, .. } = usual();
         let silent = slow.saturating_add(self.patience.requests);
         let is_unusual =
             slow.saturating_mul(SLOW_ONE_IN) <= answers && silent.saturating_mul(SILENT_ONE_IN) <= answers;

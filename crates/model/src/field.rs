@@ -1,5 +1,10 @@
 //! An error of one field, and reading our own formats so that an error names its field.
 
+mod wording;
+
+pub use wording::Wording;
+
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -22,7 +27,7 @@ fn place(pointer: &str) -> String {
 ///
 /// # Errors
 /// The first field that does not fit; an unknown field is named together with the known ones.
-pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, FieldError> {
+pub fn parse<T: DeserializeOwned + JsonSchema>(value: Value) -> Result<T, FieldError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let mut pointer = String::new();
         for segment in error.path() {
@@ -33,7 +38,9 @@ pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, FieldError> {
                 Segment::Unknown => {}
             }
         }
-        FieldError { pointer, text: error.into_inner().to_string() }
+        let wording = Wording::of(schemars::schema_for!(T).to_value());
+        let text = wording.plain(&pointer, &error.into_inner().to_string());
+        FieldError { pointer, text }
     })
 }
 
@@ -63,7 +70,7 @@ mod tests {
     fn an_error_names_its_field() {
         let error = app(json!({"process": {"command": ["x", 3]}}), json!({})).unwrap_err();
         assert_eq!(error.pointer, "/target/process/command/1");
-        assert_eq!(error.text, "invalid type: integer `3`, expected a string");
+        assert_eq!(error.text, "must be a text, not the number 3");
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub struct ReleaseEvent {
     pub at_ms: i64,
     /// Who did it.
     pub actor: String,
-    /// The kind of the journal's entry ([`Event::name`]), `noticed` for what nobody has done, or `draining`.
+    /// The kind of the journal's entry ([`Event::name`]), `noticed` for what nobody has done, `draining` or
+    /// `silent`.
     pub kind: String,
     /// The phase after it, if the release has a plan.
     pub phase: Option<String>,

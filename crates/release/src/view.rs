@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use telemetry::counts::Counts;
 
+/// A version of which no answer has begun for so long while somebody waits is worth a word, milliseconds: longer than answers take
+/// as a rule, shorter than a person's patience.
+pub const SILENT_MS: u64 = 5_000;
+
 /// How an app stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AppStatus {
@@ -164,6 +168,13 @@ pub struct ColourView {
     /// Requests whose clients went away before the answer was whole.
     #[serde(default)]
     pub client_left: u64,
+    /// Requests that were sent to it whole and wait for their answer to begin, as long as a guard watches.
+    #[serde(default)]
+    pub waiting: u64,
+    /// No answer of it has begun for so long, milliseconds: since the last one, or since somebody waits if that is later; `None`: nobody
+    /// does, or no guard watches.
+    #[serde(default)]
+    pub unanswered_ms: Option<u64>,
     /// Requests that came by the preview.
     pub previewed: u64,
 }
@@ -335,6 +346,8 @@ fn colour(colour: Colour, version: &str, is_new: bool, share: u8, account: Optio
         open: open.map_or(shares.open, |open| open.open),
         streams: open.map_or(0, |open| open.streams),
         client_left: shares.client_left,
+        waiting: 0,
+        unanswered_ms: None,
         previewed,
     }
 }

@@ -126,7 +126,7 @@ async fn rehearsed(site: &Site, version: &str) -> ReleaseView {
 
 #[tokio::test]
 async fn a_rehearsal_goes_there_and_back_without_a_user_and_only_then_its_version_may_be_released() {
-    let changes = json!({"steps": [10, 100], "rehearsal": {"required": true}});
+    let changes = json!({"steps": [10, 100], "rehearsal": {"required": true, "watch_ms": 0}});
     let site = Site::new(policy(changes)).await;
     site.release("1").await;
     let start = |version: &str| {
@@ -164,7 +164,8 @@ async fn a_rehearsal_goes_there_and_back_without_a_user_and_only_then_its_versio
 #[tokio::test]
 async fn a_rehearsal_that_fails_allows_nothing() {
     let gates = json!([{"name": "tests", "check": {"command": {"command": ["t"]}}}]);
-    let site = Site::new(policy(json!({"gates": gates, "rehearsal": {"required": true}}))).await;
+    let site =
+        Site::new(policy(json!({"gates": gates, "rehearsal": {"required": true, "watch_ms": 0}}))).await;
     site.release("1").await;
     site.gates.verdicts.lock().unwrap().push_back(Verdict::Fail);
     let view = rehearsed(&site, "2").await;

@@ -70,12 +70,25 @@ pub struct GuardReport {
     /// What its comparisons have found until now, or when it fired.
     #[serde(default)]
     pub evidence: Vec<Weighed>,
+    /// Who waits for the old version and for the new one, while it watches.
+    #[serde(default)]
+    pub waits: [Waits; 2],
     /// How many different users of the new version have failed; `None`: users do not keep their version.
     #[serde(default)]
     pub failing_users: Option<u64>,
     /// The same for each check of the business.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failing_by_check: Vec<u64>,
+}
+
+/// Requests that were sent to one version whole, and wait for their answer to begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// So many wait.
+    pub requests: u64,
+    /// No answer of it has begun for so long, milliseconds: since the last one, or since somebody waits if that is later; `None`:
+    /// nobody does, and none ever began.
+    pub unanswered_ms: Option<u64>,
 }
 
 /// One comparison of the old version with the new one in one gateway.

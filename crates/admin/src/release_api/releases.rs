@@ -16,6 +16,7 @@ use model::target::Target;
 use release::controller::Controller;
 use release::controller::{Actor as ReleaseActor, StartRequest};
 use release::view::ReleaseView;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ const DEFAULT_LIMIT: usize = 50;
 const LARGEST_LIMIT: usize = 500;
 
 /// What `POST .../releases` takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Start {
     /// The version to bring live.
@@ -43,7 +44,7 @@ struct Start {
 }
 
 /// What `POST .../abort` takes; all of it may be left out.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Abort {
     /// Why; it goes into the journal.
@@ -169,7 +170,7 @@ async fn of_app(controller: &Controller, app: &str, id: &str) -> Result<ReleaseV
 }
 
 /// Reads a body of ours: unknown fields are errors; no body at all is the empty object.
-async fn read<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Refusal> {
+async fn read<T: DeserializeOwned + JsonSchema>(headers: &HeaderMap, body: Body) -> Result<T, Refusal> {
     let value = body::json(headers, body).await?.unwrap_or_else(|| json!({}));
     model::parse(value).map_err(|error| Problem::invalid(error.to_string()).into())
 }

@@ -87,9 +87,12 @@ impl Bounds {
                 .chain(of_checks)
                 .map(|check| Absolute::new(rule, check))
                 .collect(),
-            silence: rule
-                .hang
-                .map(|hang| Listener::new(Patience { requests: hang.requests, after_ms: hang.after_ms })),
+            silence: rule.hang.map(|hang| {
+                let patience = Patience { requests: hang.requests, after_ms: hang.after_ms };
+                let listener = Listener::new(patience);
+                // One user who keeps the new version, and waits by nature, would be a few.
+                if rule.by_users { listener } else { listener.and_few() }
+            }),
             compared: Compared::armed(rule, threads),
         }
     }
@@ -110,7 +113,7 @@ impl Bounds {
         &mut self,
         at_ms: u64,
         counted: &Counted,
-        usual: impl FnOnce(u64) -> Usual,
+        usual: impl FnMut(u64) -> Usual,
     ) -> Option<Crossed> {
         let compared = self.compared.look(counted);
         let mut absolute = None;
@@ -232,7 +235,7 @@ fn silent(
     listener: &mut Listener,
     at_ms: u64,
     counted: &Counted,
-    usual: impl FnOnce(u64) -> Usual,
+    mut usual: impl FnMut(u64) -> Usual,
 ) -> Option<Crossed> {
     let moment = Moment {
         at_ms,

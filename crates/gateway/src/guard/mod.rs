@@ -35,6 +35,7 @@ pub(crate) use users::Seat;
 
 use crate::table::Target;
 use bounds::{Bounds, Crossed};
+use judge::silence::Quiet;
 use latch::Latch;
 use lease::Lease;
 use model::policy::MAX_ANSWER_CHECKS;
@@ -45,7 +46,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use sums::Sums;
-use telemetry::report::{GuardReport, GuardState, GuardTrip};
+use telemetry::report::{GuardReport, GuardState, GuardTrip, Waits};
 
 /// One guard.
 #[derive(Debug)]
@@ -65,6 +66,9 @@ struct Inner {
     latch: Option<Arc<Latch>>,
     sums: Sums,
     bounds: Bounds,
+    /// Of the old version and of the new one: since when it answers nothing, and who waits.
+    quiet: [Quiet; 2],
+    waits: [Waits; 2],
     /// Request threads.
     threads: usize,
     /// When it was armed here.
@@ -103,6 +107,8 @@ impl Guard {
                 latch,
                 sums: Sums::default(),
                 bounds: Bounds::new(rule, threads),
+                quiet: Default::default(),
+                waits: Default::default(),
                 threads,
                 armed: now,
                 first_failures: [None; 1 + MAX_ANSWER_CHECKS],
@@ -167,6 +173,10 @@ impl Guard {
             }
         }
         let at_ms = u64::try_from(now.saturating_duration_since(inner.armed).as_millis()).unwrap_or(u64::MAX);
+        for ((quiet, waits), heard) in inner.quiet.iter_mut().zip(&mut inner.waits).zip(counted.heard()) {
+            let judge::silence::Waits { requests, unanswered_ms } = quiet.look(at_ms, heard);
+            *waits = Waits { requests, unanswered_ms };
+        }
         let crossed = inner.bounds.look(at_ms, &counted, |ms| inner.sums.usual(at_ms, ms));
         inner.sums.turn(inner.bounds.turn());
         let crossed = crossed.or_else(|| inner.sums.new_is_down().then(nodes_down));
@@ -269,6 +279,7 @@ impl Guard {
             service: self.service.clone(),
             state,
             evidence: inner.bounds.evidence(),
+            waits: if inner.state == GuardState::Armed { inner.waits } else { Default::default() },
             failing_users: inner.bounds.failing(None),
             failing_by_check: (0..inner.rule.checks.len())
                 .filter_map(|check| inner.bounds.failing(Some(check)))

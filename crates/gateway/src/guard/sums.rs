@@ -7,7 +7,7 @@
 use super::side::Side;
 use super::tallied::Tallied;
 use crate::table::Target;
-use judge::silence::Usual;
+use judge::silence::{Heard, LONG, Usual};
 use model::resource::Revision;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,6 +75,14 @@ pub(super) struct Counted {
     pub(super) wall_ms: i64,
 }
 
+impl Counted {
+    /// What the old version and the new one were asked and have answered, in this stratum and in the one before.
+    pub(super) fn heard(&self) -> [Heard; 2] {
+        let [late_old, late_new] = self.late;
+        [self.old.heard.plus(late_old.heard), self.new.heard.plus(late_new.heard)]
+    }
+}
+
 impl Sums {
     /// Also adds what is counted on a route under a new table, and was before.
     pub(super) fn add(&mut self, weights: &[u32], at: (&str, Revision), pair: Pair, former: Pair) {
@@ -140,16 +148,19 @@ impl Sums {
     fn count_usual(&self, after_ms: u64) -> Usual {
         let pairs = self.former.values().chain(self.series.values());
         let series = pairs.clone().flat_map(|pair| pair.old.iter().chain(&pair.new));
-        let silent = pairs.flat_map(|pair| &pair.old).map(|series| series.heard());
-        let silent =
-            silent.map(|heard| heard.asked.saturating_sub(heard.heads).saturating_sub(heard.withdrawn));
-        let silent = silent.fold(0, u64::saturating_add);
-        let mut usual = Usual { answers: silent, slow: silent };
+        let mut usual = Usual::default();
+        for heard in pairs.flat_map(|pair| &pair.old).map(|series| series.heard()) {
+            let silent = heard.asked.saturating_sub(heard.heads).saturating_sub(heard.withdrawn);
+            usual.answers = usual.answers.saturating_add(silent);
+            usual.slow = usual.slow.saturating_add(silent);
+            usual.long = usual.long.saturating_add(heard.unheard.saturating_sub(heard.withdrawn));
+        }
         for latency in series.map(|series| series.counts().latency) {
             let answers = latency.count();
             usual.answers = usual.answers.saturating_add(answers);
-            let quick = latency.count_up_to(after_ms.saturating_mul(1_000));
-            usual.slow = usual.slow.saturating_add(answers.saturating_sub(quick));
+            let longer_than = |ms: u64| answers.saturating_sub(latency.count_up_to(ms.saturating_mul(1_000)));
+            usual.slow = usual.slow.saturating_add(longer_than(after_ms));
+            usual.long = usual.long.saturating_add(longer_than(after_ms.saturating_mul(LONG)));
         }
         usual
     }

@@ -20,7 +20,13 @@ impl Run {
 
     /// So many answers are known, of which so many were slow.
     fn after(mut self, answers: u64, slow: u64) -> Run {
-        self.usual = Usual { answers, slow };
+        self.usual = Usual { answers, slow, long: slow };
+        self
+    }
+
+    /// Hears few, too.
+    fn and_few(mut self) -> Run {
+        self.listener = self.listener.and_few();
         self
     }
 
@@ -69,6 +75,70 @@ fn seven_requests_are_not_enough_however_long_they_wait() {
     assert_eq!(run.during(60_000, [9, 9], [0, 0]), None);
     assert_eq!(run.look([9, 9], [1, 0]), None, "the eighth");
     assert!(run.during(2_200, [9, 9], [0, 0]).is_some());
+}
+
+#[test]
+fn two_requests_that_wait_longer_than_anybody_ever_did_are_a_hang() {
+    for old in [[9, 9], [0, 0]] {
+        let mut run = Run::new(old[0] > 0).after(20_000, 2).and_few();
+        assert_eq!(run.look(old, [2, 0]), None);
+        let (ms, found) = run.during(60_000, old, [0, 0]).unwrap();
+        assert_eq!((ms, found.requests, found.after_ms), (20_000, 2, 20_000));
+        let words = found.words();
+        assert!(
+            words.starts_with("2 requests that were sent 20000 ms ago or earlier have no answer"),
+            "{words}"
+        );
+        assert!(words.ends_with("; of 20000 answers that are known 2 took so long"), "{words}");
+    }
+    // Six clients, of whom each waits for its answer: when all of them are on the new version, nobody asks any more.
+    let mut run = Run::new(true).after(1_000, 0).and_few();
+    assert_eq!(run.during(400, [1, 1], [0, 0]), None);
+    assert_eq!(run.look([0, 0], [6, 0]), None);
+    let (ms, found) = run.during(60_000, [0, 0], [0, 0]).unwrap();
+    assert!((20_000..20_200).contains(&ms), "{ms}");
+    assert_eq!((found.requests, found.old), (6, Some((20, 20))));
+}
+
+#[test]
+fn few_requests_are_no_hang_where_one_waits_alone_or_long_waits_are_known_or_the_old_version_waits_too() {
+    let found = |run: Run, old, few| {
+        let mut run = run.and_few();
+        assert_eq!(run.look(old, [few, 0]), None);
+        run.during(120_000, old, [0, 0]).is_some()
+    };
+    let run = |answers, slow| Run::new(true).after(answers, slow);
+    assert!(found(run(20_000, 2), [9, 9], 2), "as it should be found");
+    assert!(!found(run(20_000, 2), [9, 9], 1), "one alone");
+    assert!(!found(run(20_000, 3), [9, 9], 2), "some take so long");
+    assert!(!found(run(199, 0), [9, 9], 2), "too little is known");
+    assert!(!found(run(20_000, 0), [9, 0], 2), "the old version answers nothing");
+    // The old version has answered much, and now waits as well.
+    let mut run = run(20_000, 0).and_few();
+    assert_eq!(run.during(10_000, [9, 9], [0, 0]), None);
+    assert_eq!(run.look([4, 0], [2, 0]), None);
+    assert_eq!(run.during(120_000, [0, 0], [0, 0]), None);
+    // Another one is answered: those who wait are long polls.
+    assert_eq!(run.look([0, 4], [1, 1]), None);
+    assert_eq!(run.during(120_000, [9, 9], [0, 0]), None);
+}
+
+#[test]
+fn who_waits_is_counted_from_the_last_answer_or_from_the_first_that_waits() {
+    let mut quiet = Quiet::default();
+    let mut look = |at_ms, asked, heads| {
+        let heard = Heard { asked, heads, ..Heard::default() };
+        let Waits { requests, unanswered_ms } = quiet.look(at_ms, heard);
+        (requests, unanswered_ms)
+    };
+    assert_eq!(look(10, 0, 0), (0, None));
+    assert_eq!(look(20, 1, 0), (1, Some(0)));
+    assert_eq!(look(50, 3, 0), (3, Some(30)));
+    assert_eq!(look(60, 3, 1), (2, Some(0)));
+    assert_eq!(look(90, 3, 3), (0, Some(0)));
+    assert_eq!(look(190, 3, 3), (0, Some(100)), "the last answer");
+    assert_eq!(look(200, 2, 1), (1, Some(0)), "counters that began anew, and one who begins to wait");
+    assert_eq!(look(250, 9, 1), (8, Some(50)));
 }
 
 #[test]
@@ -251,9 +321,13 @@ proptest! {
         steps in prop::collection::vec((1u64..30, 0u64..3, 0u64..3, any::<bool>(), any::<bool>()), 1..200),
         requests in 0u64..20,
         after_ms in 0u64..5_000,
+        few in any::<bool>(),
     ) {
         let mut run = Run::new(true);
         run.listener = Listener::new(Patience { requests, after_ms });
+        if few {
+            run = run.after(1_000_000, 0).and_few();
+        }
         let (mut asked_at, mut last_head_ms): (Vec<u64>, u64) = (Vec::new(), 0);
         for (looks, old, new, answers, old_answers) in steps {
             for _ in 0..looks {
@@ -268,9 +342,12 @@ proptest! {
                     asked_at.extend((0..new).map(|_| now));
                 }
                 if let Some(found) = found {
-                    let long_ago = asked_at.iter().filter(|at| now - **at >= after_ms).count() as u64;
-                    prop_assert!(found.requests >= requests.max(1) && found.requests <= long_ago, "{:?}", found);
-                    prop_assert!(now - last_head_ms >= after_ms);
+                    let is_long = found.after_ms > after_ms.max(1);
+                    prop_assert_eq!(found.after_ms, after_ms.max(1) * if is_long { LONG } else { 1 });
+                    let long_ago = asked_at.iter().filter(|at| now - **at >= found.after_ms).count() as u64;
+                    let enough = if is_long { FEW.min(requests.max(1)) } else { requests.max(1) };
+                    prop_assert!(found.requests >= enough && found.requests <= long_ago, "{:?}", found);
+                    prop_assert!(now - last_head_ms >= found.after_ms && (few || !is_long));
                 }
             }
         }

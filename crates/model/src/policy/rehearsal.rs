@@ -11,10 +11,12 @@ pub struct Rehearsal {
     pub required: bool,
     /// How long ago that may be, milliseconds.
     pub within_ms: u64,
+    /// How long the new version is watched when all steps were rehearsed, milliseconds: it must not exit, and be ready.
+    pub watch_ms: u64,
 }
 
 impl Default for Rehearsal {
     fn default() -> Self {
-        Rehearsal { required: false, within_ms: 86_400_000 }
+        Rehearsal { required: false, within_ms: 86_400_000, watch_ms: 5_000 }
     }
 }

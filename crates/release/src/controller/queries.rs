@@ -123,15 +123,16 @@ impl Controller {
     async fn view(&self, release: &Arc<Release>) -> Result<ReleaseView, QueryError> {
         let folded = &release.folded;
         let sight = self.context.sight(&folded.request.app);
-        let (account, hold) = match (&folded.state, folded.ended()) {
+        let (account, hold, waits) = match (&folded.state, folded.ended()) {
             // A moment lies between the decision that ends the flight and the counts of it.
             (Some(state), false) if !folded.is_counted => {
                 let gateways = self.context.gateways().await?;
                 let now_ms = crate::clock::now_ms();
                 let account = gateways.account(&folded.request.app, state.first_revision, now_ms);
-                (Some(account), hold(folded, state, &gateways))
+                let waits = guard_id(folded).map(|id| gateways.waits(id));
+                (Some(account), hold(folded, state, &gateways), waits.unwrap_or_default())
             }
-            _ => (folded.account.clone(), None),
+            _ => (folded.account.clone(), None, Default::default()),
         };
         let mut waiting = sight.waiting.get(&folded.release).cloned().unwrap_or_default();
         if folded.queued() {
@@ -146,14 +147,20 @@ impl Controller {
         let progress = self.context.progress(&folded.release);
         let mut evidence = folded.evidence.clone();
         update(&mut evidence, sight.evidence.get(&folded.release).map_or(&[], Vec::as_slice));
-        Ok(ReleaseView {
-            hold,
-            evidence,
-            progress,
-            notifications,
-            ..ReleaseView::of(folded, account.as_ref(), waiting)
-        })
+        let mut view = ReleaseView::of(folded, account.as_ref(), waiting);
+        for colour in &mut view.colours {
+            let [old, new] = waits;
+            let waits = if colour.is_new { new } else { old };
+            colour.waiting = waits.requests;
+            colour.unanswered_ms = waits.unanswered_ms.filter(|_| waits.requests > 0);
+        }
+        Ok(ReleaseView { hold, evidence, progress, notifications, ..view })
     }
+}
+
+/// What the gateways know the guard of a release by.
+fn guard_id(folded: &Folded) -> Option<&str> {
+    folded.plan.as_ref()?.guard.as_ref().map(|guard| guard.rule.id.as_str())
 }
 
 /// The hold that is in force, if one is.

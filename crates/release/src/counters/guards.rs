@@ -8,7 +8,7 @@ use judge::tally::Tally;
 use judge::verdict::{Figures, Finding, Verdict};
 use judge::watch::Crossing;
 use model::resource::Revision;
-use telemetry::report::{GuardReport, GuardState, Judged, Weighed};
+use telemetry::report::{GuardReport, GuardState, Judged, Waits, Weighed};
 
 impl Gateways {
     /// How the guard with an id stands over all of them.
@@ -55,6 +55,16 @@ impl Gateways {
         self.gateways.iter().flat_map(of).collect()
     }
 
+    /// Who waits for the old version and for the new one, under the guard with an id, over all of them. No answer has begun since
+    /// the last one in any of them.
+    #[must_use]
+    pub(crate) fn waits(&self, id: &str) -> [Waits; 2] {
+        let waits = self.gateways.iter().filter_map(|gateway| gateway.guard(id)).map(|guard| guard.waits);
+        waits.fold([Waits::default(); 2], |[old, new], [more_old, more_new]| {
+            [plus(old, more_old), plus(new, more_new)]
+        })
+    }
+
     /// How many different users the guard with an id has seen failing on the new version, in the gateway that saw most;
     /// `None`: users do not keep their version. A user may come to several gateways, so they are not added.
     #[must_use]
@@ -76,6 +86,11 @@ impl Gateways {
             None => spread,
         }
     }
+}
+
+fn plus(one: Waits, other: Waits) -> Waits {
+    let unanswered_ms = [one.unanswered_ms, other.unanswered_ms].into_iter().flatten().min();
+    Waits { requests: one.requests.saturating_add(other.requests), unanswered_ms }
 }
 
 fn finding(weighed: &Weighed) -> Finding {

@@ -58,8 +58,26 @@ impl Gateways {
     pub fn held(&self, asked: &Asked<'_>) -> Held {
         match self.uncounted() {
             Some(reason) => Held { traffic: Traffic::Unknown { reason }, told: Vec::new() },
-            None => hold_against(&self.sides(asked), asked.limits, asked.checks),
+            None => {
+                let sides = self.sides(asked);
+                let held = hold_against(&sides, asked.limits, asked.checks);
+                match held.traffic {
+                    Traffic::Unknown { reason } => {
+                        Held { traffic: Traffic::Unknown { reason: reason + &under_way(&sides.new) }, ..held }
+                    }
+                    _ => held,
+                }
+            }
         }
+    }
+}
+
+/// What has not ended is not judged; where that is too little, it may be because nothing ends.
+fn under_way(counts: &Counts) -> String {
+    match counts.open.saturating_sub(counts.streams) {
+        0 => String::new(),
+        1 => "; 1 more has not ended yet".to_owned(),
+        open => format!("; {open} more have not ended yet"),
     }
 }
 

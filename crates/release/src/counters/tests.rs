@@ -78,6 +78,52 @@ fn the_counts_of_gateways_add_and_those_of_the_dead_do_not() {
 }
 
 #[test]
+fn where_little_has_ended_it_is_told_how_much_has_not() {
+    let reason = |open| {
+        let reports = [report("a", 9, vec![series(Answerer::Green, Lane::Share, 8, 2, 0, open)])];
+        match judge(&alive(&reports), "shop", 8) {
+            Traffic::Unknown { reason } => reason,
+            judged => panic!("{judged:?}"),
+        }
+    };
+    assert!(!reason(0).contains("ended"), "{}", reason(0));
+    assert!(reason(1).ends_with("; 1 more has not ended yet"), "{}", reason(1));
+    assert!(reason(6).ends_with("; 6 more have not ended yet"), "{}", reason(6));
+}
+
+#[test]
+fn who_waits_is_added_over_gateways_and_the_last_answer_of_any_ends_the_silence() {
+    let with = |instance: &str, new: (u64, Option<u64>)| {
+        let mut report = report(instance, 9, Vec::new());
+        let mut detail = GatewayReport::deserialize(&report.detail).unwrap();
+        let new = telemetry::report::Waits { requests: new.0, unanswered_ms: new.1 };
+        let state = telemetry::report::GuardState::Armed;
+        let (id, service) = ("g".to_owned(), "shop".to_owned());
+        let waits = [Default::default(), new];
+        let (evidence, failing_users, failing_by_check) = Default::default();
+        detail.guards.push(telemetry::report::GuardReport {
+            id,
+            service,
+            state,
+            evidence,
+            waits,
+            failing_users,
+            failing_by_check,
+        });
+        report.detail = serde_json::to_value(detail).unwrap();
+        report
+    };
+    let waits = |reports: &[Report]| {
+        let [old, new] = alive(reports).waits("g");
+        assert_eq!(old, Default::default());
+        (new.requests, new.unanswered_ms)
+    };
+    let silent = || with("a", (6, Some(25_000)));
+    assert_eq!(waits(&[silent(), with("b", (0, None))]), (6, Some(25_000)), "nobody asked the other one");
+    assert_eq!(waits(&[silent(), with("b", (1, Some(300)))]), (7, Some(300)));
+}
+
+#[test]
 fn counters_that_cannot_be_read_are_never_good() {
     let fine = report("a", 9, vec![series(Answerer::Green, Lane::Share, 8, 100, 0, 0)]);
     let mut mute = report("b", 9, Vec::new());

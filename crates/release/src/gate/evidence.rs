@@ -20,12 +20,14 @@ pub(super) struct Evidence {
     left_out: usize,
     failed: usize,
     inconclusive: usize,
+    /// The first line of what failed, and of what is inconclusive.
+    first: [Option<String>; 2],
 }
 
 impl Evidence {
     /// No lines yet; `secrets` are replaced in whatever is noted.
     pub(super) fn new(secrets: Vec<String>) -> Evidence {
-        Evidence { secrets, lines: Vec::new(), left_out: 0, failed: 0, inconclusive: 0 }
+        Evidence { secrets, lines: Vec::new(), left_out: 0, failed: 0, inconclusive: 0, first: [None, None] }
     }
 
     /// Notes one line that decides nothing.
@@ -35,10 +37,20 @@ impl Evidence {
 
     /// Notes one line and what it means for the verdict.
     pub(super) fn note(&mut self, verdict: Verdict, line: &str) {
-        match verdict {
-            Verdict::Pass => {}
-            Verdict::Fail => self.failed += 1,
-            Verdict::Inconclusive => self.inconclusive += 1,
+        let [failed, inconclusive] = &mut self.first;
+        let first = match verdict {
+            Verdict::Pass => None,
+            Verdict::Fail => {
+                self.failed += 1;
+                Some(failed)
+            }
+            Verdict::Inconclusive => {
+                self.inconclusive += 1;
+                Some(inconclusive)
+            }
+        };
+        if let Some(first @ None) = first {
+            *first = Some(line.to_owned());
         }
         // One line is kept for the count of those left out.
         if self.lines.len() + 1 >= LINES_MAX {
@@ -61,6 +73,11 @@ impl Evidence {
     /// How many notes were inconclusive.
     pub(super) fn inconclusive(&self) -> usize {
         self.inconclusive
+    }
+
+    /// The first of what failed, or else of what is inconclusive; not masked yet.
+    pub(super) fn first(&self) -> Option<&str> {
+        self.first.iter().flatten().next().map(String::as_str)
     }
 
     /// The outcome; the summary is masked, too.

@@ -184,10 +184,15 @@ fn line(way: &Way<'_>, request: &SmokeRequest) -> String {
     format!("{} {} {} {path}", way.name, authority(&way.host, way.port), request.method)
 }
 
+/// How many went wrong, and how the first of them did: what was asked, what came, and what should have come.
 fn summary(asked: usize, evidence: &Evidence) -> String {
-    match (evidence.failed(), evidence.inconclusive()) {
-        (0, 0) => format!("{asked} requests answered as they should"),
-        (0, open) => format!("{open} checks could not be made; the others answered as they should"),
-        (failed, _) => format!("{failed} of {asked} requests failed"),
-    }
+    let (failed, open) = (evidence.failed(), evidence.inconclusive());
+    let (wrong, many) = match (failed, open) {
+        (0, 0) => return format!("{asked} requests answered as they should"),
+        (0, 1) => ("1 check could not be made; the others answered as they should".to_owned(), false),
+        (0, _) => (format!("{open} checks could not be made; the others answered as they should"), true),
+        _ => (format!("{failed} of {asked} requests failed"), failed > 1),
+    };
+    let first = evidence.first().unwrap_or_default();
+    if many { format!("{wrong}; the first: {first}") } else { format!("{wrong}: {first}") }
 }

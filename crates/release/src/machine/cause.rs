@@ -57,6 +57,12 @@ pub enum Cause {
         /// Which instance, how often, and how it did last.
         detail: String,
     },
+    /// The new version exited by itself while it was rehearsed.
+    #[error("the new version does not live: {detail}")]
+    Exited {
+        /// Which instance, and how.
+        detail: String,
+    },
     /// A gate said no.
     #[error("gate {gate} failed: {summary}")]
     Gate {

@@ -17,7 +17,12 @@ impl Run<'_> {
         if let Some(cause) = self.guard_has_spoken() {
             self.turn_back(cause);
         } else if let Some(detail) = &self.seen.crash_loop {
-            self.turn_back(Cause::CrashLoop { detail: detail.clone() });
+            let detail = detail.clone();
+            // In a rehearsal once is too often.
+            self.turn_back(match self.plan.rehearsal {
+                Some(_) => Cause::Exited { detail },
+                None => Cause::CrashLoop { detail },
+            });
         } else if let Traffic::Bad { evidence } = &self.seen.traffic
             && self.plan.limits.is_some()
             && self.state.share() > 0
@@ -134,7 +139,7 @@ impl Run<'_> {
                 None if self.state.is_emptied(&self.plan.soak) => self.emptied(),
                 None => self.begin_to_watch(self.plan.soak.share()),
             },
-            Stage::Watch if self.state.watched_ms >= duration_ms => self.enter_stage(Stage::Settle),
+            Stage::Watch if self.state.watched_ms >= duration_ms => self.end_soak(),
             Stage::Watch if self.soak_round_is_due() => {
                 self.state.soak_rounds = self.state.soak_rounds.saturating_add(1);
                 self.start_round(RoundKind::SoakInterval)
@@ -156,6 +161,16 @@ impl Run<'_> {
                 }
             }
         }
+    }
+
+    /// In a rehearsal no user says that the version lives: it must be ready at the end.
+    fn end_soak(&mut self) -> Flow {
+        if self.plan.rehearsal.is_none() || self.is_ready() {
+            return self.enter_stage(Stage::Settle);
+        }
+        let detail = self.readiness_detail();
+        let remaining_ms = UNREADY_LIMIT_MS.saturating_sub(self.state.unready_ms.unwrap_or(0));
+        self.wait(WaitingFor::Ready { detail }, Some(remaining_ms))
     }
 
     /// What was held back follows in a switch of its own, the last one.

@@ -183,6 +183,7 @@ fn is_judgement(cause: &Cause) -> bool {
     match cause {
         Cause::Aborted { .. } | Cause::Superseded { .. } | Cause::Gate { .. } => false,
         Cause::Provision { .. } | Cause::NotReady { .. } | Cause::CrashLoop { .. } => false,
+        Cause::Exited { .. } => false,
         Cause::NotApplied { .. } | Cause::Switch { .. } | Cause::Hold { .. } => false,
         Cause::Unguarded { .. } | Cause::Rehearsed => false,
         Cause::Limits { .. }

@@ -33,11 +33,23 @@ pub(super) fn without_held_back(mut steps: Vec<PlannedStep>, soak: &Soak) -> Vec
 }
 
 /// What a person should know of the share that is held back.
-pub(super) fn held_back(soak: &Soak) -> Option<String> {
+pub(super) fn held_back(policy: &ReleasePolicy, soak: &Soak) -> Vec<String> {
     let share = soak.hold_back;
-    (share > 0).then(|| {
-        format!("{share} % stay on the old version through the soak, and follow at its end in a switch of their own")
-    })
+    if share == 0 {
+        return Vec::new();
+    }
+    let follows = format!(
+        "{share} % stay on the old version through the soak, and follow at its end in a switch of their own"
+    );
+    let in_vain = if soak.duration_ms == 0 {
+        Some("the soak has no time (soak.duration_ms is 0)")
+    } else if policy.judge.is_none() && policy.guard.is_none() {
+        Some("there is neither a judge nor a guard")
+    } else {
+        None
+    };
+    let in_vain = in_vain.map(|why| format!("soak.hold_back gives nothing to compare with: {why}"));
+    [follows].into_iter().chain(in_vain).collect()
 }
 
 /// The comparison of a release with these steps and this soak, and what is to be said of it.
@@ -94,5 +106,24 @@ fn basis(judge: &Judge, by_users: bool, is_shared: bool, is_held_back: bool) -> 
             "the judge has nothing to compare side by side: no step leaves a share on the old version, and the soak holds \
              none back (soak.hold_back); at 100 % {then}"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_back_that_is_compared_with_nothing_is_told() {
+        let (mut policy, soak) = (ReleasePolicy::default(), Soak { hold_back: 5, ..Soak::default() });
+        let said = |policy: &ReleasePolicy, soak: &Soak| held_back(policy, soak).into_iter().nth(1);
+        assert!(soak.duration_ms > 0 && policy.judge.is_none());
+        assert_eq!(said(&policy, &soak), None, "the guard compares");
+        let why = said(&policy, &Soak { duration_ms: 0, ..soak.clone() }).unwrap();
+        assert!(why.ends_with("the soak has no time (soak.duration_ms is 0)"), "{why}");
+        policy.guard = None;
+        assert!(said(&policy, &soak).unwrap().ends_with("there is neither a judge nor a guard"));
+        policy.judge = Some(Judge::default());
+        assert_eq!((said(&policy, &soak), held_back(&policy, &Soak::default())), (None, Vec::new()));
     }
 }

@@ -3,7 +3,7 @@
 use super::budget::Parts;
 use super::standing::{Standing, standing};
 use super::{Component, FORMAT, Plan, PlanInput, PlannedPreview, PlannedStep, Refusal, Wave};
-use super::{beside, guard, identity, live_requests, parity, rehearsal, routes, rules, users};
+use super::{asked, beside, guard, identity, live_requests, parity, rehearsal, routes, rules, users};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::{Colour, upstream_id};
@@ -108,6 +108,8 @@ fn assemble(
         );
     }
     notes.extend(live_requests::planned(&mut gates, protected));
+    let has_preview = policy.preview.is_some();
+    notes.extend(asked::unreachable(&gates, has_preview, &component.service, input.resources));
     if protected && !has_limits(&policy.limits) && !input.rehearsal.wanted {
         notes.push("no limits are set: only gates and people can take this release back".to_owned());
     }
@@ -116,7 +118,7 @@ fn assemble(
     let compared = protected && !input.takes_back && !input.rehearsal.wanted;
     let soak = soak(policy, protected, input.takes_back);
     let steps = beside::without_held_back(steps, &soak);
-    notes.extend(beside::held_back(&soak));
+    notes.extend(beside::held_back(policy, &soak));
     let (judge, said) =
         if compared { beside::planned(policy, &parts, &steps, &soak) } else { (None, Vec::new()) };
     notes.extend(said);

@@ -4,6 +4,7 @@
 //! never changes. What could go wrong by construction is refused here by name, all reasons at once; the machine that
 //! follows the plan makes no meaningful choice of its own. No I/O and no clock in this module.
 
+mod asked;
 mod beside;
 mod budget;
 mod guard;

@@ -8,7 +8,7 @@
 use super::{Component, Plan, PlanInput, PlannedStep, Refusal};
 use aws_lc_rs::digest::{SHA256, digest};
 use model::policy::{Check, Gate, Permissions, Rehearsal, ReleasePolicy, Soak, Step, When};
-use model::target::Target;
+use model::target::{CrashLoop, Target};
 use model::traffic_split::Extension;
 use serde::{Deserialize, Serialize};
 
@@ -95,11 +95,13 @@ pub(super) fn rehearsed(plan: Plan, input: &PlanInput<'_>, target: &Target) -> P
     let at_once = |step: PlannedStep| PlannedStep { pause_ms: 0, ..step };
     let (gates, left_out) = gates(plan.gates);
     let mut notes = plan.notes;
-    notes.push(
-        "a rehearsal: every step is written, guarded and taken back with no user on the new version; limits, judge and \
-         holds are left out"
-            .to_owned(),
-    );
+    let watch_ms = input.app.release.rehearsal.watch_ms;
+    notes.push(format!(
+        "a rehearsal: every step is written, guarded and taken back with no user on the new version; it must not exit \
+         meanwhile, nor for {} s after; limits, judge and holds are left out",
+        watch_ms as f64 / 1_000.0
+    ));
+    let interval_ms = plan.soak.interval_ms.max(watch_ms);
     if !left_out.is_empty() {
         notes.push(format!("asked only of a real release: {}", left_out.join(", ")));
     }
@@ -109,12 +111,22 @@ pub(super) fn rehearsed(plan: Plan, input: &PlanInput<'_>, target: &Target) -> P
         assignment: Extension::default(),
         hold: None,
         gates,
-        soak: Soak { duration_ms: 0, ..plan.soak },
+        // The soak's gates run once, at its end.
+        soak: Soak { duration_ms: watch_ms, interval_ms, ..plan.soak },
+        components: plan.components.into_iter().map(exits_at_most_never).collect(),
         limits: None,
         judge: None,
         notes,
         ..plan
     }
+}
+
+/// While it is rehearsed, one exit by itself of a version that was ready is too much, whatever its policy says of releases.
+fn exits_at_most_never(mut component: Component) -> Component {
+    if let Target::Process(process) = &mut component.new.target {
+        process.restart.crash_loop = Some(CrashLoop { exits: 1, ..CrashLoop::default() });
+    }
+    component
 }
 
 /// The gates that can be asked without users and people, and what is left out.
@@ -206,7 +218,14 @@ mod tests {
             plan.steps.iter().map(|step| (step.share, step.pause_ms)).collect::<Vec<_>>(),
             [(10, 0), (100, 0)]
         );
-        assert_eq!((&plan.limits, &plan.judge, &plan.hold, plan.soak.duration_ms), (&None, &None, &None, 0));
+        assert_eq!((&plan.limits, &plan.judge, &plan.hold), (&None, &None, &None));
+        assert_eq!(
+            (plan.soak.duration_ms, plan.soak.interval_ms),
+            (5_000, 10_000),
+            "it is watched for a while"
+        );
+        let Target::Process(process) = &plan.lead().unwrap().new.target else { panic!("{plan:?}") };
+        assert_eq!(process.restart.crash_loop.map(|rule| rule.exits), Some(1));
         assert_eq!(plan.assignment, Extension::default());
         assert!(plan.guard.is_some(), "the guard is armed as it will be");
         let gates: Vec<_> = plan.gates.iter().map(|gate| (gate.name.as_str(), gate.when.len())).collect();

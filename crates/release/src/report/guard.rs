@@ -32,6 +32,15 @@ impl GuardSummary {
         words
     }
 
+    /// Which bound was crossed, and how fast the traffic was back; the evidence stands elsewhere: `the guard has fired (hang); all
+    /// threads had swapped 1.2 ms later`.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let swapped = self.trip.swapped_in_us.map(|us| us as f64 / 1_000.0);
+        let swapped = swapped.map(|ms| format!("; all threads had swapped {ms:.1} ms later"));
+        format!("the guard has fired ({}){}", self.trip.bound, swapped.unwrap_or_default())
+    }
+
     /// Whether both tell of the same trip, perhaps at other moments.
     #[must_use]
     pub fn is_the_same(&self, other: &GuardSummary) -> bool {

@@ -51,6 +51,8 @@ pub(crate) struct AppRunner {
     pub(super) past: Past,
     /// When it was last told how much is open on a colour that drains, and what.
     pub(super) told: BTreeMap<String, (i64, OpenNow)>,
+    /// Whether the old version and the new one are silent, and that was told.
+    pub(super) silent: BTreeMap<String, [bool; 2]>,
     pub(super) environments: Environments,
     pub(super) couriers: Couriers,
     /// Outcomes that are not in the journal yet.
@@ -87,6 +89,7 @@ impl AppRunner {
             samplers: BTreeMap::new(),
             past: Past::default(),
             told: BTreeMap::new(),
+            silent: BTreeMap::new(),
             couriers: Couriers::default(),
             unwritten: Vec::new(),
             results: mpsc::channel(64),
@@ -196,6 +199,7 @@ impl AppRunner {
         self.evidence.retain(|release, _| goes_on(release));
         self.samplers.retain(|release, _| goes_on(release));
         self.told.retain(|release, _| goes_on(release));
+        self.silent.retain(|release, _| goes_on(release));
         self.tasks.retain(|release, task| goes_on(release) || !task.handle.is_finished());
     }
 

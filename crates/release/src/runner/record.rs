@@ -29,6 +29,7 @@ impl AppRunner {
         gateways: &Gateways,
     ) -> Result<(), PassError> {
         self.tell_draining(release, after, gateways, clock::now_ms());
+        self.tell_silent(release, after, gateways, clock::now_ms());
         let mut events = Vec::new();
         events.extend(self.sample(release, before, after, gateways, clock::now_ms()));
         events.extend(self.newly_judged(release, before, after));

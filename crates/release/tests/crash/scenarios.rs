@@ -161,7 +161,11 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             unseen: true,
             ..new("gate", Outcome::RolledBack, json!({})).prepare(|site| site.gates.fail_always())
         },
-        Scenario { unseen: true, rehearsal: true, ..new("rehearsed", Outcome::Rehearsed, json!({})) },
+        Scenario {
+            unseen: true,
+            rehearsal: true,
+            ..new("rehearsed", Outcome::Rehearsed, json!({"rehearsal": {"watch_ms": 0}}))
+        },
         new("shadow", Outcome::Promoted, json!({ "gates": shadow })),
         new("abort", Outcome::Aborted, long.clone()).acts(&[(in_shift, What::Wish(Wish::Abort))]),
         new("edited", Outcome::Promoted, long.clone())

@@ -188,6 +188,7 @@ impl Inner {
                 service,
                 state: GuardState::Armed,
                 evidence: Vec::new(),
+                waits: Default::default(),
                 failing_users: None,
                 failing_by_check: Vec::new(),
             });

@@ -68,10 +68,11 @@ async fn one_wrong_answer_fails_the_gate_and_is_named() {
     let world = World::new().await;
     world.instances[1].behave(Behaviour::Status(http::StatusCode::INTERNAL_SERVER_ERROR));
     let outcome = run(one(json!({"path": "/health"})), &world.context).await;
-    assert_eq!((outcome.verdict, outcome.summary.as_str()), (Verdict::Fail, "1 of 3 requests failed"));
     let address = world.instances[1].address();
     let line = outcome.evidence.iter().find(|line| line.contains(&address.to_string())).unwrap();
     assert!(line.ends_with(": status 500 instead of 200 to 299"), "{line}");
+    let summary = format!("1 of 3 requests failed: {line}");
+    assert_eq!((outcome.verdict, outcome.summary), (Verdict::Fail, summary));
 }
 
 #[tokio::test]
@@ -95,6 +96,10 @@ async fn an_instance_that_is_down_cuts_off_or_does_not_answer_fails_the_gate() {
     assert_eq!(outcome.verdict, Verdict::Fail);
     assert!(outcome.evidence[0].contains("no answer within"), "{outcome:?}");
     assert!(outcome.evidence[1].contains("not asked: out of time"), "{outcome:?}");
+    assert!(
+        outcome.summary.ends_with(&outcome.evidence[0]),
+        "what failed, not what was not asked: {outcome:?}"
+    );
 }
 
 #[tokio::test]

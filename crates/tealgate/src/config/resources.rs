@@ -3,12 +3,11 @@
 use crate::config::document::Document;
 use crate::config::mark::Position;
 use crate::config::pem;
-use crate::config::pointer::tokens;
 use crate::config::typed::{self, Finding};
 use model::app::App;
 use model::plugin::PluginInfo;
 use model::resource::Kind;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
@@ -165,13 +164,13 @@ fn check(kind: Kind, item: &Value, pointer: &str, plugins: &[PluginInfo], findin
     if let Some(id) = item.get_mut("id").filter(|id| id.is_i64()) {
         *id = Value::String(id.to_string());
     }
-    let (app, found) = typed::parse::<App>(&item, &[]);
-    // Where an item of a list was taken out, the places of those behind it are not those of the file.
-    let places_hold =
-        !found.iter().any(|finding| tokens(&finding.pointer).any(|token| token.parse::<usize>().is_ok()));
-    findings.extend(found.into_iter().map(|finding| Finding { pointer: below(finding.pointer), ..finding }));
-    for error in app.iter().filter(|_| places_hold).flat_map(App::check) {
-        let (pointer, message) = (below(error.pointer), error.text);
-        findings.push(Finding { pointer, message, hint: String::new() });
+    let stand_ins = [("service_id", json!("")), ("target", json!({"process": {"command": ["x"]}}))];
+    let parsed = typed::parse::<App>(&item, &[], &stand_ins);
+    for error in parsed.value.iter().flat_map(App::check) {
+        let Some(place) = parsed.place(&error.pointer) else { continue };
+        findings.push(Finding { pointer: below(place), message: error.text, hint: String::new() });
     }
+    findings.extend(
+        parsed.findings.into_iter().map(|finding| Finding { pointer: below(finding.pointer), ..finding }),
+    );
 }

@@ -8,9 +8,18 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Reads the settings and checks them; what is wrong is added to the findings.
 pub fn parse(value: &Value, findings: &mut Vec<Finding>) -> Option<Settings> {
-    let (settings, found) = typed::parse::<Settings>(value, &resources::COLLECTIONS);
-    findings.extend(found);
-    settings.inspect(|settings| check(settings, findings))
+    let parsed = typed::parse::<Settings>(value, &resources::COLLECTIONS, &[]);
+    let mut of_meaning = Vec::new();
+    if let Some(settings) = &parsed.value {
+        check(settings, &mut of_meaning);
+    }
+    // Where something was taken out, what is left stands elsewhere in the file.
+    let placed = of_meaning
+        .into_iter()
+        .filter_map(|one| Some(Finding { pointer: parsed.place(&one.pointer)?, ..one }));
+    findings.extend(placed);
+    findings.extend(parsed.findings);
+    parsed.value
 }
 
 /// Checks ranges and listeners; also used after command-line flags were laid over the file.

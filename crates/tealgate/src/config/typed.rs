@@ -5,6 +5,8 @@
 
 use crate::config::pointer::{escape, of_path, tokens};
 use crate::config::suggest::nearest;
+use model::field::Wording;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -22,17 +24,47 @@ pub struct Finding {
     pub hint: String,
 }
 
-/// Reads a value strictly. `also_known` are names that may stand at its top besides its fields.
+/// A value as far as it can be read.
+#[derive(Debug)]
+pub struct Parsed<T> {
+    /// What is left without what is wrong, so that it can be checked further; `None`: nothing readable is.
+    pub value: Option<T>,
+    /// Everything that is wrong with its form.
+    pub findings: Vec<Finding>,
+    removed: Removed,
+}
+
+impl<T> Parsed<T> {
+    /// Where something that is wrong with what is left stands in the value as it was; `None`: what was taken out, or put in, may
+    /// have made it wrong.
+    #[must_use]
+    pub fn place(&self, pointer: &str) -> Option<String> {
+        let place = self.removed.to_original(pointer);
+        let is_at_or_below = |inner: &str, outer: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let owns_removed = self.removed.taken.iter().any(|removed| is_at_or_below(removed, &place));
+        let is_filled = self.removed.filled.iter().any(|filled| is_at_or_below(&place, filled));
+        (!owns_removed && !is_filled).then_some(place)
+    }
+}
+
+/// Reads a value strictly. `also_known` are names that may stand at its top besides its fields; `stand_ins` are put in at its top
+/// where a field is missing that nothing can be read without.
 ///
-/// Gives everything that is wrong with it, and what is left without that, so that it can be checked further; `None`
-/// if nothing readable is left.
-pub fn parse<T: DeserializeOwned>(value: &Value, also_known: &[&str]) -> (Option<T>, Vec<Finding>) {
+/// Tells everything that is wrong with it.
+pub fn parse<T: DeserializeOwned + JsonSchema>(
+    value: &Value,
+    also_known: &[&str],
+    stand_ins: &[(&str, Value)],
+) -> Parsed<T> {
     let mut rest = value.clone();
     let mut removed = Removed::default();
     let mut findings: Vec<Finding> = Vec::new();
+    let mut wording = None;
     loop {
         let error = match serde_path_to_error::deserialize::<_, T>(&rest) {
-            Ok(parsed) => return (Some(parsed), findings),
+            Ok(parsed) => return Parsed { value: Some(parsed), findings, removed },
             Err(error) => error,
         };
         let current = of_path(error.path());
@@ -40,16 +72,24 @@ pub fn parse<T: DeserializeOwned>(value: &Value, also_known: &[&str]) -> (Option
         let text = error.inner().to_string();
         let names = quoted(&text);
         if !removed.caused(&pointer, &text, &names) {
-            findings.push(finding(&pointer, &text, &names, also_known));
+            let wording = wording.get_or_insert_with(|| Wording::of(schemars::schema_for!(T).to_value()));
+            findings.push(finding(wording, &pointer, &text, &names, also_known));
+        }
+        let missing = names.first().filter(|_| current.is_empty() && text.starts_with("missing field"));
+        let stand_in = missing.and_then(|name| stand_ins.iter().find(|(field, _)| field == name));
+        if let (Some((name, stand_in)), Some(object)) = (stand_in, rest.as_object_mut()) {
+            object.insert((*name).to_owned(), stand_in.clone());
+            removed.filled.push(format!("/{}", escape(name)));
+            continue;
         }
         if findings.len() >= MAX_FINDINGS || !take_out(&mut rest, &current) {
-            return (None, findings);
+            return Parsed { value: None, findings, removed };
         }
-        removed.add(pointer);
+        removed.taken.push(pointer);
     }
 }
 
-fn finding(pointer: &str, text: &str, names: &[&str], also_known: &[&str]) -> Finding {
+fn finding(wording: &Wording, pointer: &str, text: &str, names: &[&str], also_known: &[&str]) -> Finding {
     let at_top = tokens(pointer).count() <= 1;
     let (message, hint) = match names.split_first() {
         Some((wrong, known)) if text.starts_with("unknown") => {
@@ -58,7 +98,7 @@ fn finding(pointer: &str, text: &str, names: &[&str], also_known: &[&str]) -> Fi
             let what = if text.starts_with("unknown variant") { "unknown value" } else { "unknown field" };
             (format!("{what} `{wrong}`"), unknown_hint(wrong, &known))
         }
-        _ => (without_place(text), String::new()),
+        _ => (wording.plain(pointer, text), String::new()),
     };
     Finding { pointer: pointer.to_owned(), message, hint }
 }
@@ -69,11 +109,6 @@ fn unknown_hint(wrong: &str, known: &[&str]) -> String {
         None if known.is_empty() => "nothing may stand here".to_owned(),
         None => format!("known here: {}", known.join(", ")),
     }
-}
-
-/// serde_json ends some texts with a line and a column of a text that does not exist here.
-fn without_place(text: &str) -> String {
-    text.split(" at line ").next().unwrap_or(text).to_owned()
 }
 
 /// The texts between back-ticks.
@@ -98,19 +133,18 @@ fn take_out(value: &mut Value, pointer: &str) -> bool {
     }
 }
 
-/// What was taken out, as pointers into the value as it was.
-#[derive(Default)]
-struct Removed(Vec<String>);
+/// What was taken out, and what was put in, as pointers into the value as it was.
+#[derive(Debug, Default)]
+struct Removed {
+    taken: Vec<String>,
+    filled: Vec<String>,
+}
 
 impl Removed {
-    fn add(&mut self, pointer: String) {
-        self.0.push(pointer);
-    }
-
     /// Whether an error is only there because something was taken out right below its place.
     fn caused(&self, pointer: &str, text: &str, names: &[&str]) -> bool {
         let mut below =
-            self.0.iter().filter_map(|removed| removed.rsplit_once('/')).filter(|(up, _)| *up == pointer);
+            self.taken.iter().filter_map(|removed| removed.rsplit_once('/')).filter(|(up, _)| *up == pointer);
         if text.starts_with("unknown") {
             return false;
         }
@@ -135,7 +169,7 @@ impl Removed {
     }
 
     fn original_index(&self, array: &str, current: usize) -> usize {
-        let siblings = self.0.iter().filter_map(|removed| removed.rsplit_once('/'));
+        let siblings = self.taken.iter().filter_map(|removed| removed.rsplit_once('/'));
         let mut gone: Vec<usize> = siblings
             .filter(|(parent, _)| *parent == array)
             .filter_map(|(_, token)| token.parse().ok())
@@ -152,8 +186,10 @@ mod tests {
     use model::app::App;
     use serde_json::json;
 
-    fn findings<T: DeserializeOwned + std::fmt::Debug>(value: &Value) -> Vec<(String, String, String)> {
-        let findings = parse::<T>(value, &["routes"]).1;
+    fn findings<T: DeserializeOwned + JsonSchema + std::fmt::Debug>(
+        value: &Value,
+    ) -> Vec<(String, String, String)> {
+        let findings = parse::<T>(value, &["routes"], &[]).findings;
         findings.into_iter().map(|finding| (finding.pointer, finding.message, finding.hint)).collect()
     }
 
@@ -192,10 +228,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_knows_where_it_stood_and_what_may_be_a_consequence() {
+        let value = json!({"release": {"steps": ["half", 10], "gates": [{"name": 1}, {"name": "a", "check": {"approval": {}}}]}});
+        let stand_ins = [("service_id", json!("")), ("target", json!({"process": {"command": ["x"]}}))];
+        let parsed = parse::<App>(&value, &[], &stand_ins);
+        let app = parsed.value.as_ref().unwrap();
+        assert_eq!((app.release.steps.len(), app.release.gates.len()), (1, 1));
+        let told: Vec<_> = parsed.findings.iter().map(|finding| finding.pointer.as_str()).collect();
+        assert_eq!(told, ["", "", "/release/steps/0", "/release/gates/0/name"], "{:?}", parsed.findings);
+        assert_eq!(parsed.place("/release/gates/0/check").as_deref(), Some("/release/gates/1/check"));
+        assert_eq!(parsed.place("/release/soak/hold_back").as_deref(), Some("/release/soak/hold_back"));
+        assert_eq!(parsed.place("/release/steps"), None, "a step was taken out");
+        assert_eq!(parsed.place("/target/process"), None, "it was put in");
+    }
+
+    #[test]
     fn what_is_right_is_read() {
-        let (settings, found) = parse::<Settings>(&json!({"listen": ["127.0.0.1:1", "[::1]:2"]}), &[]);
-        let settings = settings.unwrap();
-        assert!(found.is_empty());
-        assert_eq!(settings.listen.0.len(), 2);
+        let listen = json!({"listen": ["127.0.0.1:1", "[::1]:2"]});
+        let Parsed { value, findings, .. } = parse::<Settings>(&listen, &[], &[]);
+        assert!(findings.is_empty());
+        assert_eq!(value.unwrap().listen.0.len(), 2);
     }
 }

@@ -31,7 +31,7 @@ pub fn changes(before: Option<&Picture>, now: &Picture) -> Vec<String> {
         }
     }
     for (_, remark) in &now.remarks {
-        if before.is_none_or(|before| before.remarks.iter().all(|(_, old)| old != remark)) {
+        if before.is_none_or(|before| before.remarks.iter().all(|(_, old)| stem(old) != stem(remark))) {
             tell(remark.clone());
         }
     }

@@ -7,7 +7,8 @@ use release::journal::Move;
 use release::machine::{Outcome, Verdict};
 use release::notify::ReceiverView;
 use release::report::HoldSummary;
-use release::view::{ColourView, GateView, Progress, ReleaseView};
+use release::view::{ColourView, GateView, Progress, ReleaseView, SILENT_MS};
+use std::ops::RangeInclusive;
 
 /// The phases of a release that succeeds, and on which occasions their gates run.
 const PHASES: [(&str, &[&str]); 5] = [
@@ -17,6 +18,8 @@ const PHASES: [(&str, &[&str]); 5] = [
     ("soak", &["soak", "end of soak"]),
     ("decommission", &[]),
 ];
+/// No answer for so long is worth a note, milliseconds.
+const NOTICEABLE_MS: u64 = 1_000;
 /// The phases of one that goes back, and what they are called here.
 const WAY_BACK: [(&str, &str); 2] = [("revert", "roll back"), ("keep-failed", "keep failed")];
 
@@ -94,6 +97,9 @@ fn colour_row(colour: &ColourView, view: &ReleaseView) -> ColourRow {
         };
         notes.push(format!("{} open{streams}", grouped(colour.open)));
     }
+    if colour.waiting > 0 && colour.unanswered_ms.is_some_and(|ms| ms >= NOTICEABLE_MS) {
+        notes.push(format!("{} wait", grouped(colour.waiting)));
+    }
     if colour.previewed > 0 {
         notes.push(format!("{} by preview", grouped(colour.previewed)));
     }
@@ -150,21 +156,43 @@ fn phase(name: &str, occasions: &[&str], view: &ReleaseView, now_ms: i64) -> Pha
         row.steps = Some(Steps { shares: view.steps.iter().map(|step| step.share).collect(), begun });
     }
     if name == "shift" && row.detail.is_empty() {
-        let last = view.moves.iter().rev().find(|step| step.kind == "share" && furthest(step) > 0);
-        let took = last.and_then(|step| Some((step, step.took_ms?)));
-        let took = took.map(|(step, took)| match step.rehearses {
-            Some(share) => format!("rehearsed {share} % in {took} ms, no user moved"),
-            None => format!("switched to {} % in {took} ms", step.share),
-        });
         let held = view.holds.last().map(HoldSummary::words);
         let holding =
             view.hold.map(|hold| format!("{} requests wait for {} to end", hold.waiting, hold.open));
-        let guarded = view.guards.last().map(|guard| format!("the guard: {}", guard.words()));
-        row.detail = guarded
-            .or(holding)
-            .unwrap_or_else(|| took.into_iter().chain(held).collect::<Vec<_>>().join(", "));
+        let switched = || switched(view, 1..=most_in_shift(view));
+        row.detail =
+            holding.unwrap_or_else(|| switched().into_iter().chain(held).collect::<Vec<_>>().join(", "));
+    }
+    if name == "soak" && row.detail.is_empty() {
+        row.detail = switched(view, most_in_shift(view) + 1..=100).unwrap_or_default();
+    }
+    // Why stands below, among the remarks.
+    if let Some(guard) = view.guards.last().filter(|_| is_last_with_users(name, view)) {
+        row.detail = guard.brief();
     }
     row
+}
+
+/// The largest share of the shift: what the soak holds back follows in the soak.
+fn most_in_shift(view: &ReleaseView) -> u8 {
+    100u8.saturating_sub(view.hold_back)
+}
+
+/// The last switch to one of these shares, and how long it took.
+fn switched(view: &ReleaseView, shares: RangeInclusive<u8>) -> Option<String> {
+    let mut moves = view.moves.iter().rev().filter(|step| step.kind == "share");
+    let step = moves.find(|step| shares.contains(&furthest(step)))?;
+    let took = step.took_ms?;
+    Some(match step.rehearses {
+        Some(share) => format!("rehearsed {share} % in {took} ms, no user moved"),
+        None => format!("switched to {} % in {took} ms", step.share),
+    })
+}
+
+/// Whether a phase is the last of those that have begun in which users can be on the new version: where a guard fires.
+fn is_last_with_users(phase: &str, view: &ReleaseView) -> bool {
+    let mut begun = view.phases.iter().rev().map(|span| span.phase.as_str());
+    begun.find(|begun| ["shift", "soak"].contains(begun)) == Some(phase)
 }
 
 /// How many steps were begun by a release that then went back: the view's steps are all ahead again.
@@ -231,6 +259,7 @@ fn remarks(view: &ReleaseView) -> Vec<(Mood, String)> {
     if let Some(why) = &view.why {
         remarks.push((if by_request(view) { Mood::Attention } else { Mood::Bad }, why.clone()));
     }
+    remarks.extend(view.colours.iter().filter_map(silent).map(|text| (Mood::Attention, text)));
     for difference in &view.parity {
         let text = format!(
             "the environments differ in {}: {} / {}",
@@ -245,6 +274,17 @@ fn remarks(view: &ReleaseView) -> Vec<(Mood, String)> {
     remarks.extend(view.gaps.iter().map(|gateway| (Mood::Attention, gap(gateway))));
     remarks.extend(view.notifications.iter().filter_map(untold).map(|text| (Mood::Attention, text)));
     remarks
+}
+
+/// A version that takes requests and answers none.
+fn silent(colour: &ColourView) -> Option<String> {
+    let ms = colour.unanswered_ms.filter(|ms| *ms >= SILENT_MS)?;
+    let (name, version, waiting) = (colour.colour, &colour.version, grouped(colour.waiting));
+    let wait = if colour.waiting == 1 { "request waits" } else { "requests wait" };
+    Some(format!(
+        "{name} {version} takes requests and answers none: {waiting} {wait}, no answer has begun for {}",
+        duration(ms)
+    ))
 }
 
 /// A receiver of notifications that does not take them.
@@ -376,6 +416,60 @@ pub(super) mod tests {
         assert_eq!((failed.headline.as_str(), failed.mood), ("rehearsal failed", Mood::Bad));
         assert_eq!(failed.phases[3].standing, Standing::Failed);
         assert_eq!(failed.remarks[0].1, "gate tests failed: no");
+    }
+
+    #[test]
+    fn who_waits_for_a_version_that_answers_nothing_is_told() {
+        let silent = |waiting: u64, ms: Value| {
+            let view = view(|value| {
+                value["colours"][1]["requests"] = json!(0);
+                (value["colours"][1]["waiting"], value["colours"][1]["unanswered_ms"]) = (json!(waiting), ms);
+            });
+            let picture = Picture::of(&view, 6_000);
+            (picture.colours[1].note.clone(), picture.remarks.into_iter().map(|(_, text)| text).next())
+        };
+        assert_eq!(silent(0, Value::Null), (String::new(), None));
+        assert_eq!(silent(6, json!(200)), (String::new(), None), "under way");
+        assert_eq!(silent(6, json!(1_500)), ("6 wait".to_owned(), None));
+        let text =
+            "green v2 takes requests and answers none: 6 requests wait, no answer has begun for 25.0 s";
+        assert_eq!(silent(6, json!(25_010)), ("6 wait".to_owned(), Some(text.to_owned())));
+    }
+
+    #[test]
+    fn what_the_guard_did_stands_where_it_was_done() {
+        let mut tripped = view(|value| {
+            let trip =
+                json!({"bound": "hang", "evidence": ["8 requests have no answer"], "swapped_in_us": 1_240});
+            value["guards"] = json!([{"id": "g", "gateway": "gw-1", "trip": trip}]);
+        });
+        let details = |view: &ReleaseView| {
+            let picture = Picture::of(view, 6_000);
+            [2, 3].map(|phase: usize| picture.phases[phase].detail.clone())
+        };
+        let said = "the guard has fired (hang); all threads had swapped 1.2 ms later";
+        assert_eq!(details(&tripped), [said, ""]);
+        for phase in ["soak", "revert"] {
+            tripped.phases.push(release::journal::Span {
+                phase: phase.to_owned(),
+                began_at_ms: 5_000,
+                ended_at_ms: None,
+            });
+        }
+        assert_eq!(details(&tripped), ["", said]);
+    }
+
+    #[test]
+    fn the_switch_of_what_was_held_back_stands_where_it_was() {
+        let view = view(|value| {
+            let step = |share: u8, took_ms: u64| json!({"action": "x", "kind": "share", "share": share, "intended_at_ms": 0, "revision": 1, "took_ms": took_ms});
+            value["hold_back"] = json!(10);
+            value["moves"] = json!([step(50, 3), step(90, 4), step(100, 5)]);
+            value["phases"][2]["ended_at_ms"] = json!(5_000);
+        });
+        let details = Picture::of(&view, 6_000).phases.into_iter().map(|phase| phase.detail);
+        let details: Vec<String> = details.skip(2).take(2).collect();
+        assert_eq!(details, ["switched to 90 % in 4 ms", "switched to 100 % in 5 ms"]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn render(picture: &Picture, width: usize, style: Style) -> String {
     }
     let last = picture.phases.len().saturating_sub(1);
     for (number, phase) in picture.phases.iter().enumerate() {
-        branch(phase, "", number == last, style, &mut lines);
+        branch(phase, "", number == last, width, style, &mut lines);
     }
     if !picture.waiting.is_empty() || !picture.remarks.is_empty() {
         lines.push(Line::new());
@@ -37,17 +37,19 @@ pub fn render(picture: &Picture, width: usize, style: Style) -> String {
     for waiting in &picture.waiting {
         let icon = style.icon("…", "~");
         let text = format!("waits for {waiting}");
-        wrapped(Line::new().with(format!("{icon} "), Paint::Teal), &text, width, &mut lines);
+        let line = Line::new().with(format!("{icon} "), Paint::Teal);
+        wrapped(line, &text, Paint::Plain, "", width, &mut lines);
     }
     for (mood, remark) in &picture.remarks {
         let icon = format!("{} ", remark_icon(*mood, style));
-        wrapped(Line::new().with(icon, paint(*mood)), remark, width, &mut lines);
+        wrapped(Line::new().with(icon, paint(*mood)), remark, Paint::Plain, "", width, &mut lines);
     }
     lines.iter().map(|line| line.render(width, style)).collect::<Vec<_>>().join("\n")
 }
 
-/// A text behind its icon, broken between words where the terminal ends. What does not fit into a few lines is cut off.
-fn wrapped(mut line: Line, text: &str, width: usize, lines: &mut Vec<Line>) {
+/// A text behind what a line begins with, broken between words where the terminal ends; `stem` begins the further lines. What
+/// does not fit into a few lines is cut off.
+fn wrapped(mut line: Line, text: &str, paint: Paint, stem: &str, width: usize, lines: &mut Vec<Line>) {
     let indent = line.width();
     let mut rest = text.trim();
     for _ in 1..MOST_LINES {
@@ -56,10 +58,10 @@ fn wrapped(mut line: Line, text: &str, width: usize, lines: &mut Vec<Line>) {
         // A word that is longer than a line is cut off at its end.
         let Some(space) = rest.get(..=end).and_then(|start| start.rfind(' ')) else { break };
         let (begin, after) = rest.split_at(space);
-        lines.push(line.plain(begin));
-        (line, rest) = (Line::new().plain(" ".repeat(indent)), after.trim_start());
+        lines.push(line.with(begin, paint));
+        (line, rest) = (Line::new().left(stem, indent, Paint::Dim), after.trim_start());
     }
-    lines.push(line.plain(rest));
+    lines.push(line.with(rest, paint));
 }
 
 /// `shop  v1 → v2` on the left, how it stands on the right.
@@ -147,7 +149,7 @@ fn quantile(milliseconds: Option<f64>) -> String {
 }
 
 /// A phase or gate with the lines that lead to it, and what is below it.
-fn branch(row: &PhaseRow, indent: &str, last: bool, style: Style, lines: &mut Vec<Line>) {
+fn branch(row: &PhaseRow, indent: &str, last: bool, width: usize, style: Style, lines: &mut Vec<Line>) {
     let fork = if last { style.icon("└─ ", "`- ") } else { style.icon("├─ ", "|- ") };
     let (icon, paint) = standing(row.standing, style);
     let ahead = matches!(row.standing, Standing::Ahead | Standing::Skipped);
@@ -166,18 +168,25 @@ fn branch(row: &PhaseRow, indent: &str, last: bool, style: Style, lines: &mut Ve
         let gap = (DURATION_END + 3).saturating_sub(line.width()).max(2);
         line = line.plain(" ".repeat(gap));
     }
+    let below = if last { "   ".to_owned() } else { style.icon("│  ", "|  ").to_owned() };
+    let below = format!("{indent}{below}");
+    let stem = if row.children.is_empty() { "" } else { style.icon("│", "|") };
+    let stem = format!("  {below}{stem}");
     if let Some(steps) = &row.steps {
         line = trail(line, steps, row.standing, style);
-        if !row.detail.is_empty() {
+        let room = width.saturating_sub(line.width() + 3);
+        if row.detail.chars().count() > room {
+            // Beside the shares there is no room for it.
+            lines.push(line);
+            line = Line::new().left(&stem, DURATION_END + 3, Paint::Dim);
+        } else if !row.detail.is_empty() {
             line = line.plain("   ");
         }
     }
     let detail = if row.standing == Standing::Failed { Paint::Red } else { Paint::Plain };
-    lines.push(line.with(row.detail.as_str(), detail));
-    let below = if last { "   ".to_owned() } else { style.icon("│  ", "|  ").to_owned() };
-    let below = format!("{indent}{below}");
+    wrapped(line, &row.detail, detail, &stem, width, lines);
     for (number, child) in row.children.iter().enumerate() {
-        branch(child, &below, number + 1 == row.children.len(), style, lines);
+        branch(child, &below, number + 1 == row.children.len(), width, style, lines);
     }
 }
 

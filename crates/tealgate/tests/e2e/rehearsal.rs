@@ -7,12 +7,13 @@ use crate::harness::shop::{self, policy};
 use crate::harness::world::World;
 use load::kind::{Check, RequestKind};
 use load::run::Load;
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
 fn required() -> Value {
     let smoke = json!({"smoke": {"requests": [{"path": "/who"}]}});
     policy(json!({
-        "steps": [10, 100], "rehearsal": {"required": true},
+        "steps": [10, 100], "rehearsal": {"required": true, "watch_ms": 100},
         "gates": [{"name": "smoke", "when": ["before_shift", "each_step"], "check": smoke}],
     }))
 }
@@ -98,7 +99,7 @@ async fn where_one_is_required_only_one_that_went_well_with_the_same_and_not_lon
     let required = |within_ms: u64, command: &str| {
         let check = json!({"command": {"command": [command]}});
         policy(json!({
-            "steps": [50, 100], "rehearsal": {"required": true, "within_ms": within_ms},
+            "steps": [50, 100], "rehearsal": {"required": true, "within_ms": within_ms, "watch_ms": 0},
             "gates": [{"name": "tests", "check": check}],
         }))
     };
@@ -132,4 +133,23 @@ async fn where_one_is_required_only_one_that_went_well_with_the_same_and_not_lon
     shop::change(&gate, shop::target(&world), required(DAY_MS, "true")).await;
     release(&gate, &["start", "shop", "--version", "v2"]).await.exits(0);
     assert_eq!(shop::live(&gate).await, "v2");
+}
+
+#[tokio::test]
+async fn a_version_that_exits_once_while_it_is_watched_has_failed_its_rehearsal() {
+    let world = World::new();
+    let gate = Gate::start(&world).await;
+    let watched = policy(json!({"rehearsal": {"watch_ms": 600_000}}));
+    shop::put(&gate, shop::target(&world), watched).await;
+    release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
+    release(&gate, &["rehearse", "shop", "--version", "v2", "--detach"]).await.exits(5);
+    shop::until_phase(&gate, "soak").await;
+    kill_process(shop::processes(&world, "v2")[0], Signal::KILL).unwrap();
+    let view = shop::until_over(&gate).await;
+    assert_eq!(view["outcome"], "rolled_back", "{view}");
+    let why = "the new version does not live: instance 0 of green exited by itself: was ended by signal 9";
+    assert_eq!((&view["why"], &view["rehearsal"]["users_on_new"]), (&json!(why), &json!(0)));
+    let report = shop::report(&gate).await;
+    assert!(!report["log_lines"].as_array().unwrap().is_empty(), "{report}");
+    assert_eq!(shop::live(&gate).await, "v1");
 }

@@ -29,6 +29,7 @@ pub(super) fn check(errors: &mut Errors, at: &str, policy: &ReleasePolicy, targe
     }
     hold(errors, &format!("{at}/hold"), &policy.hold);
     errors.positive_duration(&format!("{at}/rehearsal/within_ms"), policy.rehearsal.within_ms);
+    errors.duration(&format!("{at}/rehearsal/watch_ms"), policy.rehearsal.watch_ms);
     gates(errors, &format!("{at}/gates"), &policy.gates);
     errors.duration(&format!("{at}/soak/duration_ms"), policy.soak.duration_ms);
     errors.positive_duration(&format!("{at}/soak/interval_ms"), policy.soak.interval_ms);

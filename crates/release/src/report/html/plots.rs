@@ -18,8 +18,11 @@ const RIGHT: f64 = 968.0;
 const STRIP: (f64, f64) = (30.0, 52.0);
 /// Below this width a phase's name does not fit, by letter.
 const LETTER: f64 = 7.2;
-/// An interval that is shorter says little, because gateways report every 100 ms: it is drawn with the one before it.
-const SHORTEST_MS: u64 = 400;
+/// An interval that is shorter says little, because gateways report every 100 ms: it is drawn with its neighbours. The shorter bound
+/// is for releases that were over within seconds.
+const SHORTEST_MS: (u64, u64) = (100, 400);
+/// In so many parts of what is shown.
+const RESOLUTION: i64 = 20;
 
 /// One plot among those that share the time.
 pub(super) struct Panel<'a> {
@@ -45,7 +48,7 @@ type Value = fn(&Slice, f64) -> Option<f64>;
 pub(super) fn write_plots(out: &mut String, report: &Report) {
     let Some((from_ms, to_ms)) = span(report) else { return };
     let time = Scale::new(0.0, (to_ms - from_ms) as f64, LEFT, RIGHT);
-    let points = &without_slivers(report.course.points());
+    let points = &without_slivers(report.course.points(), to_ms - from_ms);
     let proof = proof::panel(points, BOTTOMS[1]);
     let bottom = proof.as_ref().map_or(BOTTOMS[0], |panel| panel.bottom);
     let height = bottom + FOOT;
@@ -100,16 +103,24 @@ fn span(report: &Report) -> Option<(i64, i64)> {
     (to_ms > from_ms).then_some((from_ms, to_ms))
 }
 
-/// The points, each long enough to be worth drawing.
-fn without_slivers(points: &[Point]) -> Vec<Point> {
-    let mut kept: Vec<Point> = Vec::with_capacity(points.len());
-    for point in points {
-        match kept.last_mut() {
-            Some(last) if point.ms < SHORTEST_MS || last.ms < SHORTEST_MS => *last = last.joined(point),
-            _ => kept.push(*point),
+/// The points, each long enough to be worth drawing. Only what follows without a gap is joined.
+fn without_slivers(points: &[Point], length_ms: i64) -> Vec<Point> {
+    let (least, most) = SHORTEST_MS;
+    let shortest = u64::try_from(length_ms / RESOLUTION).unwrap_or(0).clamp(least, most);
+    let follows = |last: &Point, next: &Point| last.at_ms == next.began_at_ms();
+    let join = |points: &[Point], together: &dyn Fn(&Point, &Point) -> bool| {
+        let mut kept: Vec<Point> = Vec::with_capacity(points.len());
+        for point in points {
+            match kept.last_mut() {
+                Some(last) if follows(last, point) && together(last, point) => *last = last.joined(point),
+                _ => kept.push(*point),
+            }
         }
-    }
-    kept
+        kept
+    };
+    let grown = join(points, &|last, _| last.ms < shortest);
+    // What is left over before a gap belongs to what was before it.
+    join(&grown, &|_, next| next.ms < shortest)
 }
 
 /// The new version lies above the old one.
@@ -284,5 +295,31 @@ fn write_area(
 fn write_places(out: &mut String, part: &[(f64, f64)]) {
     for (number, (x, y)) in part.iter().enumerate() {
         let _ = write!(out, "{}{x:.1} {y:.1}", if number == 0 { 'M' } else { 'L' });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(points: &[(i64, u64, u64)], length_ms: i64) -> Vec<(i64, u64, u64)> {
+        let point = |&(at_ms, ms, requests): &(i64, u64, u64)| Point {
+            at_ms,
+            ms,
+            blue: Slice { requests, ..Slice::default() },
+            ..Point::default()
+        };
+        let points: Vec<Point> = points.iter().map(point).collect();
+        let drawn = without_slivers(&points, length_ms);
+        drawn.iter().map(|point| (point.at_ms, point.ms, point.blue.requests)).collect()
+    }
+
+    #[test]
+    fn slivers_are_drawn_with_their_neighbours_and_never_across_a_gap() {
+        let trip =
+            [(400, 398, 230), (424, 24, 12), (479, 55, 38), (500, 21, 0), (509, 9, 0), (1_630, 73, 40)];
+        assert_eq!(drawn(&trip, 1_700), [(400, 398, 230), (509, 109, 50), (1_630, 73, 40)]);
+        let soak = [(1_000, 1_000, 9), (1_100, 100, 1), (2_000, 900, 8), (3_000, 1_000, 9), (3_100, 100, 1)];
+        assert_eq!(drawn(&soak, 60_000), [(1_000, 1_000, 9), (2_000, 1_000, 9), (3_100, 1_100, 10)]);
     }
 }

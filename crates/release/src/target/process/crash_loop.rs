@@ -34,8 +34,10 @@ impl Exits {
         }
         let during = now.saturating_duration_since(*self.at.front()?);
         let is_loop = self.at.len() == exits && during <= Duration::from_millis(rule.within_ms);
-        let times = if exits == 1 { "once".to_owned() } else { format!("{exits} times") };
-        is_loop.then(|| format!("exited {times} within {:.1} s; last: {how}", during.as_secs_f64()))
+        is_loop.then(|| match exits {
+            1 => format!("exited by itself: {how}"),
+            _ => format!("exited {exits} times within {:.1} s; last: {how}", during.as_secs_f64()),
+        })
     }
 }
 

@@ -130,3 +130,29 @@ fn what_there_is_to_know_is_broken_between_words_and_cut_off_only_after_a_few_li
     assert_eq!(lines.len(), 3 + MOST_LINES);
     assert!(lines.iter().all(|line| line.chars().count() <= 20) && lines[6].ends_with('…'), "{lines:#?}");
 }
+
+#[test]
+fn what_there_is_to_say_of_a_row_is_broken_below_itself_and_the_tree_goes_on_beside_it() {
+    let mut picture = shifting();
+    (picture.waiting, picture.phases[0].detail) =
+        (Vec::new(), "one two three four five six seven".to_owned());
+    picture.phases[1].detail = picture.phases[0].detail.clone();
+    picture.phases[1].children[1].detail = picture.phases[0].detail.clone();
+    picture.phases[2].detail = "the guard has fired (hang)".to_owned();
+    let text = render(&picture, 60, ICONS);
+    let tree: Vec<&str> = text.lines().skip(5).collect();
+    let expected = [
+        "  ├─ ✔ provision         2.1 s   one two three four five six",
+        "  │                              seven",
+        "  ├─ ✔ test              0.8 s   one two three four five six",
+        "  │  │                           seven",
+        "  │  ├─ ✔ readiness              2 of 2 ready",
+        "  │  └─ ✔ smoke                  one two three four five six",
+        "  │                              seven",
+        "  ├─ ▶ shift             4.0 s   1 › [10] › 50 › 100 %",
+        "  │                              the guard has fired (hang)",
+        "  ├─ ○ soak",
+        "  └─ ○ decommission",
+    ];
+    assert_eq!(tree, expected, "{text}");
+}
