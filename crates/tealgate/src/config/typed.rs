@@ -235,7 +235,7 @@ mod tests {
         let app = parsed.value.as_ref().unwrap();
         assert_eq!((app.release.steps.len(), app.release.gates.len()), (1, 1));
         let told: Vec<_> = parsed.findings.iter().map(|finding| finding.pointer.as_str()).collect();
-        assert_eq!(told, ["", "", "/release/steps/0", "/release/gates/0/name"], "{:?}", parsed.findings);
+        assert_eq!(told, ["/release/steps/0", "/release/gates/0/name", "", ""], "{:?}", parsed.findings);
         assert_eq!(parsed.place("/release/gates/0/check").as_deref(), Some("/release/gates/1/check"));
         assert_eq!(parsed.place("/release/soak/hold_back").as_deref(), Some("/release/soak/hold_back"));
         assert_eq!(parsed.place("/release/steps"), None, "a step was taken out");
