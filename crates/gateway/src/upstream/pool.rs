@@ -2,7 +2,8 @@
 //!
 //! Where TLS is spoken with the name that a client has sent, a connection is good for that name alone: its certificate was
 //! verified for it, and the server may choose by it what is behind. So names are compared, never hashes of them; and all
-//! names of a target share one bound, for clients can make up as many as they like.
+//! names of a target share one bound, for clients can make up as many as they like. Who makes up names displaces connections
+//! that nobody came back to, and not those that others use again.
 
 use super::connecting::Connecting;
 use super::dial::Origin;
@@ -87,7 +88,8 @@ impl Pools {
     }
 
     /// Keeps a connection for these ticks. With `size` idle ones to the target already, the oldest to this node
-    /// goes; with none to this node, the connection itself.
+    /// goes, where clients choose the names the oldest that has carried one request only; with none to this node, the
+    /// connection itself.
     pub(crate) fn give(
         &self,
         target: u64,
@@ -103,7 +105,7 @@ impl Pools {
         }
         let Some(idle) = pool.nodes.get_mut(node) else { return };
         if pool.count >= size {
-            if idle.pop_front().is_none() {
+            if displaced(idle, connection.name.is_some()).is_none() {
                 return;
             }
             pool.count -= 1;
@@ -132,6 +134,13 @@ impl Pools {
         self.by_target.borrow_mut().retain(|target, _| reachable.contains(target));
         self.http2.keep_only(reachable);
     }
+}
+
+/// Takes out the connection that makes room for another one.
+fn displaced(idle: &mut VecDeque<Idle>, named: bool) -> Option<Idle> {
+    let used_once = |idle: &Idle| named && idle.connection.requests <= 1;
+    let at = idle.iter().position(used_once).unwrap_or(0);
+    idle.remove(at)
 }
 
 /// Takes out the connection that was used last, for a name if there is one.

@@ -79,6 +79,23 @@ async fn a_client_that_makes_up_hosts_fills_one_pool_and_no_more() {
 }
 
 #[tokio::test]
+async fn hosts_that_a_client_makes_up_displace_each_other_and_not_those_that_users_come_back_to() {
+    let (server, open) = numbered().await;
+    let gate = gate(tls_before(server, &[]).await, &json!({})).await;
+    let (mut user, mut stranger) = (gate.client().await, gate.client().await);
+    for host in ["a.example", "a.example", "b.example", "b.example"] {
+        user.ask(of(host)).await;
+    }
+    for host in 0..40 {
+        assert_eq!(stranger.ask(of(&format!("h{host}.example"))).await.status, 200);
+    }
+    eventually("the end of the others", async || open.load(SeqCst) <= 4).await;
+    for (host, number) in [("a.example", "000"), ("b.example", "001"), ("h39.example", "041")] {
+        assert_eq!(user.ask(of(host)).await.body, number);
+    }
+}
+
+#[tokio::test]
 async fn connections_of_http2_have_one_bound_for_all_hosts_too() {
     let upstream = Http2Upstream::start(Rules::default()).await;
     let label = json!({"labels": {"tealgate.protocol": "h2"}});

@@ -189,7 +189,8 @@ impl Http2Pools {
     }
 }
 
-/// Lets go of the idle connections of a target beyond `size`, those first that have been idle for longest.
+/// Lets go of the idle connections of a target beyond `size`: those first that have carried one stream only, as a client's
+/// that makes up names, then those that have been idle for longest.
 fn trim(names: &Names, size: usize) {
     let mut idle = Vec::new();
     for node in names.values().flatten() {
@@ -197,7 +198,7 @@ fn trim(names: &Names, size: usize) {
         idle.extend(connections.iter().filter(|one| one.is_idle()).map(|one| (node, Rc::clone(one))));
     }
     let Some(beyond) = idle.len().checked_sub(size).filter(|beyond| *beyond > 0) else { return };
-    idle.sort_by_key(|(_, connection)| connection.idle_until());
+    idle.sort_by_key(|(_, connection)| (connection.opened() > 1, connection.idle_until()));
     for (node, connection) in idle.iter().take(beyond) {
         node.remove(connection);
     }
