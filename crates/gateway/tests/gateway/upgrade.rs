@@ -90,6 +90,118 @@ async fn much_flows_both_ways_at_once() {
     assert_eq!(gate.settled().await.whole[0], 1);
 }
 
+/// What Autobahn's fuzzing client sends, by its categories: none of it is the gate's to judge.
+fn frames_good_and_bad() -> Vec<(&'static str, Vec<u8>)> {
+    let masked = |first: u8, payload: &[u8]| {
+        let length = u8::try_from(payload.len()).unwrap();
+        [&[first, 0x80 | length, 0, 0, 0, 0][..], payload].concat()
+    };
+    let long = |first: u8, bytes: usize| {
+        let length = u64::try_from(bytes).unwrap().to_be_bytes();
+        [&[first, 0xFF][..], &length, &[1, 2, 3, 4], &vec![7; bytes]].concat()
+    };
+    let close = |payload: &[u8]| masked(0x88, payload);
+    let fragments = |bytes: usize, size: u8| {
+        let piece = |first: u8| masked(first, &vec![b'x'; usize::from(size)]);
+        let between = bytes / usize::from(size) - 2;
+        [piece(0x02), piece(0x00).repeat(between), piece(0x80)].concat()
+    };
+    let ping_126 = [&[0x89, 0xFE, 0, 126, 0, 0, 0, 0][..], &[0; 126]].concat();
+    vec![
+        (
+            "1 a text that is empty, one of 125 bytes",
+            [masked(0x81, b""), masked(0x81, &[b'a'; 125])].concat(),
+        ),
+        ("1 one of 65,536 bytes", long(0x81, 65_536)),
+        (
+            "1 a length in more bytes than it needs",
+            [&[0x81, 0xFE, 0, 1, 0, 0, 0, 0, b'a'][..], &long(0x81, 3)].concat(),
+        ),
+        ("1 not masked", vec![0x81, 1, b'a']),
+        (
+            "2 pings and a pong that nobody asked for",
+            [masked(0x89, b""), masked(0x8A, b"?"), masked(0x89, &[0xFE; 125])].concat(),
+        ),
+        ("2 a ping that is too long", ping_126),
+        ("3 reserved bits", [masked(0xC1, b"a"), masked(0xF9, b"b"), masked(0xE8, b"")].concat()),
+        ("4 reserved opcodes", (3..8).chain(11..16).flat_map(|opcode| masked(0x80 | opcode, b"a")).collect()),
+        ("5 a fragmented ping", [masked(0x09, b"a"), masked(0x80, b"b")].concat()),
+        (
+            "5 a continuation of nothing, a text within a text",
+            [masked(0x80, b"a"), masked(0x01, b"b"), masked(0x81, b"c")].concat(),
+        ),
+        (
+            "6 no UTF-8, and some that is cut",
+            [masked(0x81, &[0xCE, 0xED, 0xA0, 0x80]), masked(0x01, &[0xCE]), masked(0x80, &[0xBA])].concat(),
+        ),
+        ("7 data behind a close", [close(&[3, 0xE8]), masked(0x81, b"late"), masked(0x89, b"")].concat()),
+        (
+            "7 closes that say nothing proper",
+            [close(&[1]), close(&[0, 0]), close(&[3, 0xED]), close(&[0xFF, 0xFF]), close(&[3, 0xE8, 0xCE])]
+                .concat(),
+        ),
+        ("9 a message of 4 MiB", long(0x82, 4 << 20)),
+        ("9 one of 1 MiB in fragments of 64 bytes", fragments(1 << 20, 64)),
+        ("10 a fragment for each byte", fragments(1_000, 1)),
+        ("a length that cannot be", [&[0x82, 0xFF][..], &[0xFF; 8], &[0; 5_000]].concat()),
+    ]
+}
+
+#[tokio::test]
+async fn frames_pass_as_they_are_however_wrong_they_are_and_however_they_are_cut() {
+    let gate = Gate::with(settings(), &resources(echo().await)).await;
+    let cases = frames_good_and_bad();
+    for (name, sent) in &cases {
+        let cuts: &[usize] = if sent.len() < 6_000 { &[1, 7, usize::MAX] } else { &[4_099, usize::MAX] };
+        for cut in cuts {
+            let mut socket = TcpStream::connect(gate.address()).await.unwrap();
+            socket.set_nodelay(true).unwrap();
+            socket.write_all(ASK.as_bytes()).await.unwrap();
+            // Who closes before there is a tunnel has left.
+            socket.read_exact(&mut [0; SWITCH.len()]).await.unwrap();
+            let (mut reader, mut writer) = socket.split();
+            let mut received = Vec::new();
+            let both = async {
+                let write = async {
+                    for piece in sent.chunks((*cut).min(sent.len())) {
+                        writer.write_all(piece).await.unwrap();
+                    }
+                    writer.shutdown().await.unwrap();
+                };
+                tokio::join!(write, reader.read_to_end(&mut received)).1.unwrap()
+            };
+            testkit::clock::within(name, both).await;
+            assert!(received == *sent, "{name}, in pieces of {cut}: {} bytes came", received.len());
+        }
+    }
+    let counts = gate.settled().await;
+    assert_eq!(counts.whole[0], counts.received, "none broke off");
+}
+
+#[tokio::test]
+async fn what_both_sides_agree_on_passes() {
+    let switch = SWITCH.replace(
+        "\r\n\r\n",
+        "\r\nSec-WebSocket-Accept: a\r\nSec-WebSocket-Protocol: p\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n\r\n",
+    );
+    let upstream = ScriptedUpstream::start(vec![vec![Step::read_head(), Step::send(&switch)]]).await;
+    let gate = Gate::with(settings(), &resources(upstream.address())).await;
+    let mut client = gate.client().await;
+    let asked = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: p, q\r\n\
+                 Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-other\r\n";
+    client.0.send(ASK.replace("\r\n\r\n", &format!("\r\n{asked}\r\n"))).await;
+    let head = client.0.read_head().await;
+    for line in ["Sec-WebSocket-Accept: a", "Sec-WebSocket-Protocol: p", "server_no_context_takeover\r\n"] {
+        assert!(head.contains(line), "{head}");
+    }
+    let received = String::from_utf8(upstream.received().remove(0)).unwrap();
+    assert!(received.contains("Sec-WebSocket-Key: k\r\n"), "{received}");
+    for line in asked.lines() {
+        assert!(received.contains(&format!("{line}\r\n")), "{received}");
+    }
+}
+
 #[tokio::test]
 async fn an_upstream_that_takes_nothing_holds_up_the_client() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

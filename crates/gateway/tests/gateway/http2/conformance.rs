@@ -474,6 +474,42 @@ async fn hpack_tables_serve_whole_connections() {
 }
 
 #[tokio::test]
+async fn hpack_has_many_ways_to_say_the_same() {
+    // RFC 7541, appendix C.4.
+    let coded_host = [0x8C, 0xF1, 0xE3, 0xC2, 0xE5, 0xF2, 0x3A, 0x6B, 0xA0, 0xAB, 0x90, 0xF4, 0xFF];
+    let (coded_key, coded_value) = (
+        [0x88, 0x25, 0xA8, 0x49, 0xE9, 0x5B, 0xA9, 0x7D, 0x7F],
+        [0x89, 0x25, 0xA8, 0x49, 0xE9, 0x5B, 0xB8, 0xE8, 0xB4, 0xBF],
+    );
+    let plain = |text: &str| [&[u8::try_from(text.len()).unwrap()][..], text.as_bytes()].concat();
+    let (host, key, value) = (plain("www.example.com"), plain("custom-key"), plain("custom-value"));
+    let upstream = Upstream::start("blue").await;
+    let gate = Gate::before(upstream.address()).await;
+    let mut client = Frames::connect(gate.address()).await;
+    let mut streams = (1..).step_by(2);
+    // Entered into the dynamic table, not entered, never to be entered.
+    for form in [0x40, 0x00, 0x10] {
+        let by_index = |value: &[u8]| [&[form | 1], value].concat();
+        let by_name = |value: &[u8]| [&[form][..], &plain(":authority"), value].concat();
+        for authority in [by_index(&host), by_index(&coded_host), by_name(&host), by_name(&coded_host)] {
+            for (key, value) in [(&key[..], &value[..]), (&coded_key, &value), (&key, &coded_value)] {
+                let field = [&[form][..], key, value].concat();
+                let block = [&[0x20, 0x3F, 0xE1, 0x1F, 0x82, 0x86, 0x84][..], &authority, &field].concat();
+                let stream = streams.next().unwrap();
+                client.send(headers(END_HEADERS | END_STREAM, stream, &block)).await;
+                assert_eq!(client.end_of(stream).await, End::Answered(200), "{block:02X?}");
+            }
+        }
+    }
+    let requests = upstream.requests();
+    assert_eq!(requests.len(), 36);
+    for request in requests {
+        assert_eq!(request.headers["host"], "www.example.com");
+        assert_eq!(request.headers["custom-key"], "custom-value");
+    }
+}
+
+#[tokio::test]
 async fn an_error_of_the_gate_is_never_an_internal_one() {
     let upstream = Upstream::start("blue").await;
     let gate = Gate::before(upstream.address()).await;
