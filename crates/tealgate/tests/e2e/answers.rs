@@ -85,9 +85,14 @@ async fn one_answer_of_another_version_takes_the_release_back() {
         "{why}"
     );
     let evidence = report["evidence"].as_array().unwrap();
-    let of = |check: &str| evidence.iter().find(|one| one["finding"]["check"] == check).unwrap();
-    assert_eq!(of("identity of v2")["finding"]["verdict"], "fail");
-    assert_eq!(of("identity of v1")["finding"]["verdict"], "pass", "the old one is what it says: {report}");
+    let of = |check: &str| evidence.iter().find(|one| one["finding"]["check"] == check);
+    assert_eq!(of("identity of v2").unwrap()["finding"]["verdict"], "fail");
+    // The release may go back before the old one has answered anybody.
+    let old = of("identity of v1");
+    assert!(
+        old.is_none_or(|old| old["finding"]["verdict"] == "pass"),
+        "the old one is what it says: {report}"
+    );
 }
 
 #[tokio::test]
