@@ -197,7 +197,7 @@ fn write_component(out: &mut String, component: &Component) {
         out.push_str(r#"<div class="scroll"><table><tr><th>differs</th><th>old</th><th>new</th></tr>"#);
         for one in &component.parity {
             let (what, old, new) = (Text(&one.what), Text(&one.old), Text(&one.new));
-            let _ = write!(out, "<tr><td>{what}</td><td>{old}</td><td>{new}</td></tr>");
+            let _ = write!(out, r#"<tr><td class="nowrap">{what}</td><td>{old}</td><td>{new}</td></tr>"#);
         }
         out.push_str("</table></div>");
     }
