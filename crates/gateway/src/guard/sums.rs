@@ -172,3 +172,6 @@ impl Sums {
         all_down(&self.new_targets) && !all_down(&self.old_targets)
     }
 }
+
+#[cfg(test)]
+mod tests;
