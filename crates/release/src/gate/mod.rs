@@ -35,7 +35,7 @@ pub struct GateContext {
     pub version: String,
     /// Its environment.
     pub colour: Colour,
-    /// `http` or `https`.
+    /// `http` or `https`, or what no gate can speak.
     pub scheme: String,
     /// The environment's instances: host and port.
     pub instances: Vec<(String, u16)>,

@@ -8,7 +8,7 @@ use super::expectation::differences;
 use super::{GateContext, GateOutcome, GateRunner, Verdict};
 use crate::clock;
 use crate::target::authority;
-use crate::target::request::send;
+use crate::target::request::{send, send_secure};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, header};
@@ -35,6 +35,7 @@ struct Way<'a> {
     name: &'static str,
     host: String,
     port: u16,
+    is_secure: bool,
     /// What `Host` says, unless the request sets it.
     authority: String,
     preview: Option<&'a (String, String)>,
@@ -82,16 +83,18 @@ impl Smoke {
         if context.instances.is_empty() {
             evidence.note(Verdict::Inconclusive, "no instance is known");
         }
-        if context.scheme == "http" {
+        if matches!(context.scheme.as_str(), "http" | "https") {
             ways.extend(context.instances.iter().map(|(host, port)| Way {
                 name: "direct",
                 host: host.clone(),
                 port: *port,
+                is_secure: context.scheme == "https",
                 authority: authority(host, *port),
                 preview: None,
             }));
         } else {
-            let what = format!("direct: {} is not supported by smoke gates, only http", context.scheme);
+            let what =
+                format!("direct: {} is not supported by smoke gates, only http and https", context.scheme);
             evidence.note(Verdict::Inconclusive, &what);
         }
         match (self.through_gate, &context.preview, context.gateway) {
@@ -106,6 +109,7 @@ impl Smoke {
                 name: "through the gate",
                 host: gateway.ip().to_string(),
                 port: gateway.port(),
+                is_secure: false,
                 authority: context.host.clone().unwrap_or_else(|| gateway.to_string()),
                 preview: Some(preview),
             }),
@@ -130,7 +134,13 @@ async fn ask(
         Err(error) => return (Verdict::Inconclusive, format!("is no proper request: {error}")),
     };
     let began = clock::monotonic();
-    let answer = tokio::time::timeout(limit, send(&way.host, way.port, http_request)).await;
+    let answer = async {
+        match way.is_secure {
+            true => send_secure(&way.host, way.port, http_request).await,
+            false => send(&way.host, way.port, http_request).await,
+        }
+    };
+    let answer = tokio::time::timeout(limit, answer).await;
     let took = clock::monotonic().saturating_duration_since(began).as_millis();
     match answer {
         Err(_) => (Verdict::Fail, format!("no answer within {} ms", limit.as_millis())),

@@ -14,7 +14,7 @@ pub(super) fn gate(policy: &ReleasePolicy, new: &EnvironmentSpec) -> Option<Gate
     let Identity { header, path, .. } = policy.identity.as_ref()?;
     let path = path.clone()?;
     let is_asked_otherwise = policy.gates.iter().any(|gate| gate.name == NAME);
-    if is_asked_otherwise || new.scheme() != "http" {
+    if is_asked_otherwise || !matches!(new.scheme_for_gates(), "http" | "https") {
         return None;
     }
     let expect = Expectation {

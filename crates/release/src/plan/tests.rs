@@ -387,10 +387,16 @@ fn whether_a_version_says_who_it_is_is_asked_before_users_see_it() {
     let identity = mine.release.identity.as_mut().unwrap();
     (identity.path, mine.release.gates) = (None, Vec::new());
     assert_eq!(gates(&mine), [], "nobody asks");
-    let target = json!({"upstream": {"blue": {"nodes": {"10.0.0.1:80": 1}, "scheme": "https"},
-        "green": {"nodes": {"10.0.0.2:80": 1}, "scheme": "https"}}});
-    let secure = App { target: serde_json::from_value(target).unwrap(), ..app };
-    assert_eq!(gates(&secure).len(), 1, "smoke gates do not speak TLS");
+    for (scheme, tls, count) in [
+        ("https", json!({"verify": true}), 2),
+        ("https", json!({"client_cert_id": "c"}), 1),
+        ("grpc", json!({}), 1),
+    ] {
+        let target = json!({"upstream": {"blue": {"nodes": {"10.0.0.1:80": 1}, "scheme": scheme, "tls": tls},
+            "green": {"nodes": {"10.0.0.2:80": 1}, "scheme": scheme, "tls": tls}}});
+        let other = App { target: serde_json::from_value(target).unwrap(), ..app.clone() };
+        assert_eq!(gates(&other).len(), count, "over {scheme}");
+    }
 }
 
 #[test]

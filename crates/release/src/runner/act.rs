@@ -187,7 +187,7 @@ impl Work {
             release: self.plan.release.clone(),
             version: self.component.new.version.clone(),
             colour: self.component.new.colour,
-            scheme: self.component.new.scheme().to_owned(),
+            scheme: self.component.new.scheme_for_gates().to_owned(),
             instances: self.instances(self.component.new.colour),
             gateway: self.context.gateways().await.ok().and_then(|gateways| gateways.listener()),
             preview: self.plan.preview.as_ref().and_then(PlannedPreview::request_header),

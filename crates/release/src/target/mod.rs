@@ -10,6 +10,7 @@ pub(crate) mod program;
 mod readiness;
 pub(crate) mod request;
 pub(crate) mod text;
+mod tls;
 pub mod upstream;
 pub(crate) mod variables;
 
@@ -43,13 +44,30 @@ impl EnvironmentSpec {
     /// How its instances are spoken to: `http` or `https`, or what else APISIX has.
     #[must_use]
     pub fn scheme(&self) -> &str {
-        let settings = match &self.target {
+        let scheme = self.settings().and_then(|settings| settings.get("scheme")).and_then(Value::as_str);
+        scheme.unwrap_or("http")
+    }
+
+    /// How gates would have to speak to them: the scheme, or what no gate can do.
+    #[must_use]
+    pub fn scheme_for_gates(&self) -> &str {
+        let tls = self.settings().and_then(|settings| settings.get("tls")).and_then(Value::as_object);
+        let shows_certificate = |name: &String| name.starts_with("client_cert");
+        match self.scheme() {
+            "https" if tls.is_some_and(|tls| tls.keys().any(shows_certificate)) => {
+                "https with a client certificate"
+            }
+            scheme => scheme,
+        }
+    }
+
+    /// The settings of its upstream.
+    fn settings(&self) -> Option<&Value> {
+        match &self.target {
             Target::Process(process) => process.upstream.as_ref(),
             Target::Upstream(target) if self.colour == Colour::Blue => Some(&target.blue),
             Target::Upstream(target) => Some(&target.green),
-        };
-        let scheme = settings.and_then(|settings| settings.get("scheme")).and_then(Value::as_str);
-        scheme.unwrap_or("http")
+        }
     }
 }
 

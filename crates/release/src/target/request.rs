@@ -1,5 +1,6 @@
-//! One HTTP/1.1 request on a connection of its own: probes and smoke checks. No redirects, no TLS, bounded answers.
+//! One HTTP/1.1 request on a connection of its own: probes and smoke checks. No redirects, bounded answers.
 
+use super::tls;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -28,6 +29,8 @@ pub(crate) struct Answer {
 pub(crate) enum RequestError {
     #[error("cannot connect to {host}:{port}: {source}")]
     Connect { host: String, port: u16, source: std::io::Error },
+    #[error("no TLS with {host}:{port}: {source}")]
+    Tls { host: String, port: u16, source: std::io::Error },
     #[error("{host}:{port} gave no proper HTTP answer: {source}")]
     Http { host: String, port: u16, source: hyper::Error },
 }
@@ -52,11 +55,25 @@ pub(crate) async fn send(
     request: Request<Full<Bytes>>,
 ) -> Result<Answer, RequestError> {
     let stream = connect(host, port).await?;
-    exchange(stream, request, BODY_MAX).await.map_err(|source| RequestError::Http {
-        host: host.to_owned(),
-        port,
-        source,
-    })
+    exchange(stream, request, BODY_MAX).await.map_err(no_answer(host, port))
+}
+
+/// The same over TLS, whatever the certificate is.
+///
+/// # Errors
+/// As [`send`]; also when there is no TLS to be had.
+pub(crate) async fn send_secure(
+    host: &str,
+    port: u16,
+    request: Request<Full<Bytes>>,
+) -> Result<Answer, RequestError> {
+    let stream = tls::connect(host, connect(host, port).await?).await;
+    let stream = stream.map_err(|source| RequestError::Tls { host: host.to_owned(), port, source })?;
+    exchange(stream, request, BODY_MAX).await.map_err(no_answer(host, port))
+}
+
+fn no_answer(host: &str, port: u16) -> impl FnOnce(hyper::Error) -> RequestError {
+    move |source| RequestError::Http { host: host.to_owned(), port, source }
 }
 
 /// Sends a request on an open stream and reads at most `body_max` bytes of the answer's body.

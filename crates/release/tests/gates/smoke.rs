@@ -2,10 +2,16 @@
 
 use super::{context, instance, run};
 use release::gate::{GateContext, Verdict};
+use rustls::ServerConfig;
+use rustls_pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use tempfile::TempDir;
 use testkit::scripted::{ScriptedUpstream, Step};
 use testkit::upstream::{Behaviour, Upstream};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 const TOKEN: &str = "preview-t0ken";
 
@@ -102,6 +108,44 @@ async fn an_instance_that_is_down_cuts_off_or_does_not_answer_fails_the_gate() {
     );
 }
 
+/// A server of TLS with a certificate that nobody knows, before another one.
+async fn tls_before(address: SocketAddr) -> SocketAddr {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let secure = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(socket).await else { continue };
+            let mut upstream = TcpStream::connect(address).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut stream, &mut upstream).await;
+        }
+    });
+    secure
+}
+
+#[tokio::test]
+async fn instances_of_https_are_asked_over_tls() {
+    let world = World::new().await;
+    let secure = tls_before(world.instances[0].address()).await;
+    let context = GateContext { scheme: "https".to_owned(), ..world.context.clone() };
+    let both = GateContext { instances: vec![("localhost".to_owned(), secure.port())], ..context.clone() };
+    let outcome = run(one(json!({"path": "/"})), &both).await;
+    assert_eq!(outcome.verdict, Verdict::Pass, "{outcome:?}");
+    let [received] = world.instances[0].requests().try_into().unwrap();
+    assert_eq!(received.headers["host"], format!("localhost:{}", secure.port()));
+    assert_eq!(world.gateway.requests().len(), 1);
+    let plain = GateContext { instances: vec![instance(world.instances[1].address())], ..context };
+    let outcome = run(one(json!({"path": "/"})), &plain).await;
+    assert_eq!(outcome.verdict, Verdict::Fail);
+    assert!(outcome.evidence[0].contains("no TLS with "), "{outcome:?}");
+}
+
 #[tokio::test]
 async fn what_could_not_be_asked_is_inconclusive() {
     let world = World::new().await;
@@ -118,7 +162,7 @@ async fn what_could_not_be_asked_is_inconclusive() {
         (outcome.verdict, outcome.evidence[0].as_str()),
         (Verdict::Inconclusive, "no instance is known")
     );
-    let outcome = of(GateContext { scheme: "https".to_owned(), ..context() }).await;
+    let outcome = of(GateContext { scheme: "grpc".to_owned(), ..context() }).await;
     assert_eq!(outcome.verdict, Verdict::Inconclusive);
     let outcome = run(json!({"smoke": {"requests": []}}), &context()).await;
     assert_eq!(outcome.verdict, Verdict::Inconclusive);
