@@ -111,14 +111,16 @@ fn broken_error_rate(observed: &Observed, old: &Observed, limits: &Limits) -> Op
     let limit = limits.max_error_rate?;
     let rate = error_rate(observed);
     let words = format!("{} ({}), limit {}", failures(observed), percent(rate), percent(limit));
-    let of_old = Some(error_rate(old)).filter(|old| *old > limit).map(percent);
+    let is_known = old.requests >= limits.min_requests.max(1);
+    let of_old = Some(error_rate(old)).filter(|old| is_known && *old > limit).map(percent);
     (rate > limit).then(|| words + &meanwhile(of_old))
 }
 
 fn broken_p99(observed: &Observed, old: &Observed, limits: &Limits) -> Option<String> {
     let (limit, p99) = (limits.max_p99_ms?, measured_p99(observed)?);
     let words = format!("p99 is {} over {}, limit {limit} ms", milliseconds(p99), counted(observed.requests));
-    let of_old = measured_p99(old).filter(|old| *old > limit as f64).map(milliseconds);
+    let is_known = old.requests >= limits.min_requests.max(1);
+    let of_old = measured_p99(old).filter(|old| is_known && *old > limit as f64).map(milliseconds);
     (p99 > limit as f64).then(|| words + &meanwhile(of_old))
 }
 

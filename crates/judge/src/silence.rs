@@ -23,7 +23,8 @@
 //!
 //! Fewer requests ([`FEW`]) are heard as well, if they wait [`LONG`] times as long, and that is next to never seen
 //! ([`Listener::and_few`]): of the answers that are known, at most one in [`LONG_ONE_IN`] took so long, and each that is missing
-//! stands against [`KNOWN_FOR_EACH`] of them; and the old version does not keep anybody waiting at that moment.
+//! stands against [`KNOWN_FOR_EACH`] of them; and whoever waits for the old version at that moment has waited less than the
+//! patience since its last answer.
 //!
 //! Time is what was watched: two looks are at most [`MAX_STEP_MS`] apart, so a machine that was stopped has heard nothing
 //! and blames nobody for it.
@@ -80,11 +81,17 @@ impl Heard {
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Heard) -> Heard {
+        self.joined(other, u64::saturating_add)
+    }
+
+    /// Both counter by counter.
+    #[must_use]
+    pub fn joined(self, other: Heard, join: fn(u64, u64) -> u64) -> Heard {
         Heard {
-            asked: self.asked.saturating_add(other.asked),
-            withdrawn: self.withdrawn.saturating_add(other.withdrawn),
-            heads: self.heads.saturating_add(other.heads),
-            unheard: self.unheard.saturating_add(other.unheard),
+            asked: join(self.asked, other.asked),
+            withdrawn: join(self.withdrawn, other.withdrawn),
+            heads: join(self.heads, other.heads),
+            unheard: join(self.unheard, other.unheard),
         }
     }
 

@@ -153,7 +153,9 @@ impl Examined {
         self.joined(other, u64::saturating_add)
     }
 
-    fn joined(self, other: Examined, join: fn(u64, u64) -> u64) -> Examined {
+    /// Both counter by counter.
+    #[must_use]
+    pub fn joined(self, other: Examined, join: fn(u64, u64) -> u64) -> Examined {
         Examined {
             passed: join(self.passed, other.passed),
             failed: join(self.failed, other.failed),

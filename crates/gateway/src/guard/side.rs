@@ -49,7 +49,7 @@ impl Side {
 
 impl Part {
     /// Counts anew. Endings are read first and beginnings last: if they are as many, all of it is read after the last
-    /// ending and before the next beginning.
+    /// ending. What is seen already of a next request is counted again when its beginning is seen.
     fn count(&mut self) -> Tallied {
         let unjudged = self.series.unjudged();
         let counted = Tallied::of(&self.series);

@@ -48,20 +48,12 @@ impl Tallied {
 
     fn joined(mut self, other: &Tallied, join: fn(u64, u64) -> u64) -> Tallied {
         for (ours, theirs) in self.checks.iter_mut().zip(other.checks) {
-            ours.passed = join(ours.passed, theirs.passed);
-            ours.failed = join(ours.failed, theirs.failed);
-            ours.unexamined = join(ours.unexamined, theirs.unexamined);
+            *ours = ours.joined(theirs, join);
         }
         for (ours, theirs) in self.waiting.iter_mut().zip(other.waiting) {
             *ours = join(*ours, theirs);
         }
-        let (one, another) = (self.heard, other.heard);
-        self.heard = Heard {
-            asked: join(one.asked, another.asked),
-            withdrawn: join(one.withdrawn, another.withdrawn),
-            heads: join(one.heads, another.heads),
-            unheard: join(one.unheard, another.unheard),
-        };
+        self.heard = self.heard.joined(other.heard, join);
         let (requests, failed) = (join(self.requests, other.requests), join(self.failed, other.failed));
         Tallied { requests, failed, ..self }
     }

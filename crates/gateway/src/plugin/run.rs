@@ -42,7 +42,8 @@ pub(crate) struct Run<'r> {
 #[derive(Debug)]
 struct Sender<'r> {
     identity: Identity<'r>,
-    username: SmolStr,
+    /// `None`: it is too long to be copied for nothing, and counting who holds it would be a write that threads share.
+    username: Option<SmolStr>,
     plan: &'r Plan,
 }
 
@@ -54,12 +55,14 @@ impl<'r> Run<'r> {
 
     pub(super) fn set_identity(&mut self, identity: Identity<'r>) {
         let consumer = identity.consumer;
-        self.sender = Some(Sender { identity, username: consumer.name().clone(), plan: consumer.plan() });
+        let username = Some(consumer.name()).filter(|name| !name.is_heap_allocated()).cloned();
+        self.sender = Some(Sender { identity, username, plan: consumer.plan() });
     }
 
     /// The name of the consumer that sends the request.
     pub(crate) fn consumer_name(&self) -> Option<&str> {
-        self.sender.as_ref().map(|sender| sender.username.as_str())
+        let Sender { identity, username, .. } = self.sender.as_ref()?;
+        Some(username.as_ref().map_or(identity.consumer.username(), SmolStr::as_str))
     }
 
     /// Changes of the head that goes to the upstream.

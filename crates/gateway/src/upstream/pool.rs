@@ -138,8 +138,10 @@ impl Pools {
 
 /// Takes out the connection that makes room for another one.
 fn displaced(idle: &mut VecDeque<Idle>, named: bool) -> Option<Idle> {
-    let used_once = |idle: &Idle| named && idle.connection.requests <= 1;
-    let at = idle.iter().position(used_once).unwrap_or(0);
+    if !named {
+        return idle.pop_front();
+    }
+    let at = idle.iter().position(|idle| idle.connection.requests <= 1).unwrap_or(0);
     idle.remove(at)
 }
 

@@ -144,6 +144,14 @@ fn small_rates_keep_the_digits_that_tell() {
     assert_eq!(evaluate(&observed(10_000, 25, 1.0), &limits), expected);
 }
 
+#[test]
+fn an_old_version_of_few_requests_is_no_excuse() {
+    let (new, limits) = (observed(10_000, 500, 1.0), Limits { max_error_rate: Some(0.01), ..LIMITS });
+    let words = |old| format!("{:?}", evaluate_beside(&new, &old, &limits));
+    assert!(!words(observed(LIMITS.min_requests - 1, LIMITS.min_requests - 1, 1.0)).contains("old version"));
+    assert!(words(observed(LIMITS.min_requests, LIMITS.min_requests, 1.0)).contains("old version: 100 %"));
+}
+
 fn any_limits() -> impl Strategy<Value = Limits> {
     (prop::option::of(0.0..=1.0_f64), prop::option::of(0_u64..1_000), 0_u64..50).prop_map(
         |(max_error_rate, max_p99_ms, min_requests)| Limits { max_error_rate, max_p99_ms, min_requests },

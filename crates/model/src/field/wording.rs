@@ -29,7 +29,7 @@ impl Wording {
     #[must_use]
     pub fn plain(&self, pointer: &str, text: &str) -> String {
         // serde_json ends some texts with a line and a column of a text that does not exist here.
-        let text = text.split(" at line ").next().unwrap_or(text);
+        let text = without_position(text);
         if let Some(rest) = text.strip_prefix("unknown variant") {
             return format!("unknown value{rest}");
         }
@@ -139,6 +139,21 @@ impl Wording {
     }
 }
 
+/// Without ` at line 1 column 2` at its end.
+fn without_position(text: &str) -> &str {
+    let is_number = |part: &str| part.parse::<u32>().is_ok();
+    match text.rsplit_once(" at line ") {
+        Some((before, place))
+            if place
+                .split_once(" column ")
+                .is_some_and(|(line, column)| is_number(line) && is_number(column)) =>
+        {
+            before
+        }
+        _ => text,
+    }
+}
+
 /// What was there instead, as serde names it.
 fn found_in_words(found: &str) -> String {
     if let Some(text) = found.strip_prefix("string ") {
@@ -187,6 +202,10 @@ mod tests {
         let cases = [
             (json!({"soak": {"hold_back": 300}}), "a whole number from 0 to 255, not the number 300"),
             (json!({"soak": {"hold_back": "5"}}), "a whole number from 0 to 255, not the text \"5\""),
+            (
+                json!({"soak": {"duration_ms": "look at line 3"}}),
+                "a whole number from 0 on, not the text \"look at line 3\"",
+            ),
             (json!({"soak": {"duration_ms": -1}}), "a whole number from 0 on, not the number -1"),
             (json!({"soak": {"duration_ms": 1.5}}), "a whole number from 0 on, not the number 1.5"),
             (json!({"alpha": true}), "a number, not `true`"),

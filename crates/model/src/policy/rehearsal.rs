@@ -11,7 +11,8 @@ pub struct Rehearsal {
     pub required: bool,
     /// How long ago that may be, milliseconds.
     pub within_ms: u64,
-    /// How long the new version is watched when all steps were rehearsed, milliseconds: it must not exit, and be ready.
+    /// How long the new version is watched when all steps were rehearsed, milliseconds: it must be ready, and none of
+    /// the processes that Tealgate runs may exit.
     pub watch_ms: u64,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! `max_error_rate` holds for failures, and for each check of the business by itself. A check of which too few answers
 //! could be examined is not known, and what is not known is no pass: the release waits, as it does for too few
-//! requests. With one exception: where the old version's answers show that nobody asks for what the check is about, there
-//! is nothing to wait for; that is told.
+//! requests. With one exception: where the old version's answers show that too few of those that came could be about
+//! what the check asks for, nobody waits for more; that is told.
 
 use super::Gateways;
 use crate::machine::Traffic;
@@ -21,7 +21,7 @@ pub struct Sides {
     pub new: Counts,
     /// The old version's meanwhile.
     pub old: Counts,
-    /// The old version's since users reach the new one: how much of its answers can be examined.
+    /// The old version's since the release's first change: how much of its answers can be examined.
     pub usual: Counts,
 }
 

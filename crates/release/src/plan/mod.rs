@@ -48,7 +48,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The format of plans and journals that this version writes. A newer one is refused.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// One release, decided. Lists have one entry today; nothing below assumes that.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

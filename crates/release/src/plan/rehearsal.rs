@@ -96,10 +96,14 @@ pub(super) fn rehearsed(plan: Plan, input: &PlanInput<'_>, target: &Target) -> P
     let (gates, left_out) = gates(plan.gates);
     let mut notes = plan.notes;
     let watch_ms = input.app.release.rehearsal.watch_ms;
+    let seconds = watch_ms as f64 / 1_000.0;
+    let watched = match target {
+        Target::Process(_) => format!("it must not exit meanwhile, nor for {seconds} s after"),
+        Target::Upstream(_) => format!("it is watched for {seconds} s after, and must be ready then"),
+    };
     notes.push(format!(
-        "a rehearsal: every step is written, guarded and taken back with no user on the new version; it must not exit \
-         meanwhile, nor for {} s after; limits, judge and holds are left out",
-        watch_ms as f64 / 1_000.0
+        "a rehearsal: every step is written, guarded and taken back with no user on the new version; {watched}; \
+         limits, judge and holds are left out"
     ));
     let interval_ms = plan.soak.interval_ms.max(watch_ms);
     if !left_out.is_empty() {

@@ -21,7 +21,8 @@ impl AppRunner {
         let colours = [lead.old.as_ref().map(|old| old.colour), Some(lead.new.colour)];
         for ((colour, silent), is_known) in colours.into_iter().zip(silent).zip(known) {
             let (Some(colour), Some((requests, ms)), false) = (colour, silent, is_known) else { continue };
-            let text = format!("{colour}: {requests} requests wait, and no answer has begun for {ms} ms");
+            let wait = if requests == 1 { "request waits" } else { "requests wait" };
+            let text = format!("{colour}: {requests} {wait}, and no answer has begun for {ms} ms");
             self.context.book.events().tell(release, now_ms, &self.context.actor(), "silent", text);
         }
     }

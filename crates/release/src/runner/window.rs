@@ -12,17 +12,18 @@ use crate::plan::Plan;
 use model::policy::{AnswerCheck, Limits};
 use model::resource::Revision;
 use std::collections::VecDeque;
+use telemetry::counts::Counts;
 
 /// Between two samples, milliseconds.
 const SAMPLE_MS: i64 = 1_000;
 /// Most samples, and so the longest window in seconds.
 const MAX_SAMPLES: usize = 60;
 
-/// Samples of the counts since one change of the share.
+/// Samples of the counts since one change of the share, of the new version and the old one.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     since: Revision,
-    samples: VecDeque<(i64, Sides)>,
+    samples: VecDeque<(i64, [Counts; 2])>,
 }
 
 impl Window {
@@ -40,15 +41,15 @@ impl Window {
             *self = Window { since, samples: VecDeque::new() };
         }
         if self.samples.back().is_none_or(|(at_ms, _)| now_ms - at_ms >= SAMPLE_MS) {
-            self.samples.push_back((now_ms, sides.clone()));
+            self.samples.push_back((now_ms, [sides.new.clone(), sides.old.clone()]));
         }
         while self.samples.len() > MAX_SAMPLES
             || self.samples.get(1).is_some_and(|(at_ms, _)| now_ms - at_ms >= length_ms)
         {
             self.samples.pop_front();
         }
-        let (began_at_ms, before) = self.samples.front()?;
-        let (new, old) = (sides.new.minus(&before.new), sides.old.minus(&before.old));
+        let (began_at_ms, [new, old]) = self.samples.front()?;
+        let (new, old) = (sides.new.minus(new), sides.old.minus(old));
         match hold_against(&Sides { new, old, usual: sides.usual }, limits, checks).traffic {
             Traffic::Bad { evidence } => {
                 let seconds = (now_ms - began_at_ms).max(0) / 1_000;

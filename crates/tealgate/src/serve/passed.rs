@@ -52,7 +52,7 @@ pub struct Passed(Vec<Listening>);
 impl Passed {
     /// Takes them, each for one of the addresses in `wanted`. To be called once, before this process opens any descriptor
     /// that stays and starts any thread: the numbers alone say which descriptors they are. They are not inherited by
-    /// children, nor are the variables.
+    /// children, nor are `LISTEN_PID` and `LISTEN_FDS`; names alone say nothing.
     ///
     /// # Errors
     /// When one is not a TCP socket that listens, or is on another address.

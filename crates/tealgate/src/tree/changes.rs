@@ -31,7 +31,7 @@ pub fn changes(before: Option<&Picture>, now: &Picture) -> Vec<String> {
         }
     }
     for (_, remark) in &now.remarks {
-        if before.is_none_or(|before| before.remarks.iter().all(|(_, old)| stem(old) != stem(remark))) {
+        if before.is_none_or(|before| before.remarks.iter().all(|(_, old)| head(old) != head(remark))) {
             tell(remark.clone());
         }
     }
@@ -100,10 +100,15 @@ fn stem(waiting: &str) -> String {
     what.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
+/// What a remark is about, without what it says of it, which may grow while it lasts.
+fn head(remark: &str) -> &str {
+    remark.split(": ").next().unwrap_or(remark)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::picture::Steps;
+    use crate::tree::picture::{Mood, Steps};
 
     fn at_step(begun: usize, elapsed_ms: u64) -> Picture {
         let mut picture = crate::tree::render::tests::shifting();
@@ -123,6 +128,20 @@ mod tests {
         now.colours[0].requests += 5;
         now.waiting = vec!["step 10 %, at most 1.0 s".to_owned()];
         assert_eq!(changes(Some(&before), &now), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_remark_is_told_once_however_what_it_says_grows() {
+        let with = |remarks: &[&str]| {
+            let mut picture = at_step(2, 1000);
+            picture.remarks = remarks.iter().map(|text| (Mood::Attention, (*text).to_owned())).collect();
+            picture
+        };
+        let (one, other) =
+            ("the gateway all-1-17 went; it is not known", "the gateway all-2-17 went; it is not known");
+        let before = with(&[one, "green waits: 1 request waits"]);
+        let now = with(&[one, other, "green waits: 2 requests wait"]);
+        assert_eq!(changes(Some(&before), &now), [format!("[   1.0 s] shop: {other}")]);
     }
 
     #[test]

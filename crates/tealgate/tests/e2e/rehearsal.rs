@@ -149,7 +149,5 @@ async fn a_version_that_exits_once_while_it_is_watched_has_failed_its_rehearsal(
     assert_eq!(view["outcome"], "rolled_back", "{view}");
     let why = "the new version does not live: instance 0 of green exited by itself: was ended by signal 9";
     assert_eq!((&view["why"], &view["rehearsal"]["users_on_new"]), (&json!(why), &json!(0)));
-    let report = shop::report(&gate).await;
-    assert!(!report["log_lines"].as_array().unwrap().is_empty(), "{report}");
     assert_eq!(shop::live(&gate).await, "v1");
 }
