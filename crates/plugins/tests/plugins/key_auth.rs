@@ -184,6 +184,17 @@ async fn a_consumer_always_reaches_the_same_node_whatever_its_key() {
 }
 
 #[tokio::test]
+async fn a_consumer_of_a_long_name_is_named_to_the_upstream_and_in_the_access_log() {
+    let name = "a-name-that-is-longer-than-most-names-of-consumers-are";
+    let long = consumer(name, &json!({"key-auth": {"key": "a-key-that-is-longer-than-most-keys-are"}}));
+    let gate = Gate::with(&[route(&json!({"key-auth": {}})), long]).await;
+    let key = ("apikey", "a-key-that-is-longer-than-most-keys-are");
+    assert_eq!(gate.get("/", &[key]).await.status, 200);
+    assert_eq!(gate.last_request().values("x-consumer-username"), [name]);
+    assert_eq!(gate.logged(1).await[0]["consumer"], name);
+}
+
+#[tokio::test]
 async fn the_access_log_names_the_consumer_and_shows_no_key() {
     let gate = gate(json!({"query": "who"})).await;
     assert_eq!(gate.get("/?a=1&who=jacks-key&b", &[]).await.status, 200);
