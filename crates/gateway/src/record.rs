@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::shadow::Capture;
 use crate::worker::Worker;
 use http1::Framing;
-use model::record::{Ending, RequestRecord};
+use model::record::{Ending, RequestRecord, judged_status};
 use std::time::Instant;
 use telemetry::cell::{Cell, Ended};
 use telemetry::found::{Found, Outcome};
@@ -25,6 +25,8 @@ pub(crate) struct Facts {
     /// The gate answered by itself.
     pub(crate) by_gate: bool,
     pub(crate) upstream_status: u16,
+    /// The status of a call of gRPC, as the upstream has said it.
+    pub(crate) grpc_status: Option<u8>,
     /// The node that was tried last.
     pub(crate) node: Option<usize>,
     pub(crate) tries: u8,
@@ -58,6 +60,7 @@ impl Facts {
             status: 0,
             by_gate: false,
             upstream_status: 0,
+            grpc_status: None,
             node: None,
             tries: 0,
             upstream_us: 0,
@@ -84,11 +87,15 @@ impl Facts {
         }
     }
 
+    fn judged_status(&self) -> u16 {
+        judged_status(self.status, self.grpc_status)
+    }
+
     /// What could be asked and what failed, as bits: all of it, then each check of the business; `None`: it cannot be
     /// judged. As the counters have it ([`telemetry::counts::Counts::failed`]).
     fn judged(&self, found: Found) -> Option<[u8; 2]> {
         match self.ending {
-            Ending::Whole if (100..500).contains(&self.status) => {
+            Ending::Whole if (100..500).contains(&self.judged_status()) => {
                 let (passed, failed) = (found.checks(Outcome::Passed), found.checks(Outcome::Failed));
                 Some([(passed | failed) << 1 | 1, failed << 1])
             }
@@ -150,7 +157,7 @@ pub(crate) fn record(
     let found = facts.found(claim);
     open.end(&Ended {
         ending: facts.ending,
-        status: facts.status,
+        status: facts.judged_status(),
         // A 408 or a 413 is the client's doing, not that of the upstream that was claimed.
         gate_error: facts.by_gate
             && claim.is_some()
@@ -171,7 +178,7 @@ pub(crate) fn record(
     worker.totals().bytes_received(facts.head_bytes + facts.request_bytes);
     worker.totals().bytes_sent(facts.sent_head_bytes + facts.response_bytes);
     let mut log = worker.log.borrow_mut();
-    let may_be_failure = facts.status >= 500 || facts.ending == Ending::CutShort;
+    let may_be_failure = facts.judged_status() >= 500 || facts.ending == Ending::CutShort;
     let plugins = plugin::log_phase(request);
     if log.is_none() && !may_be_failure && plugins.is_none() {
         return;
@@ -190,6 +197,7 @@ pub(crate) fn record(
         ending: facts.ending,
         status: facts.status,
         upstream_status: facts.upstream_status,
+        grpc_status: facts.grpc_status,
         upstream: node.map_or("", |node| &node.authority),
         tries: facts.tries,
         protocol: request.head.version().name(),

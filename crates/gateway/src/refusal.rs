@@ -121,9 +121,19 @@ impl Refusal {
         }
     }
 
-    /// What `grpc-message` says of it: percent-encoded (gRPC over HTTP/2, "Responses").
+    /// What `grpc-message` says of it, in a plugin's own words if it has any: percent-encoded (gRPC over HTTP/2, "Responses").
     pub(crate) fn grpc_message(&self) -> String {
-        percent_encoding::utf8_percent_encode(&self.to_string(), NOT_IN_GRPC_MESSAGE).to_string()
+        let of_plugin = |answer: &Answer| {
+            let body: Option<serde_json::Value> = serde_json::from_str(&answer.body).ok();
+            let message = body.as_ref().and_then(|body| body.get("message")?.as_str());
+            message.map(str::to_owned).unwrap_or_else(|| answer.body.trim().to_owned())
+        };
+        let message = match self {
+            Refusal::Plugin(answer) => Some(of_plugin(answer)).filter(|message| !message.is_empty()),
+            _ => None,
+        };
+        let message = message.unwrap_or_else(|| self.to_string());
+        percent_encoding::utf8_percent_encode(&message, NOT_IN_GRPC_MESSAGE).to_string()
     }
 
     /// Whether the connection cannot go on: what follows on it is not known to be a request.
@@ -163,5 +173,19 @@ impl Refusal {
     /// `Retry-After` in seconds, where coming again helps.
     pub(crate) fn retry_after(&self) -> Option<u32> {
         matches!(self, Refusal::TooManyConnections | Refusal::TooManyRequests).then_some(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_plugin_speaks_to_clients_of_grpc_in_its_own_words() {
+        let message = |answer: Answer| Refusal::Plugin(Arc::new(answer)).grpc_message();
+        assert_eq!(message(Answer::json(401, &json!({"message": "Missing API key"}))), "Missing API key");
+        assert_eq!(message(Answer::text(503, "100 % busy\n")), "100 %25 busy");
+        assert_eq!(message(Answer::empty(503)), "a plugin answers");
     }
 }

@@ -91,6 +91,20 @@ impl Ending {
     }
 }
 
+/// The status of HTTP that an answer is judged by. A call of gRPC says what became of it beside a status of 200; what is the
+/// server's doing amounts to a 5xx (`google/rpc/code.proto`, "HTTP Mapping"): UNKNOWN, INTERNAL and DATA_LOSS 500,
+/// UNIMPLEMENTED 501, UNAVAILABLE 503, DEADLINE_EXCEEDED 504.
+#[must_use]
+pub fn judged_status(status: u16, grpc_status: Option<u8>) -> u16 {
+    match grpc_status.filter(|_| status == 200) {
+        Some(2 | 13 | 15) => 500,
+        Some(12) => 501,
+        Some(14) => 503,
+        Some(4) => 504,
+        _ => status,
+    }
+}
+
 /// What a request was and how it went.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestRecord<'a> {
@@ -112,6 +126,8 @@ pub struct RequestRecord<'a> {
     pub status: u16,
     /// Status of the upstream; 0 if it gave none.
     pub upstream_status: u16,
+    /// The status of a call of gRPC, as its upstream has said it; `None`: it is none, or was not said.
+    pub grpc_status: Option<u8>,
     /// `host:port` of the upstream that was tried last; empty if none.
     pub upstream: &'a str,
     /// How many upstreams were tried; 0 if none.

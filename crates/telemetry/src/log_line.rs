@@ -81,6 +81,10 @@ pub(crate) fn write_line(
     text(out, record.upstream);
     out.extend_from_slice(b"\",\"upstream_status\":");
     number(out, u64::from(record.upstream_status));
+    if let Some(status) = record.grpc_status {
+        out.extend_from_slice(b",\"grpc_status\":");
+        number(out, u64::from(status));
+    }
     out.extend_from_slice(b",\"tries\":");
     number(out, u64::from(record.tries));
     out.extend_from_slice(b",\"protocol\":\"");

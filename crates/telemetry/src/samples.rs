@@ -3,7 +3,7 @@
 //! Only failures are kept, the newest of each thread, so this may lock: a request that went well never comes here.
 
 use crate::masking;
-use model::record::{Answerer, Ending, RequestRecord};
+use model::record::{Answerer, Ending, RequestRecord, judged_status};
 use model::resource::Revision;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -54,10 +54,11 @@ impl Samples {
         Samples { threads: std::iter::repeat_with(Mutex::default).take(threads.max(1)).collect() }
     }
 
-    /// Whether a record is a failure of an upstream: a 5xx, or an answer that broke off.
+    /// Whether a record is a failure of an upstream: a 5xx, a call of gRPC that amounts to one, or an answer that broke off.
     #[must_use]
     pub fn is_failure(record: &RequestRecord<'_>) -> bool {
-        record.answerer != Answerer::Gate && (record.status >= 500 || record.ending == Ending::CutShort)
+        record.answerer != Answerer::Gate
+            && (judged_status(record.status, record.grpc_status) >= 500 || record.ending == Ending::CutShort)
     }
 
     /// Keeps a failed request.
@@ -124,6 +125,7 @@ mod tests {
             ending,
             status,
             upstream_status: status,
+            grpc_status: None,
             upstream: "127.0.0.1:1",
             tries: 1,
             protocol: "HTTP/1.1",

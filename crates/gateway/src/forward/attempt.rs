@@ -249,6 +249,9 @@ impl Attempt<'_> {
             }
             result => result,
         };
+        if call.is_some() && result.is_ok() {
+            self.facts.grpc_status = grpc::said(answer, leg.trailers());
+        }
         self.facts.response_bytes = leg.bytes;
         self.facts.sent_head_bytes += if leg.has_begun { head_bytes } else { 0 };
         self.worker.buffers.give_output(leg.into_output());

@@ -11,12 +11,31 @@ use crate::grpc;
 use crate::record::Facts;
 use crate::request::Request;
 use crate::worker::{Tracked, Worker};
+use http::{HeaderMap, HeaderValue};
+use http1::{Known, ResponseHead};
 use model::record::Ending;
 use std::future::poll_fn;
+
+const STATUS: &str = "grpc-status";
+/// Something failed, and what is not known.
+const UNKNOWN: u8 = 2;
 
 /// Tracks a call over HTTP/2, so that it ends when its colour is drained. Other requests finish, as over HTTP/1.
 pub(super) fn track<'w>(worker: &'w Worker, request: &Request<'_>, claim: &Claim<'w>) -> Option<Tracked<'w>> {
     request.is_grpc().then(|| worker.track_call(claim))
+}
+
+/// The status that an upstream has given a call, in its trailers, or in the head of an answer that is nothing else. An answer
+/// of gRPC without one is taken for UNKNOWN, as clients take it; `None`: it is no answer of gRPC.
+pub(super) fn said(answer: &ResponseHead, trailers: Option<&HeaderMap>) -> Option<u8> {
+    let of_trailers = || trailers?.get(STATUS).map(HeaderValue::as_bytes);
+    let is_grpc = || answer.values(Known::ContentType).any(|kind| kind.starts_with(b"application/grpc"));
+    match answer.header(STATUS).or_else(of_trailers) {
+        Some(status) => {
+            Some(std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(UNKNOWN))
+        }
+        None => is_grpc().then_some(UNKNOWN),
+    }
 }
 
 /// Ends an answer that has begun with a status in its trailers: where the call's time is over, its colour is drained, or

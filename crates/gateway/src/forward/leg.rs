@@ -167,6 +167,11 @@ impl Leg {
         true
     }
 
+    /// The trailers of a body that has ended, where they are not among its bytes.
+    pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_deref()
+    }
+
     /// Gives the output buffer back.
     pub(crate) fn into_output(self) -> Vec<u8> {
         self.out

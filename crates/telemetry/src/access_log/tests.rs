@@ -17,6 +17,7 @@ fn record(path: &str) -> RequestRecord<'_> {
         ending: Ending::Whole,
         status: 200,
         upstream_status: 200,
+        grpc_status: None,
         upstream: "127.0.0.1:1",
         tries: 1,
         protocol: "HTTP/1.1",

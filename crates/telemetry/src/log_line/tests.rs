@@ -15,6 +15,7 @@ fn record<'a>() -> RequestRecord<'a> {
         ending: Ending::Whole,
         status: 200,
         upstream_status: 200,
+        grpc_status: None,
         upstream: "127.0.0.1:8001",
         tries: 1,
         protocol: "HTTP/1.1",
@@ -47,6 +48,12 @@ fn line(record: &RequestRecord<'_>) -> String {
 
 fn parsed(record: &RequestRecord<'_>) -> Value {
     serde_json::from_str(&line(record)).unwrap()
+}
+
+#[test]
+fn a_call_of_grpc_shows_its_status_and_others_have_none() {
+    assert_eq!(parsed(&record()).get("grpc_status"), None);
+    assert_eq!(parsed(&RequestRecord { grpc_status: Some(13), ..record() })["grpc_status"], 13);
 }
 
 #[test]

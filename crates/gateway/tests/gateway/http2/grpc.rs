@@ -86,3 +86,32 @@ async fn the_rest_of_a_call_that_was_ended_early_is_no_answer_to_another() {
     upstream.finished(1).await;
     assert_eq!(client.ask(request("GET", "/")).await.text(), "other");
 }
+
+#[tokio::test]
+async fn a_call_that_the_upstream_fails_is_a_failure_of_it_under_a_status_of_200() {
+    let in_trailers = |status: &str| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n0\r\n";
+        format!("{head}{status}\r\n")
+    };
+    let in_head =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\ngrpc-status: 13\r\n\r\n";
+    let html = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n";
+    let cases = [
+        (in_trailers("grpc-status: 0\r\n"), 0),
+        (in_trailers("grpc-status: 5\r\n"), 0),
+        (in_trailers("grpc-status: 13\r\n"), 1),
+        (in_trailers("grpc-status: x\r\n"), 1),
+        (in_trailers(""), 1),
+        (in_head.to_owned(), 1),
+        (html.to_owned(), 0),
+    ];
+    for (answer, failed) in cases {
+        let script = vec![Step::read_head(), Step::send(&answer), Step::ReadToEnd];
+        let upstream = ScriptedUpstream::start(vec![script]).await;
+        let gate = Gate::before(upstream.address()).await;
+        let client = Client::connect(&gate).await;
+        assert_eq!(client.ask(call("/")).await.status, 200);
+        let counts = gate.settled().await;
+        assert_eq!((counts.requests(), counts.failed()), (1, failed), "{answer}");
+    }
+}
