@@ -3,6 +3,11 @@
 //! Exact counts over a fixed window with a least number of requests, not a moving average: an average that is
 //! weighted by rate can hide a total outage in a burst. A limit is broken when it is exceeded, not when it is met.
 //!
+//! Of a few requests a good version exceeds a limit by chance: of 20, two fail every fifth time at a true rate of 4 %. So an
+//! error rate must be beyond its limit by more than chance explains: were the true rate the limit, what was seen, or
+//! worse, would have a probability of at most [`BY_CHANCE`] (Chernoff's bound, by the Kullback-Leibler divergence of both rates).
+//! Until then a rate beyond the limit is inconclusive: neither a failure nor a pass.
+//!
 //! With fewer requests than [`Limits::min_requests`] the verdict is inconclusive, with one exception: when every
 //! single request failed and at least [`ENOUGH_TO_FAIL_ALL`] came, the verdict is a failure. A version that answers
 //! nothing right must not go on failing users until the sample is large. Nothing less fires early, however sure it
@@ -13,6 +18,9 @@ use serde::{Deserialize, Serialize};
 
 /// Requests after which a version that failed every one of them is given up, if that is less than the minimum.
 pub const ENOUGH_TO_FAIL_ALL: u64 = 5;
+
+/// How probable it may be that a version whose true rate is the limit shows what breaks it.
+pub const BY_CHANCE: f64 = 0.001;
 
 /// What was counted in the window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +96,10 @@ pub fn evaluate_beside(observed: &Observed, old: &Observed, limits: &Limits) -> 
     if !evidence.is_empty() {
         return Verdict::Fail { evidence };
     }
+    if let Some(limit) = limits.max_error_rate.filter(|limit| error_rate(&observed) > *limit) {
+        let reason = format!("{}, limit {}, which may be by chance", seen(&observed), percent(limit));
+        return Verdict::Inconclusive { reason };
+    }
     if limits.max_p99_ms.is_some() && measured_p99(&observed).is_none() {
         let reason = format!("{}, but no whole answer to measure a p99", seen(&observed));
         return Verdict::Inconclusive { reason };
@@ -113,7 +125,16 @@ fn broken_error_rate(observed: &Observed, old: &Observed, limits: &Limits) -> Op
     let words = format!("{} ({}), limit {}", failures(observed), percent(rate), percent(limit));
     let is_known = old.requests >= limits.min_requests.max(1);
     let of_old = Some(error_rate(old)).filter(|old| is_known && *old > limit).map(percent);
-    (rate > limit).then(|| words + &meanwhile(of_old))
+    is_beyond(observed, limit).then(|| words + &meanwhile(of_old))
+}
+
+/// Whether a rate is beyond a limit by more than chance explains; or nothing succeeds, which is for the minimum to allow.
+fn is_beyond(observed: &Observed, limit: f64) -> bool {
+    let rate = error_rate(observed);
+    let part = |seen: f64, expected: f64| if seen > 0.0 { seen * (seen / expected).ln() } else { 0.0 };
+    let divergence = part(rate, limit) + part(1.0 - rate, 1.0 - limit);
+    let nothing_succeeds = observed.failed == observed.requests;
+    rate > limit && (nothing_succeeds || observed.requests as f64 * divergence >= -BY_CHANCE.ln())
 }
 
 fn broken_p99(observed: &Observed, old: &Observed, limits: &Limits) -> Option<String> {

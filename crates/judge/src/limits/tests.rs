@@ -145,6 +145,20 @@ fn small_rates_keep_the_digits_that_tell() {
 }
 
 #[test]
+fn a_rate_beyond_its_limit_by_chance_is_neither_a_failure_nor_a_pass() {
+    let of = |requests, failed, limit| {
+        evaluate(&observed(requests, failed, 1.0), &Limits { max_error_rate: Some(limit), ..LIMITS })
+    };
+    let reason = "2 of 20 requests failed (10 %), p99 1 ms, limit 5 %, which may be by chance";
+    assert_eq!(of(20, 2, 0.05), Verdict::Inconclusive { reason: reason.to_owned() });
+    for (requests, failed) in [(20, 6), (100, 14), (1_000, 77)] {
+        assert!(!fails(&of(requests, failed, 0.05)) && fails(&of(requests, failed + 1, 0.05)), "{requests}");
+    }
+    assert!(fails(&of(1_000, 1, 0.0)), "where nothing may fail, no failure is by chance");
+    assert!(passes(&of(20, 20, 1.0)));
+}
+
+#[test]
 fn an_old_version_of_few_requests_is_no_excuse() {
     let (new, limits) = (observed(10_000, 500, 1.0), Limits { max_error_rate: Some(0.01), ..LIMITS });
     let words = |old| format!("{:?}", evaluate_beside(&new, &old, &limits));
