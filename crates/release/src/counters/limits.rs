@@ -303,9 +303,9 @@ mod tests {
         let held = held(counts(300, 20, compressed(280)), counts(3_000, 3_000, Hindered::default()));
         assert_eq!(held, Held { traffic: Traffic::Good, told: Vec::new() });
         let mut bad = counts(300, 20, compressed(280));
-        (bad.checks[0].passed, bad.checks[0].failed) = (18, 2);
+        (bad.checks[0].passed, bad.checks[0].failed) = (13, 7);
         let held = self::held(bad, Counts::default());
-        let evidence = vec!["check total: 2 of 20 requests failed (10 %), limit 5 %".to_owned()];
+        let evidence = vec!["check total: 7 of 20 requests failed (35 %), limit 5 %".to_owned()];
         assert_eq!(held.traffic, Traffic::Bad { evidence });
     }
 
