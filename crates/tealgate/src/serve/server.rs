@@ -395,9 +395,10 @@ impl Server {
     /// Ends without waiting for open requests; the environments' processes run on.
     pub async fn end(&mut self) {
         self.shutdown.send_replace(true);
-        Running::remove(&self.options.prepared.data_dir);
         let taken_over = self.holdings.is_none();
         if !taken_over {
+            // What stands there after a takeover is the successor's, or is about to be.
+            Running::remove(&self.options.prepared.data_dir);
             self.instance.leave().await;
         }
         self.end_controller().await;
