@@ -143,16 +143,17 @@ fn of_check(sides: &Sides, place: usize, check: &AnswerCheck, limits: &judge::li
     let limits = judge::limits::Limits { max_p99_ms: None, ..*limits };
     let [new, old] = [&sides.new, &sides.old].map(|counts| said(counts, place));
     let of = |said: Examined| Observed { requests: said.examined(), failed: said.failed, p99_ms: None };
+    let needed = limits.min_requests.max(1);
+    let came = sides.new.requests().max(new.asked());
     match evaluate_beside(&of(new), &of(old), &limits) {
         Verdict::Fail { evidence } => return Standing::Bad(evidence),
         Verdict::Pass { .. } => return Standing::Good,
+        // Too few requests say so themselves.
+        Verdict::Inconclusive { .. } if came < needed => return Standing::Good,
+        Verdict::Inconclusive { reason } if new.examined() >= needed => {
+            return Standing::Unknown(format!("check {}: {reason}", check.name));
+        }
         Verdict::Inconclusive { .. } => {}
-    }
-    let needed = limits.min_requests.max(1);
-    let came = sides.new.requests().max(new.asked());
-    // Too few requests say so themselves, and so does a limit that is none.
-    if came < needed || new.examined() >= needed {
-        return Standing::Good;
     }
     let words = format!("check {}: {}", check.name, unexamined(check, &sides.new, new));
     let Some(expected) = expected(sides, place, check, came) else {
@@ -331,12 +332,18 @@ mod tests {
     fn where_the_old_version_breaks_the_limit_alike_that_is_said() {
         let mut new = counts(100, 100, Hindered::default());
         (new.checks[0].passed, new.checks[0].failed) = (90, 10);
+        let by_chance =
+            hold_against(&Sides { new: new.clone(), ..Sides::default() }, &limits(), &[check("json")]);
+        assert!(
+            why(&by_chance).starts_with("check total: 10 of 100 requests failed (10 %), limit 5 %, which")
+        );
+        (new.checks[0].passed, new.checks[0].failed) = (80, 20);
         let mut old = counts(1_000, 1_000, Hindered::default());
         (old.checks[0].passed, old.checks[0].failed) = (900, 100);
         let sides = Sides { new, old, usual: Counts::default() };
         let held = hold_against(&sides, &limits(), &[check("json")]);
         let evidence =
-            "check total: 10 of 100 requests failed (10 %), limit 5 %; old version: 10 % in the same window";
+            "check total: 20 of 100 requests failed (20 %), limit 5 %; old version: 10 % in the same window";
         assert_eq!(held.traffic, Traffic::Bad { evidence: vec![evidence.to_owned()] });
     }
 }

@@ -68,13 +68,13 @@ fn only_user_traffic_of_the_new_colour_since_the_switch_is_judged() {
 #[test]
 fn the_counts_of_gateways_add_and_those_of_the_dead_do_not() {
     let good = vec![series(Answerer::Green, Lane::Share, 8, 15, 0, 0)];
-    let bad = vec![series(Answerer::Green, Lane::Share, 8, 15, 2, 0)];
+    let bad = vec![series(Answerer::Green, Lane::Share, 8, 15, 9, 0)];
     let mut dead = report("c", 9, vec![series(Answerer::Green, Lane::Share, 8, 0, 900, 0)]);
     dead.at_ms = 1_000;
     let reports = [report("a", 9, good), report("b", 9, bad), dead];
     let judged = judge(&alive(&reports), "shop", 8);
     let Traffic::Bad { evidence } = judged else { panic!("{judged:?}") };
-    assert!(evidence[0].contains("2 of 32 requests"), "{evidence:?}");
+    assert!(evidence[0].contains("9 of 39 requests"), "{evidence:?}");
 }
 
 #[test]
