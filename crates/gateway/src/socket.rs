@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 /// What paces nothing and keeps no model of a network: part of every Linux, and no process needs a right for it.
 const WITHOUT_A_NETWORK: &[u8] = b"reno";
 
-/// Sets up a connection to `peer`.
+/// Sets up a connection to `peer`, as far as that is known.
 ///
 /// No piece waits for the acknowledgement of the one before it. Within one machine there is no network to be fair to:
 /// what the system does for one (CUBIC, or BBR with its pacing) costs each segment and can only delay it. A system that
@@ -16,8 +16,8 @@ const WITHOUT_A_NETWORK: &[u8] = b"reno";
 ///
 /// # Errors
 /// The peer is gone already.
-pub(crate) fn prepare(socket: &TcpStream, peer: IpAddr) -> io::Result<()> {
-    if peer.to_canonical().is_loopback() {
+pub(crate) fn prepare(socket: &TcpStream, peer: Option<IpAddr>) -> io::Result<()> {
+    if peer.is_some_and(|peer| peer.to_canonical().is_loopback()) {
         let _ = SockRef::from(socket).set_tcp_congestion(WITHOUT_A_NETWORK);
     }
     socket.set_nodelay(true)
@@ -33,7 +33,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let socket = TcpStream::connect(address).await.unwrap();
-        prepare(&socket, address.ip()).unwrap();
+        prepare(&socket, Some(address.ip())).unwrap();
         assert!(socket.nodelay().unwrap());
         let way = SockRef::from(&socket).tcp_congestion().unwrap();
         assert!(way.starts_with(WITHOUT_A_NETWORK), "{way:?}");

@@ -6,7 +6,8 @@
 //! Of a few requests a good version exceeds a limit by chance: of 20, two fail every fifth time at a true rate of 4 %. So an
 //! error rate must be beyond its limit by more than chance explains: were the true rate the limit, what was seen, or
 //! worse, would have a probability of at most [`BY_CHANCE`] (Chernoff's bound, by the Kullback-Leibler divergence of both rates).
-//! Until then a rate beyond the limit is inconclusive: neither a failure nor a pass.
+//! Until then a rate beyond the limit is inconclusive: neither a failure nor a pass. Where nothing at all succeeds, the
+//! least number of requests decides alone.
 //!
 //! With fewer requests than [`Limits::min_requests`] the verdict is inconclusive, with one exception: when every
 //! single request failed and at least [`ENOUGH_TO_FAIL_ALL`] came, the verdict is a failure. A version that answers

@@ -1,6 +1,6 @@
 //! A new connection to a node.
 
-use super::dial::dial;
+use super::dial::{Origin, dial};
 use super::io::UpstreamIo;
 use super::pool::UpstreamConnection;
 use super::resolve::Resolver;
@@ -22,7 +22,8 @@ pub(crate) async fn connect(
     client_host: &str,
 ) -> io::Result<UpstreamConnection> {
     let (socket, origin) = dial(resolver, &node.host, node.port, node.address).await?;
-    socket::prepare(&socket, socket.peer_addr()?.ip())?;
+    let peer = origin.as_ref().map(Origin::ip).or(node.address.map(|address| address.ip()));
+    socket::prepare(&socket, peer)?;
     let io = match target.scheme {
         Scheme::Https | Scheme::Grpcs => {
             UpstreamIo::Tls(Box::new(handshake(socket, tls, target, node, client_host).await?))

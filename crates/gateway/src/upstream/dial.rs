@@ -23,6 +23,11 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    /// Its address.
+    pub(crate) fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
     /// Whether the name leads elsewhere now: new requests must not use the connection.
     pub(crate) fn has_left(&self) -> bool {
         !self.name.has(self.ip)

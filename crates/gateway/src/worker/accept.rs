@@ -109,7 +109,7 @@ fn open(worker: &Rc<Worker>, listener: Listener, socket: TcpStream, peer: Socket
     // What a client does not take is to wait here, where it is seen, and not in megabytes of the system's. A system that
     // does not know the option is none to refuse connections for.
     let _ = SockRef::from(&socket).set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
-    if prepare(&socket, peer.ip()).is_err() {
+    if prepare(&socket, Some(peer.ip())).is_err() {
         return;
     }
     let (counted, verdict) = Counted::new(worker);

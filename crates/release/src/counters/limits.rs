@@ -99,7 +99,7 @@ enum Standing {
     Bad(Vec<String>),
     /// It holds, or there is none.
     Good,
-    /// Too few were examined.
+    /// Too few were examined, or what is beyond the limit may be chance.
     Unknown(String),
     /// Too few were examined, and no more are to be expected.
     Unasked(String),

@@ -1,8 +1,9 @@
 //! Whether what gates ask through the gateway can reach the new version: its preview only holds on routes of the service. Pure.
 
+use super::routes::{Path, of_service, path, uris};
 use model::policy::{Check, Gate, SmokeRequest};
-use model::resource::{Kind, Resource};
-use model::route::{optional_id, texts};
+use model::resource::Resource;
+use model::route::texts;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -13,12 +14,8 @@ pub(super) fn unreachable(
     service: &str,
     resources: &[Arc<Resource>],
 ) -> Vec<String> {
-    let is_of_service = |route: &&Arc<Resource>| {
-        route.kind == Kind::Route
-            && optional_id(&route.value, "service_id").as_deref() == Some(service)
-            && route.value.get("status").and_then(Value::as_i64) != Some(0)
-    };
-    let routes: Vec<&Value> = resources.iter().filter(is_of_service).map(|route| &*route.value).collect();
+    let routes = of_service(service, resources).map(|route| &*route.value);
+    let routes: Vec<&Value> = routes.filter(|route| path(route) != Path::Disabled).collect();
     // That there is no route at all is said anyway.
     if routes.is_empty() || !has_preview {
         return Vec::new();
@@ -56,13 +53,6 @@ fn path_of(request: &SmokeRequest) -> &str {
     request.path.split('?').next().unwrap_or_default()
 }
 
-fn uris(route: &Value) -> Vec<String> {
-    match route.get("uri").and_then(Value::as_str) {
-        Some(uri) => vec![uri.to_owned()],
-        None => texts(route, "uris"),
-    }
-}
-
 /// Whether a route's pattern matches a path; each `*` stands for anything (APISIX §3).
 fn matches(pattern: &str, path: &str) -> bool {
     let Some((prefix, rest)) = pattern.split_once('*') else { return pattern == path };
@@ -80,6 +70,7 @@ fn matches(pattern: &str, path: &str) -> bool {
 mod tests {
     use super::*;
     use crate::example::resource;
+    use model::resource::Kind;
     use serde_json::json;
 
     fn warnings(route: Value, request: Value) -> Vec<String> {

@@ -35,12 +35,19 @@ pub enum Path {
     Disabled,
 }
 
+/// The routes that name `service`, switched off or not.
+pub(super) fn of_service<'a>(
+    service: &'a str,
+    resources: &'a [Arc<Resource>],
+) -> impl Iterator<Item = &'a Arc<Resource>> {
+    resources.iter().filter(move |resource| {
+        resource.kind == Kind::Route && optional_id(&resource.value, "service_id").as_deref() == Some(service)
+    })
+}
+
 /// Lists the routes that name `service`, in the order of their ids.
 pub(super) fn routes_of(service: &str, resources: &[Arc<Resource>]) -> Vec<RoutePath> {
-    let mut routes: Vec<RoutePath> = resources
-        .iter()
-        .filter(|resource| resource.kind == Kind::Route)
-        .filter(|resource| optional_id(&resource.value, "service_id").as_deref() == Some(service))
+    let mut routes: Vec<RoutePath> = of_service(service, resources)
         .map(|resource| RoutePath {
             route: resource.id.clone(),
             matches: matches(&resource.value),
@@ -77,15 +84,12 @@ pub(super) fn longest_drain_ms(routes: &[RoutePath], resources: &[Arc<Resource>]
 
 /// The first plain host that leads to the service, for checks that go through the gateway.
 pub(super) fn host_of(service: &Value, service_id: &str, resources: &[Arc<Resource>]) -> Option<String> {
-    let of_routes = resources
-        .iter()
-        .filter(|resource| resource.kind == Kind::Route)
-        .filter(|resource| optional_id(&resource.value, "service_id").as_deref() == Some(service_id))
-        .flat_map(|resource| hosts(&resource.value));
+    let of_routes = of_service(service_id, resources).flat_map(|resource| hosts(&resource.value));
     of_routes.chain(hosts(service)).find(|host| !host.starts_with('*'))
 }
 
-fn path(route: &Value) -> Path {
+/// Who decides for a route.
+pub(super) fn path(route: &Value) -> Path {
     if route.get("status").and_then(Value::as_i64) == Some(0) {
         Path::Disabled
     } else if plugins(route).contains_key("traffic-split") {
@@ -98,9 +102,14 @@ fn path(route: &Value) -> Path {
 }
 
 fn matches(route: &Value) -> String {
-    let mut words = one_or_many(route, "uri", "uris");
+    let mut words = uris(route);
     words.extend(hosts(route).into_iter().map(|host| format!("host {host}")));
     words.join(", ")
+}
+
+/// The paths of a route.
+pub(super) fn uris(route: &Value) -> Vec<String> {
+    one_or_many(route, "uri", "uris")
 }
 
 fn hosts(owner: &Value) -> Vec<String> {

@@ -124,7 +124,6 @@ pub(super) fn asked<'a>(plan: &'a Plan, state: &State) -> Option<Asked<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use telemetry::counts::Counts;
 
     /// What the new version has counted.
     fn counts(good: u64, bad: u64) -> Sides {

@@ -58,7 +58,7 @@ impl Passed {
     /// When one is not a TCP socket that listens, or is on another address.
     pub(super) fn receive(wanted: &[SocketAddr]) -> Result<Passed, PassedError> {
         let mut passed = Passed::default();
-        if !is_for(std::process::id()) {
+        if !are_for_us() {
             return Ok(passed);
         }
         let Some(count) = std::env::var_os("LISTEN_FDS") else { return Ok(passed) };
@@ -109,9 +109,9 @@ impl Passed {
     }
 }
 
-/// Whether the variables speak to the process `pid`: a child inherits them, and not the sockets.
-fn is_for(pid: u32) -> bool {
-    std::env::var("LISTEN_PID").is_ok_and(|of| of.parse() == Ok(pid))
+/// Whether the variables speak to this process: a child inherits them, and not the sockets.
+fn are_for_us() -> bool {
+    std::env::var("LISTEN_PID").is_ok_and(|of| of.parse() == Ok(std::process::id()))
 }
 
 /// A socket with its address, ready for a thread's runtime.
@@ -126,12 +126,12 @@ fn listening(socket: Option<TcpListener>) -> io::Result<(SocketAddr, TcpListener
 
 /// Adds those of `more` that are not there yet: duplicates of one socket have one inode.
 fn add_others(sockets: &mut Vec<TcpListener>, more: Vec<TcpListener>) -> io::Result<()> {
+    let inode = |socket: &TcpListener| Ok(rustix::fs::fstat(socket)?.st_ino);
+    let mut known = sockets.iter().map(inode).collect::<io::Result<Vec<_>>>()?;
     for socket in more {
-        let inode = rustix::fs::fstat(&socket)?.st_ino;
-        let mut known = sockets.iter().map(|known| Ok(rustix::fs::fstat(known)?.st_ino));
-        if !known
-            .try_fold(false, |found, known: io::Result<u64>| known.map(|known| found || known == inode))?
-        {
+        let inode = inode(&socket)?;
+        if !known.contains(&inode) {
+            known.push(inode);
             sockets.push(socket);
         }
     }

@@ -485,16 +485,9 @@ fn start_gateway(
             Some(Arc::new(telemetry::access_log::AccessLog::start(path, Arc::clone(&totals))?))
         }
     };
-    let gateway = match taker {
-        None => {
-            let passed = options.passed.join(&asked, Vec::new()).map_err(ServeError::Sockets)?;
-            Gateway::start_on(settings, log.as_deref(), totals, passed)?
-        }
-        Some(taker) => {
-            let handed = taker.estate.take(Use::Gateway);
-            let handed = options.passed.join(&asked, handed).map_err(ServeError::Sockets)?;
-            Gateway::start_with(settings, log.as_deref(), totals, handed)?
-        }
-    };
+    let start = if taker.is_some() { Gateway::start_with } else { Gateway::start_on };
+    let handed = taker.map(|taker| taker.estate.take(Use::Gateway)).unwrap_or_default();
+    let sockets = options.passed.join(&asked, handed).map_err(ServeError::Sockets)?;
+    let gateway = start(settings, log.as_deref(), totals, sockets)?;
     Ok((Some(Arc::new(gateway)), log))
 }
