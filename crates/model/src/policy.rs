@@ -1,6 +1,7 @@
 //! How a release of an app goes: steps, gates, soak, limits, decommission, who may do what.
 
 mod answers;
+mod beside;
 mod cutover;
 mod guard;
 mod json_pointer;
@@ -16,6 +17,7 @@ pub use crate::traffic_split::SAFE_METHODS;
 pub use answers::{
     AnswerCheck, FailsIf, Identity, JsonField, MAX_ANSWER_CHECKS, MAX_VALUE_BYTES, Said, Values,
 };
+pub use beside::{Beside, BesideRequest, MAX_BESIDE_REQUESTS, MAX_BESIDE_ROUNDS};
 pub use cutover::{HeldRequests, Hold, MAX_HOLD_MS, Sticky, StickyBy};
 pub use guard::{ControllerMissing, Guard, Hang, OnMissing};
 pub use json_pointer::JsonPointer;
@@ -242,6 +244,8 @@ pub enum Check {
     },
     /// A number that somebody else measures stays within its bounds.
     Metric(Metric),
+    /// Both versions are asked the same; the new one must not fail where the live one does not.
+    Beside(Beside),
     /// Load on the new version, and the same beside it on the live one. Only before the shift.
     Load(Box<Load>),
     /// Live requests are copied to the new version, and its answers compared with those that users got. Only before the

@@ -1,5 +1,6 @@
 //! What an app must satisfy beyond its types: all errors at once, each with its field.
 
+mod beside;
 mod load;
 mod metric;
 mod notifications;

@@ -1,6 +1,7 @@
 //! Gates: checks that must pass before the next phase. A new gate is one file here and one variant in
 //! `model::policy::Check`.
 
+mod beside;
 mod command;
 mod evidence;
 mod expectation;
@@ -10,8 +11,10 @@ mod metric;
 mod shadow;
 mod smoke;
 mod source;
+mod way;
 
 pub use live::{LiveSide, LiveUsers, Progress, Shadowing, Shadows};
+pub(crate) use way::shown;
 
 use crate::report::ShadowSummary;
 use async_trait::async_trait;
@@ -107,6 +110,7 @@ pub fn runner(check: &Check) -> Option<Box<dyn GateRunner>> {
             env: env.clone(),
             working_dir: working_dir.clone(),
         })),
+        Check::Beside(policy) => Some(Box::new(beside::Beside { policy: policy.clone() })),
         Check::Load(load) => Some(Box::new(load::Load { load: load.clone() })),
         Check::Shadow(shadow) => Some(Box::new(shadow::Shadow { policy: (**shadow).clone() })),
         Check::Metric(policy) => Some(Box::new(metric::Metric { policy: policy.clone() })),

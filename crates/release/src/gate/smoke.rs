@@ -5,19 +5,18 @@
 
 use super::evidence::{Evidence, is_secret_header};
 use super::expectation::differences;
+use super::way::{Way, shown};
 use super::{GateContext, GateOutcome, GateRunner, Verdict};
 use crate::clock;
-use crate::target::authority;
-use crate::target::request::{send, send_secure};
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::{Request, header};
-use http_body_util::Full;
 use model::policy::SmokeRequest;
 use std::time::{Duration, Instant};
 
 /// Longest that one request may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+
+/// What its requests call themselves.
+const AGENT: &str = "tealgate-smoke";
 
 /// The smoke gate.
 #[derive(Clone, Debug)]
@@ -26,19 +25,6 @@ pub(super) struct Smoke {
     pub(super) requests: Vec<SmokeRequest>,
     /// Whether it is asked through the preview, too.
     pub(super) through_gate: bool,
-}
-
-/// One way to the version under test.
-#[derive(Debug)]
-struct Way<'a> {
-    /// `direct` or `through the gate`.
-    name: &'static str,
-    host: String,
-    port: u16,
-    is_secure: bool,
-    /// What `Host` says, unless the request sets it.
-    authority: String,
-    preview: Option<&'a (String, String)>,
 }
 
 #[async_trait]
@@ -50,7 +36,7 @@ impl GateRunner for Smoke {
         if self.requests.is_empty() {
             evidence.note(Verdict::Inconclusive, "the gate has no requests");
         }
-        let mut asked = 0_usize;
+        let (mut asked, mut unheeded) = (0_usize, 0_usize);
         for way in &ways {
             for request in &self.requests {
                 let Some(left) = time_left(context, began) else {
@@ -61,11 +47,12 @@ impl GateRunner for Smoke {
                     continue;
                 };
                 asked += 1;
-                let (verdict, said) = ask(way, request, left.min(REQUEST_LIMIT), &evidence).await;
+                let (verdict, said, is_error) = ask(way, request, left.min(REQUEST_LIMIT), &evidence).await;
+                unheeded += usize::from(is_error && request.expect.any_status);
                 evidence.note(verdict, &format!("{}: {said}", line(way, request)));
             }
         }
-        let summary = summary(asked, &evidence);
+        let summary = summary(asked, unheeded, &evidence);
         evidence.into_outcome(&summary)
     }
 }
@@ -84,14 +71,8 @@ impl Smoke {
             evidence.note(Verdict::Inconclusive, "no instance is known");
         }
         if matches!(context.scheme.as_str(), "http" | "https") {
-            ways.extend(context.instances.iter().map(|(host, port)| Way {
-                name: "direct",
-                host: host.clone(),
-                port: *port,
-                is_secure: context.scheme == "https",
-                authority: authority(host, *port),
-                preview: None,
-            }));
+            let is_secure = context.scheme == "https";
+            ways.extend(context.instances.iter().map(|(host, port)| Way::direct(host, *port, is_secure)));
         } else {
             let what =
                 format!("direct: {} is not supported by smoke gates, only http and https", context.scheme);
@@ -105,14 +86,9 @@ impl Smoke {
             (true, Some(_), None) => {
                 evidence.note(Verdict::Inconclusive, "through the gate: no gateway is known");
             }
-            (true, Some(preview), Some(gateway)) => ways.push(Way {
-                name: "through the gate",
-                host: gateway.ip().to_string(),
-                port: gateway.port(),
-                is_secure: false,
-                authority: context.host.clone().unwrap_or_else(|| gateway.to_string()),
-                preview: Some(preview),
-            }),
+            (true, Some(preview), Some(gateway)) => {
+                ways.push(Way::through_gate(gateway, context, Some(preview)));
+            }
         }
         ways
     }
@@ -123,31 +99,28 @@ fn time_left(context: &GateContext, began: Instant) -> Option<Duration> {
     Duration::from_millis(context.timeout_ms).checked_sub(took).filter(|left| !left.is_zero())
 }
 
+/// The verdict, what was said, and whether the answer was a server's error.
 async fn ask(
     way: &Way<'_>,
     request: &SmokeRequest,
     limit: Duration,
     evidence: &Evidence,
-) -> (Verdict, String) {
-    let http_request = match http_request(way, request) {
+) -> (Verdict, String, bool) {
+    let line = (request.method.as_str(), request.path.as_str());
+    let http_request = match way.request(AGENT, line, &request.headers, request.body.as_deref()) {
         Ok(http_request) => http_request,
-        Err(error) => return (Verdict::Inconclusive, format!("is no proper request: {error}")),
+        Err(error) => return (Verdict::Inconclusive, format!("is no proper request: {error}"), false),
     };
     let began = clock::monotonic();
-    let answer = async {
-        match way.is_secure {
-            true => send_secure(&way.host, way.port, http_request).await,
-            false => send(&way.host, way.port, http_request).await,
-        }
-    };
-    let answer = tokio::time::timeout(limit, answer).await;
+    let answer = tokio::time::timeout(limit, way.send(http_request)).await;
     let took = clock::monotonic().saturating_duration_since(began).as_millis();
     match answer {
-        Err(_) => (Verdict::Fail, format!("no answer within {} ms", limit.as_millis())),
-        Ok(Err(error)) => (Verdict::Fail, error.to_string()),
+        Err(_) => (Verdict::Fail, format!("no answer within {} ms", limit.as_millis()), false),
+        Ok(Err(error)) => (Verdict::Fail, error.to_string(), false),
         Ok(Ok(answer)) => {
             let found = differences(&answer, &request.expect, &|text| evidence.masked(text));
-            judged(answer.status.as_u16(), took, &found)
+            let (verdict, said) = judged(answer.status.as_u16(), took, &found);
+            (verdict, said, answer.status.is_server_error())
         }
     }
 }
@@ -161,43 +134,19 @@ fn judged(status: u16, took_ms: u128, found: &[String]) -> (Verdict, String) {
     }
 }
 
-fn http_request(way: &Way<'_>, request: &SmokeRequest) -> Result<Request<Full<Bytes>>, http::Error> {
-    let mut builder = Request::builder().method(request.method.as_str()).uri(&request.path);
-    let sets =
-        |name: &header::HeaderName| request.headers.keys().any(|key| key.eq_ignore_ascii_case(name.as_str()));
-    let defaults = [
-        (header::HOST, way.authority.as_str()),
-        (header::USER_AGENT, "tealgate-smoke"),
-        (header::CONNECTION, "close"),
-    ];
-    for (name, value) in defaults {
-        if !sets(&name) {
-            builder = builder.header(name, value);
-        }
-    }
-    for (name, value) in &request.headers {
-        builder = builder.header(name, value);
-    }
-    if let Some((name, token)) = way.preview {
-        builder = builder.header(name, token);
-    }
-    let body = request.body.as_ref().map(|body| Bytes::copy_from_slice(body.as_bytes()));
-    builder.body(Full::new(body.unwrap_or_default()))
-}
-
-/// What was asked, without the query: secrets travel there, too.
 fn line(way: &Way<'_>, request: &SmokeRequest) -> String {
-    let path = match request.path.split_once('?') {
-        Some((path, _)) => format!("{path}?..."),
-        None => request.path.clone(),
-    };
-    format!("{} {} {} {path}", way.name, authority(&way.host, way.port), request.method)
+    format!("{} {} {} {}", way.name, way.address(), request.method, shown(&request.path))
 }
 
-/// How many went wrong, and how the first of them did: what was asked, what came, and what should have come.
-fn summary(asked: usize, evidence: &Evidence) -> String {
+/// How many went wrong, or were servers' errors that the gate does not look at (`unheeded`), and how the first of them did: what was asked, what came, and what should have come.
+fn summary(asked: usize, unheeded: usize, evidence: &Evidence) -> String {
     let (failed, open) = (evidence.failed(), evidence.inconclusive());
     let (wrong, many) = match (failed, open) {
+        (0, 0) if unheeded > 0 => {
+            return format!(
+                "{asked} requests answered, {unheeded} with 5xx, which this gate does not look at"
+            );
+        }
         (0, 0) => return format!("{asked} requests answered as they should"),
         (0, 1) => ("1 check could not be made; the others answered as they should".to_owned(), false),
         (0, _) => (format!("{open} checks could not be made; the others answered as they should"), true),

@@ -73,6 +73,46 @@ impl Action {
     }
 }
 
+impl Action {
+    /// What is done, in words: `moving 10 % of users to the new version`. `gate` is the name of the gate that it is about.
+    #[must_use]
+    pub fn words(&self, gate: Option<&str>) -> String {
+        let gate = gate.unwrap_or("of the plan");
+        match self {
+            Action::Provision => "starting the new environment".to_owned(),
+            Action::SetShare { rehearses: Some(share), .. } => {
+                format!("writing the step of {share} %, with no user on the new version")
+            }
+            Action::SetShare { share: 0, .. } => {
+                "writing the way to the new version, with no user on it".to_owned()
+            }
+            Action::SetShare { share, hold: None, .. } => {
+                format!("moving {share} % of users to the new version")
+            }
+            Action::SetShare { share, hold: Some(_), .. } => {
+                format!("moving {share} % of users to the new version, while requests wait")
+            }
+            Action::RunGate { attempt, .. } if *attempt > 1 => format!("running gate {gate}, try {attempt}"),
+            Action::RunGate { .. } => format!("running gate {gate}"),
+            Action::Copy { .. } => format!("copying live requests for gate {gate}"),
+            Action::Restore => "putting everything back as it was".to_owned(),
+            Action::CleanUp { .. } => "making the new version the default".to_owned(),
+            Action::StopOld => "stopping the old environment".to_owned(),
+            Action::ReduceOld { instances } => format!("reducing the old environment to {instances}"),
+            Action::StopNew => "stopping the new environment".to_owned(),
+        }
+    }
+
+    /// The place in the plan's list of the gate that it is about; `None`: it is about none.
+    #[must_use]
+    pub fn gate(&self) -> Option<usize> {
+        match self {
+            Action::RunGate { gate, .. } | Action::Copy { gate, .. } => Some(*gate),
+            _ => None,
+        }
+    }
+}
+
 /// An action and its id: release, phase, counter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionRequest {

@@ -20,6 +20,13 @@ pub(super) fn planned(gates: &mut Vec<Gate>, has_users: bool) -> Vec<String> {
             ));
             false
         }
+        Check::Beside(_) if !has_users => {
+            let name = &gate.name;
+            notes.push(format!(
+                "gate {name} does not run: nothing is live yet, so there is nothing to ask beside it"
+            ));
+            false
+        }
         Check::Load(load) if !has_users && load.replay.is_some() => {
             let name = &gate.name;
             notes.push(format!(

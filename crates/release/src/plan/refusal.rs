@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How a command names the file of a version's own target, which only the one who gave it knows.
+pub const SPEC: &str = " --spec FILE";
+
 /// One reason. A refused plan lists all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "reason", rename_all = "snake_case")]
@@ -86,7 +89,8 @@ pub enum Refusal {
     },
     /// The version must be rehearsed first.
     #[error(
-        "app {app} releases only what was rehearsed, and {what}: run `tealgate release rehearse {app} --version {version}`"
+        "app {app} releases only what was rehearsed, and {what}: run `tealgate release rehearse {app} --version {version}{}`",
+        if *.with_spec { SPEC } else { "" }
     )]
     NotRehearsed {
         /// The app.
@@ -95,6 +99,9 @@ pub enum Refusal {
         version: String,
         /// What is missing.
         what: String,
+        /// It was given a target of its own, with which it must be rehearsed, too.
+        #[serde(default)]
+        with_spec: bool,
     },
     /// Where nothing is live there is no way back.
     #[error("nothing of app {app} is live, so there is no way back that could be rehearsed: release it")]

@@ -5,6 +5,7 @@
 //! asked of users' traffic (limits, the judge, metrics in the shift and in the soak) and of people is left out, and so is what users
 //! would feel (holds, assignments).
 
+use super::probes;
 use super::{Component, Plan, PlanInput, PlannedStep, Refusal};
 use aws_lc_rs::digest::{SHA256, digest};
 use model::policy::{Check, Gate, Permissions, Rehearsal, ReleasePolicy, Soak, Step, When};
@@ -51,7 +52,8 @@ pub(super) fn refusal(input: &PlanInput<'_>, target: &Target, component: &Compon
         return None;
     }
     let what = missing(input, &fingerprint(input, target))?;
-    Some(Refusal::NotRehearsed { app, version: input.version.to_owned(), what })
+    let with_spec = input.target.is_some();
+    Some(Refusal::NotRehearsed { app, version: input.version.to_owned(), what, with_spec })
 }
 
 /// What the rehearsals lack; `None`: nothing.
@@ -93,8 +95,10 @@ fn fingerprint(input: &PlanInput<'_>, target: &Target) -> String {
 /// Makes a plan one that moves no user.
 pub(super) fn rehearsed(plan: Plan, input: &PlanInput<'_>, target: &Target) -> Plan {
     let at_once = |step: PlannedStep| PlannedStep { pause_ms: 0, ..step };
-    let (gates, left_out) = gates(plan.gates);
+    let (probes, said) = plan.lead().map(|lead| probes::planned(&input.app.release, &lead.new)).unzip();
+    let (mut gates, left_out) = gates(plan.gates);
     let mut notes = plan.notes;
+    gates.extend(probes.flatten());
     let watch_ms = input.app.release.rehearsal.watch_ms;
     let seconds = watch_ms as f64 / 1_000.0;
     let watched = match target {
@@ -105,6 +109,7 @@ pub(super) fn rehearsed(plan: Plan, input: &PlanInput<'_>, target: &Target) -> P
         "a rehearsal: every step is written, guarded and taken back with no user on the new version; {watched}; \
          limits, judge and holds are left out"
     ));
+    notes.extend(said);
     let interval_ms = plan.soak.interval_ms.max(watch_ms);
     if !left_out.is_empty() {
         notes.push(format!("asked only of a real release: {}", left_out.join(", ")));
@@ -157,7 +162,7 @@ fn gates(gates: Vec<Gate>) -> (Vec<Gate>, Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan;
+    use super::super::{PROBES, plan};
     use super::*;
     use crate::example::{input, resource};
     use model::app::App;
@@ -233,7 +238,7 @@ mod tests {
         assert_eq!(plan.assignment, Extension::default());
         assert!(plan.guard.is_some(), "the guard is armed as it will be");
         let gates: Vec<_> = plan.gates.iter().map(|gate| (gate.name.as_str(), gate.when.len())).collect();
-        assert_eq!(gates, [("errors", 1), ("tests", 2)]);
+        assert_eq!(gates, [("errors", 1), ("tests", 2), (PROBES, 1)]);
         let note = plan.notes.last().unwrap();
         assert_eq!(
             note,
@@ -259,6 +264,12 @@ mod tests {
         let text = refused(&required, &[]);
         assert!(text.contains("no rehearsal of version 2 has gone well"), "{text}");
         assert!(text.contains("`tealgate release rehearse shop --version 2`"), "{text}");
+        let target = required.target.clone();
+        let environments = BTreeMap::new();
+        let with_spec = PlanInput { target: Some(&target), ..input(&required, &[], &environments) };
+        let component = planned(&required, live(), WANTED).unwrap().components.remove(0);
+        let with_spec = refusal(&with_spec, &target, &component).unwrap().to_string();
+        assert!(with_spec.ends_with("rehearse shop --version 2 --spec FILE`"), "{with_spec}");
         let other = PastRehearsal { version: "3".to_owned(), ..young.clone() };
         assert_eq!(refused(&required, &[other]), text);
         let old = PastRehearsal { at_ms: DAY_MS - 1, ..young.clone() };

@@ -116,6 +116,9 @@ fn gates(gates: &[Gate], policy: &ReleasePolicy) -> Vec<Refusal> {
             Check::Command { command, .. } if command.is_empty() => {
                 refuse("command.command: empty, but a program is needed".to_owned());
             }
+            Check::Beside(beside) if beside.requests.is_empty() || beside.rounds == 0 => {
+                refuse("beside: without requests or rounds it would prove nothing".to_owned());
+            }
             Check::Load(load) if gate.when != [When::BeforeShift] || gate.timeout_ms <= load.longest_ms() => {
                 refuse(
                     "load: runs before_shift only, and timeout_ms must be longer than all of it".to_owned(),
@@ -130,6 +133,7 @@ fn gates(gates: &[Gate], policy: &ReleasePolicy) -> Vec<Refusal> {
                 );
             }
             Check::Command { .. }
+            | Check::Beside(_)
             | Check::Load(_)
             | Check::Shadow(_)
             | Check::Metric(_)

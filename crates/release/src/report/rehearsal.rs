@@ -3,7 +3,7 @@
 use super::Account;
 use crate::journal::Folded;
 use crate::machine::Outcome;
-use crate::plan::Plan;
+use crate::plan::{PROBES, Plan};
 use model::record::{Answerer, Lane};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,9 @@ pub struct RehearsalSummary {
     pub users: u64,
     /// Of these, those that went to the new version; `None`: a gateway went, and with it what it had counted.
     pub users_on_new: Option<u64>,
+    /// What both versions said to the same requests, in words; `None`: they were not asked (yet).
+    #[serde(default)]
+    pub asked: Option<String>,
 }
 
 impl RehearsalSummary {
@@ -41,6 +44,7 @@ impl RehearsalSummary {
             back_ms: restored.and_then(|moved| moved.took_ms),
             users: received(None),
             users_on_new: folded.gaps.is_empty().then(|| received(new)),
+            asked: asked(folded),
         })
     }
 
@@ -65,8 +69,16 @@ impl RehearsalSummary {
         let on_new = self.users_on_new.map_or("unknown".to_owned(), |requests| requests.to_string());
         let users = self.users;
         words.push_str(&format!("; requests of users that went to the new version: {on_new} of {users}"));
+        if let Some(asked) = &self.asked {
+            words.push_str(&format!("; {asked}"));
+        }
         words
     }
+}
+
+fn asked(folded: &Folded) -> Option<String> {
+    let gates = &folded.state.as_ref()?.gates;
+    Some(gates.iter().find(|result| result.gate == PROBES)?.summary.clone())
 }
 
 fn there_ms(folded: &Folded, plan: &Plan) -> Option<u64> {
@@ -92,13 +104,15 @@ mod tests {
             back_ms: Some(8),
             users: 1_204,
             users_on_new: Some(0),
+            asked: Some("nothing can be said".to_owned()),
         };
         assert_eq!(
             summary.words(),
             "the way there took 3.2 s (steps 12, 9 ms), the way back 8 ms from the intent until every thread of every \
-             gateway ran it; requests of users that went to the new version: 0 of 1204"
+             gateway ran it; requests of users that went to the new version: 0 of 1204; nothing can be said"
         );
-        let unclear = RehearsalSummary { there_ms: None, back_ms: None, users_on_new: None, ..summary };
+        let unclear =
+            RehearsalSummary { there_ms: None, back_ms: None, users_on_new: None, asked: None, ..summary };
         assert_eq!(
             unclear.words(),
             "the way there was not gone to its end (steps 12, 9 ms); requests of users that went to the new version: \

@@ -6,6 +6,7 @@
     reason = "tests: a surprise must stop the test"
 )]
 
+mod beside;
 mod command;
 mod load;
 mod metric;

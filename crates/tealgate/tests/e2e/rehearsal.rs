@@ -151,3 +151,27 @@ async fn a_version_that_exits_once_while_it_is_watched_has_failed_its_rehearsal(
     assert_eq!((&view["why"], &view["rehearsal"]["users_on_new"]), (&json!(why), &json!(0)));
     assert_eq!(shop::live(&gate).await, "v1");
 }
+
+/// Its processes are ready, and no gate looks: only the rehearsal itself asks.
+#[tokio::test]
+async fn a_version_that_answers_nothing_but_errors_fails_its_rehearsal_though_no_gate_looks() {
+    let world = World::new();
+    let gate = Gate::start(&world).await;
+    let required = policy(json!({"gates": [], "rehearsal": {"required": true, "watch_ms": 0}}));
+    shop::put(&gate, shop::target(&world), required).await;
+    release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
+    let spec = world.file("broken spec.json", shop::broken_target(&world).to_string());
+    let of = |verb: &'static str| ["release", verb, "shop", "--version", "v2", "--spec", &spec];
+    let refused = run(&gate, &of("start"), None).await.exits(3);
+    let command = format!("`tealgate release rehearse shop --version v2 --spec '{spec}'`");
+    assert!(refused.err.contains(&command), "{refused:?}");
+
+    let failed = run(&gate, &of("rehearse"), None).await.exits(1);
+    assert!(failed.out.contains("GET /: the new version failed "), "{failed:?}");
+    let view = shop::newest(&gate).await;
+    assert_eq!((&view["outcome"], shop::live(&gate).await.as_str()), (&json!("rolled_back"), "v1"), "{view}");
+    let report = run(&gate, &["release", "report", "shop"], None).await.exits(0).out;
+    assert!(report.contains("begins putting everything back as it was"), "{report}");
+    let id = view["release"].as_str().unwrap();
+    assert!(!report.contains(&format!("{id}/")), "no internal name: {report}");
+}

@@ -1,6 +1,6 @@
 //! The release policy: steps, gates, limits, durations, permissions.
 
-use super::{Errors, load, metric, notifications, outward, shadow};
+use super::{Errors, beside, load, metric, notifications, outward, shadow};
 use crate::check::is_id;
 use crate::cidr::Cidr;
 use crate::field::push_segment;
@@ -30,6 +30,7 @@ pub(super) fn check(errors: &mut Errors, at: &str, policy: &ReleasePolicy, targe
     hold(errors, &format!("{at}/hold"), &policy.hold);
     errors.positive_duration(&format!("{at}/rehearsal/within_ms"), policy.rehearsal.within_ms);
     errors.duration(&format!("{at}/rehearsal/watch_ms"), policy.rehearsal.watch_ms);
+    beside::requests(errors, &format!("{at}/rehearsal/requests"), &policy.rehearsal.requests);
     gates(errors, &format!("{at}/gates"), &policy.gates);
     errors.duration(&format!("{at}/soak/duration_ms"), policy.soak.duration_ms);
     errors.positive_duration(&format!("{at}/soak/interval_ms"), policy.soak.interval_ms);
@@ -157,6 +158,7 @@ fn gate_check(errors: &mut Errors, at: &str, gate: &Gate) {
         Check::Command { command, env, working_dir } => {
             outward::program(errors, &format!("{at}/command"), command, env, working_dir.as_deref());
         }
+        Check::Beside(one) => beside::check(errors, &format!("{at}/beside"), one),
         Check::Load(load) => load::check(errors, &format!("{at}/load"), load),
         Check::Shadow(one) => shadow::check(errors, &format!("{at}/shadow"), one),
         Check::Metric(one) => metric::check(errors, &format!("{at}/metric"), one, gate.timeout_ms),

@@ -1,12 +1,14 @@
 //! `release start` and `rehearse`: asks for a release or its rehearsal, then watches it.
 
 use crate::cli::release::StartArgs;
+use crate::client::ClientError;
 use crate::command::output::Output;
 use crate::command::release::follow::{self, Following};
 use crate::command::release::{client, paths};
 use crate::config::document::Document;
 use crate::error::{Failure, Outcome};
 use crate::exit::Exit;
+use release::plan::SPEC;
 use release::view::ReleaseView;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -23,7 +25,8 @@ pub(super) async fn run(arguments: &StartArgs, rehearsal: bool, output: Output) 
         wanted["spec"] = spec(path)?;
     }
     let client = client(&arguments.server)?;
-    let answer = client.post(&paths::releases(&arguments.app), &wanted).await?;
+    let answer = client.post(&paths::releases(&arguments.app), &wanted).await;
+    let answer = answer.map_err(|error| naming_the_spec(error, arguments.spec.as_deref()))?;
     let view: ReleaseView = follow::view_of(answer)?;
     let following =
         Following { app: &arguments.app, release: &view.release, timeout: arguments.wait.timeout };
@@ -31,6 +34,23 @@ pub(super) async fn run(arguments: &StartArgs, rehearsal: bool, output: Output) 
         return follow::left(&following, &view, output);
     }
     follow::until_the_end(&client, &following, output).await
+}
+
+/// A refusal whose command can be run as it is: the server does not know where the spec stands.
+fn naming_the_spec(error: ClientError, spec: Option<&Path>) -> ClientError {
+    match (error, spec) {
+        (ClientError::Refused { status, text, body }, Some(path)) => {
+            let text = text.replace(SPEC, &format!(" --spec {}", quoted(&path.display().to_string())));
+            ClientError::Refused { status, text, body }
+        }
+        (error, _) => error,
+    }
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// A target in YAML or JSON, as under `target` of an app.
@@ -62,6 +82,18 @@ fn spec(path: &Path) -> Outcome<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_names_the_spec_as_it_was_given() {
+        let refusal = |path: &str| {
+            let text = format!("run `tealgate release rehearse shop --version 2{SPEC}`");
+            let refused =
+                ClientError::Refused { status: http::StatusCode::BAD_REQUEST, text, body: Value::Null };
+            naming_the_spec(refused, Some(Path::new(path))).to_string()
+        };
+        assert!(refusal("new.yaml").ends_with("rehearse shop --version 2 --spec new.yaml`"));
+        assert!(refusal("it's new.yaml").ends_with(r"--version 2 --spec 'it'\''s new.yaml'`"));
+    }
 
     #[test]
     fn a_spec_is_a_target_with_or_without_its_key() {

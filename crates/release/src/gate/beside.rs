@@ -1,0 +1,286 @@
+//! Beside: both versions are asked the same, at the same moments, and the new one must not fail where the old one does not.
+//!
+//! It needs no expectation: the old version says what can be had. A 5xx, or no whole answer, is a failure. Where the old version
+//! fails at least half as often, nothing can be said, as for the guard.
+
+use super::evidence::{Evidence, is_secret_header};
+use super::way::{Way, shown};
+use super::{GateContext, GateOutcome, GateRunner, Verdict};
+use crate::clock;
+use async_trait::async_trait;
+use model::policy::{self, BesideRequest};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Longest that one request may take.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// Failures of the new version after which a request is asked no more: it is known, and each may take its whole limit.
+const ENOUGH: u32 = 3;
+/// Requests that the line names.
+const NAMED: usize = 4;
+/// What its requests call themselves.
+const AGENT: &str = "tealgate-beside";
+
+/// The gate.
+#[derive(Clone, Debug)]
+pub(super) struct Beside {
+    /// What is asked.
+    pub(super) policy: policy::Beside,
+}
+
+/// What one version has said to one request.
+#[derive(Debug, Default)]
+struct Side {
+    asked: u32,
+    failed: u32,
+    /// The statuses, and the words where there was none.
+    said: BTreeSet<String>,
+}
+
+/// What both have said to one request.
+#[derive(Debug)]
+struct Compared {
+    /// `GET /cart`.
+    what: String,
+    new: Side,
+    old: Side,
+}
+
+#[async_trait]
+impl GateRunner for Beside {
+    async fn run(&self, context: &GateContext) -> GateOutcome {
+        let began = clock::monotonic();
+        let mut evidence = Evidence::new(self.secrets(context));
+        let (new, old) = match ways(context) {
+            Ok(ways) => ways,
+            Err(why) => {
+                evidence.note(Verdict::Inconclusive, &why);
+                return evidence.into_outcome(&why);
+            }
+        };
+        let mut compared = Vec::new();
+        for request in &self.policy.requests {
+            let one = self.compare(context, began, request, (&new, &old)).await;
+            context.progress.tell(&one.words());
+            compared.push(one);
+        }
+        judged(&compared, evidence)
+    }
+}
+
+impl Beside {
+    /// What must not be seen in the evidence.
+    fn secrets(&self, context: &GateContext) -> Vec<String> {
+        let sent = self.policy.requests.iter().flat_map(|request| &request.headers);
+        let sent = sent.filter(|(name, _)| is_secret_header(name)).map(|(_, value)| value.clone());
+        sent.chain(context.preview.iter().map(|(_, token)| token.clone())).collect()
+    }
+
+    /// Asks both versions one request, each instance at least once.
+    async fn compare(
+        &self,
+        context: &GateContext,
+        began: Instant,
+        request: &BesideRequest,
+        (new, old): (&[Way<'_>], &[Way<'_>]),
+    ) -> Compared {
+        let what = format!("{} {}", request.method, shown(&request.path));
+        let mut compared = Compared { what, new: Side::default(), old: Side::default() };
+        let instances = u32::try_from(new.len()).unwrap_or(u32::MAX);
+        let rounds = self.policy.rounds.max(instances);
+        for ((new, old), _) in new.iter().cycle().zip(old.iter().cycle()).zip(0..rounds) {
+            let left = time_left(context, began).filter(|_| compared.new.failed < ENOUGH);
+            let Some(limit) = left.map(|left| left.min(REQUEST_LIMIT)) else { break };
+            let (new, old) = tokio::join!(ask(new, request, limit), ask(old, request, limit));
+            // Cut off by the gate's own end, it says nothing of either.
+            if time_left(context, began).is_none() {
+                break;
+            }
+            compared.new.heard(new);
+            compared.old.heard(old);
+        }
+        compared
+    }
+}
+
+/// How both are reached: themselves where their instances are known, else as users and the preview reach them.
+fn ways(context: &GateContext) -> Result<(Vec<Way<'_>>, Vec<Way<'_>>), String> {
+    let supported = |scheme: &str| matches!(scheme, "http" | "https");
+    if !supported(&context.scheme) {
+        return Err(format!(
+            "nothing can be said: the new version speaks {}, not http or https",
+            context.scheme
+        ));
+    }
+    let direct = |instances: &[(String, u16)], scheme: &str| -> Vec<Way<'_>> {
+        instances.iter().map(|(host, port)| Way::direct(host, *port, scheme == "https")).collect()
+    };
+    let live = context.live.as_ref().filter(|live| supported(&live.scheme) && !live.instances.is_empty());
+    if let Some(live) = live.filter(|_| !context.instances.is_empty()) {
+        return Ok((direct(&context.instances, &context.scheme), direct(&live.instances, &live.scheme)));
+    }
+    match (context.gateway, &context.preview) {
+        (Some(gateway), Some(preview)) => Ok((
+            vec![Way::through_gate(gateway, context, Some(preview))],
+            vec![Way::through_gate(gateway, context, None)],
+        )),
+        _ => Err("nothing can be said: it is not known where both versions can be asked".to_owned()),
+    }
+}
+
+fn time_left(context: &GateContext, began: Instant) -> Option<Duration> {
+    let took = clock::monotonic().saturating_duration_since(began);
+    Duration::from_millis(context.timeout_ms).checked_sub(took).filter(|left| !left.is_zero())
+}
+
+/// What came: a status, or why there is none.
+async fn ask(way: &Way<'_>, request: &BesideRequest, limit: Duration) -> Result<u16, String> {
+    let line = (request.method.as_str(), request.path.as_str());
+    let sent = way.request(AGENT, line, &request.headers, None);
+    let sent = sent.map_err(|error| format!("is no proper request: {error}"))?;
+    match tokio::time::timeout(limit, way.send(sent)).await {
+        Ok(Ok(answer)) => Ok(answer.status.as_u16()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
+    }
+}
+
+impl Side {
+    fn heard(&mut self, answer: Result<u16, String>) {
+        self.asked += 1;
+        self.failed += u32::from(!matches!(answer, Ok(status) if status < 500));
+        self.said.insert(answer.map_or_else(|why| why, |status| status.to_string()));
+    }
+
+    fn said(&self) -> String {
+        let said: Vec<&str> = self.said.iter().map(String::as_str).collect();
+        said.join(", ")
+    }
+}
+
+impl Compared {
+    fn verdict(&self) -> Verdict {
+        match (self.new.asked, self.new.failed, self.old.failed) {
+            (0, ..) => Verdict::Inconclusive,
+            (_, 0, _) => Verdict::Pass,
+            (_, new, old) if old.saturating_mul(2) < new => Verdict::Fail,
+            _ => Verdict::Inconclusive,
+        }
+    }
+
+    /// What both have said, with how often.
+    fn words(&self) -> String {
+        let Compared { what, new, old } = self;
+        if new.asked == 0 {
+            return format!("{what}: not asked: out of time");
+        }
+        format!(
+            "{what}: the new version failed {} of {} times ({}), the old one {} of {} ({})",
+            new.failed,
+            new.asked,
+            new.said(),
+            old.failed,
+            old.asked,
+            old.said()
+        )
+    }
+
+    /// The same where none of the new one failed, short.
+    fn told(&self) -> String {
+        let (new, old) = (self.new.said(), self.old.said());
+        if new == old {
+            format!("{} ({new})", self.what)
+        } else {
+            format!("{} ({new}, the old one {old})", self.what)
+        }
+    }
+}
+
+/// A request of which nothing can be said spoils what is known of the others as little as it proves anything.
+fn judged(compared: &[Compared], mut evidence: Evidence) -> GateOutcome {
+    let of = |verdict: Verdict| compared.iter().filter(move |one| one.verdict() == verdict);
+    let (failed, good, open) = (of(Verdict::Fail), of(Verdict::Pass), of(Verdict::Inconclusive));
+    let proven = good.clone().next().is_some();
+    for one in compared {
+        let verdict = one.verdict();
+        let verdict = if verdict == Verdict::Inconclusive && proven { Verdict::Pass } else { verdict };
+        evidence.note(verdict, &one.words());
+    }
+    let unknown: Vec<String> = open.map(Compared::words).collect();
+    let unknown = unknown.first().map(|first| match unknown.len() {
+        1 => format!("nothing can be said of {first}"),
+        many => format!("nothing can be said of {many} requests, the first: {first}"),
+    });
+    let wrong: Vec<String> = failed.map(Compared::words).collect();
+    let summary = match (wrong.as_slice(), proven) {
+        ([first], _) => first.clone(),
+        ([first, more @ ..], _) => format!("{first}; and {} more requests", more.len()),
+        ([], true) => {
+            let named: Vec<String> = good.clone().take(NAMED).map(Compared::told).collect();
+            let more = good.count().saturating_sub(named.len());
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let text = format!(
+                "asked both versions the same, and the new one failed none: {}{more}",
+                named.join(", ")
+            );
+            [Some(text), unknown].into_iter().flatten().collect::<Vec<_>>().join("; ")
+        }
+        ([], false) => unknown.unwrap_or_else(|| "nothing was asked".to_owned()),
+    };
+    evidence.into_outcome(&summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(statuses: &[u16]) -> Side {
+        let mut side = Side::default();
+        statuses.iter().for_each(|status| side.heard(Ok(*status)));
+        side
+    }
+
+    fn compared(new: &[u16], old: &[u16]) -> Compared {
+        Compared { what: "GET /".to_owned(), new: side(new), old: side(old) }
+    }
+
+    fn outcome(compared: &[Compared]) -> (Verdict, String) {
+        let outcome = judged(compared, Evidence::new(Vec::new()));
+        (outcome.verdict, outcome.summary)
+    }
+
+    #[test]
+    fn the_new_version_fails_where_the_old_one_does_so_less_than_half_as_often() {
+        for (new, old, verdict) in [
+            (&[200, 200][..], &[200, 200][..], Verdict::Pass),
+            (&[404, 404], &[200, 200], Verdict::Pass),
+            (&[200, 200], &[500, 500], Verdict::Pass),
+            (&[200, 500], &[200, 200], Verdict::Fail),
+            (&[500, 500, 500], &[500, 200, 200], Verdict::Fail),
+            (&[500, 500], &[500, 200], Verdict::Inconclusive),
+            (&[503, 200], &[503, 503], Verdict::Inconclusive),
+            (&[], &[], Verdict::Inconclusive),
+        ] {
+            assert_eq!(compared(new, old).verdict(), verdict, "{new:?} {old:?}");
+        }
+    }
+
+    #[test]
+    fn the_line_says_what_both_answered_and_never_that_all_is_well_where_nothing_is_known() {
+        let (good, bad, ill) =
+            (compared(&[200, 404], &[200]), compared(&[500], &[200]), compared(&[500], &[500]));
+        assert_eq!(
+            outcome(&[bad]),
+            (
+                Verdict::Fail,
+                "GET /: the new version failed 1 of 1 times (500), the old one 0 of 1 (200)".to_owned()
+            )
+        );
+        let unknown = "nothing can be said of GET /: the new version failed 1 of 1 times (500), the old one 1 of 1 (500)";
+        assert_eq!(outcome(std::slice::from_ref(&ill)), (Verdict::Inconclusive, unknown.to_owned()));
+        let both =
+            "asked both versions the same, and the new one failed none: GET / (200, 404, the old one 200)";
+        assert_eq!(outcome(&[good, ill]), (Verdict::Pass, format!("{both}; {unknown}")));
+        assert_eq!(outcome(&[]), (Verdict::Pass, "nothing was asked".to_owned()));
+    }
+}
