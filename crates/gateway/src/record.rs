@@ -91,13 +91,14 @@ impl Facts {
         judged_status(self.status, self.grpc_status)
     }
 
-    /// What could be asked and what failed, as bits: all of it, then each check of the business; `None`: it cannot be
-    /// judged. As the counters have it ([`telemetry::counts::Counts::failed`]).
+    /// What could be asked and what failed, as bits: all of it, then each check of the business, of which one that could not look has
+    /// failed without having been asked; `None`: it cannot be judged. As the counters have it ([`telemetry::counts::Counts::failed`]).
     fn judged(&self, found: Found) -> Option<[u8; 2]> {
         match self.ending {
             Ending::Whole if (100..500).contains(&self.judged_status()) => {
                 let (passed, failed) = (found.checks(Outcome::Passed), found.checks(Outcome::Failed));
-                Some([(passed | failed) << 1 | 1, failed << 1])
+                let unexamined = found.checks(Outcome::Unexamined);
+                Some([(passed | failed) << 1 | 1, (failed | unexamined) << 1])
             }
             Ending::Whole | Ending::CutShort => Some([1, 1]),
             Ending::ClientLeft | Ending::Drained => None,

@@ -52,6 +52,7 @@ pub mod panel;
 pub mod sample_ratio;
 pub mod silence;
 pub mod tally;
+pub mod unended;
 pub mod verdict;
 pub mod watch;
 

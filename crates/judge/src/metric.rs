@@ -8,6 +8,8 @@ use std::fmt;
 const SLACK_RATIO: f64 = 1.05;
 /// And at least by so much, microseconds.
 const SLACK_US: f64 = 2_000.0;
+/// Odds of not ending in time that are right at least, Green to Blue: who is somewhat slower stalls nobody.
+const TOLERANCE_OF_ENDS: f64 = 2.0;
 /// Odds of being slow that are right at least, Green to Blue: no two machines are alike.
 const TOLERANCE_OF_TIMES: f64 = 1.2;
 
@@ -21,6 +23,16 @@ pub enum Metric {
     Business {
         /// Name of the check.
         check: String,
+    },
+    /// A check of the business could not look at a good answer, whatever kept it from that.
+    Unexamined {
+        /// Name of the check.
+        check: String,
+    },
+    /// An answer has begun and did not end in time ([`crate::unended`]).
+    Unended {
+        /// The time, milliseconds.
+        after_ms: u64,
     },
     /// A whole answer took longer than a quantile of Blue's that was frozen before Green got traffic.
     Slower {
@@ -43,7 +55,11 @@ impl Metric {
     /// The ratio of odds that is right whatever a policy says, at least 1.
     #[must_use]
     pub fn least_tolerance(&self) -> f64 {
-        if matches!(self, Metric::Slower { .. }) { TOLERANCE_OF_TIMES } else { 1.0 }
+        match self {
+            Metric::Slower { .. } => TOLERANCE_OF_TIMES,
+            Metric::Unended { .. } => TOLERANCE_OF_ENDS,
+            Metric::Failures | Metric::Business { .. } | Metric::Unexamined { .. } => 1.0,
+        }
     }
 
     /// Which part of the budget it gets, relative to the others: most where users are hurt most.
@@ -61,7 +77,7 @@ impl Metric {
     #[must_use]
     pub fn sensitivity(&self) -> f64 {
         match self {
-            Metric::Slower { percentile: 0..=74, .. } => 0.25,
+            Metric::Slower { percentile: 0..=74, .. } | Metric::Unexamined { .. } => 0.25,
             Metric::Slower { percentile: 75..=94, .. } => 0.15,
             _ => 0.05,
         }
@@ -74,6 +90,14 @@ impl fmt::Display for Metric {
         match self {
             Metric::Failures => f.write_str("failures"),
             Metric::Business { check } => write!(f, "failed check {check}"),
+            Metric::Unexamined { check } => write!(f, "not examined by check {check}"),
+            Metric::Unended { after_ms } => {
+                write!(
+                    f,
+                    "answers not ended {} after they began",
+                    crate::figures::milliseconds(*after_ms as f64)
+                )
+            }
             Metric::Slower { percentile, threshold_us } => {
                 let threshold = crate::figures::milliseconds(*threshold_us as f64 / 1_000.0);
                 write!(f, "slower than {threshold} (the p{percentile} of before)")

@@ -26,6 +26,10 @@
 //! stands against [`KNOWN_FOR_EACH`] of them; and whoever waits for the old version at that moment has waited less than the
 //! patience since its last answer.
 //!
+//! The same listener hears answers that begin and do not end: then *asked* are answers that have begun, and *heads* are those that
+//! have ended. Streams are commoner than silence, and several may follow each other by chance, so there half is not enough
+//! ([`Blame`]); what falls on the new version more often than on the old one is for a comparison ([`crate::unended`]).
+//!
 //! Time is what was watched: two looks are at most [`MAX_STEP_MS`] apart, so a machine that was stopped has heard nothing
 //! and blames nobody for it.
 
@@ -54,6 +58,21 @@ pub const LONG: u64 = 10;
 pub const LONG_ONE_IN: u64 = 10_000;
 /// ... of which so many are known for each that is missing.
 pub const KNOWN_FOR_EACH: u64 = 100;
+
+/// How improbable it must be that so many in a row take long by their nature, where that is asked.
+const IMPROBABLE: f64 = 1e-9;
+
+/// What an old version that answers at least half of what it is asked says of a new one that answers nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// That it is to blame.
+    Half,
+    /// That it is, if it is next to impossible that as many of the old version's in a row take so long: `IMPROBABLE`, were each of them
+    /// an independent draw. Else what is known is asked as well.
+    Improbable,
+    /// Nothing alone: what is known must say that next to none takes so long.
+    Unusual,
+}
 
 /// How much silence is too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +187,21 @@ impl Silence {
              {for_ms} ms{beside}{known}"
         )
     }
+
+    /// The same of answers that have begun: `9 answers that began 2000 ms ago or earlier have not ended, and none has ended for 2040
+    /// ms; the old version has ended at least 80 of 84 meanwhile`.
+    #[must_use]
+    pub fn words_of_ends(&self) -> String {
+        let Silence { requests, for_ms, after_ms, old, .. } = self;
+        let (plural, have) = if *requests == 1 { ("", "has") } else { ("s", "have") };
+        let beside = old.map_or(String::new(), |(begun, ended)| {
+            format!("; the old version has ended at least {ended} of {begun} meanwhile")
+        });
+        format!(
+            "{requests} answer{plural} that began {after_ms} ms ago or earlier {have} not ended, and none has ended for \
+             {for_ms} ms{beside}"
+        )
+    }
 }
 
 /// Listens to both versions.
@@ -180,6 +214,7 @@ pub struct Listener {
     /// Since when the old version answers what it is asked, or is not asked, in watched time; `None`: it does not answer.
     old_answers_since: Option<u64>,
     turns: Turns,
+    blame: Blame,
     asked: Asked,
     /// Where few requests are heard as well.
     long_asked: Option<Asked>,
@@ -187,11 +222,18 @@ pub struct Listener {
 }
 
 /// Which turn it is, and what waits from turns that had the same place.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Turns {
     number: usize,
     began_ms: u64,
     left: [u64; TURNS],
+}
+
+impl Default for Turns {
+    fn default() -> Turns {
+        // 0 is what those have who were told of none.
+        Turns { number: 1, began_ms: 0, left: [0; TURNS] }
+    }
 }
 
 impl Turns {
@@ -244,6 +286,7 @@ impl Listener {
             base: Base::default(),
             old_answers_since: None,
             turns: Turns::default(),
+            blame: Blame::Half,
             asked: Asked::new(patience.after_ms),
             long_asked: None,
             old_is: Quiet::default(),
@@ -258,13 +301,19 @@ impl Listener {
         Listener { long_asked: Some(Asked::new(after_ms)), ..self }
     }
 
+    /// Blames the new version by this; if not told, by [`Blame::Half`].
+    #[must_use]
+    pub fn blaming(self, blame: Blame) -> Listener {
+        Listener { blame, ..self }
+    }
+
     /// What it was made with; nothing in it is 0.
     #[must_use]
     pub fn patience(&self) -> Patience {
         self.patience
     }
 
-    /// The turn in which requests are sent to the new version from now on: asked after each look.
+    /// The turn in which requests are sent to the new version from now on, from 1 on: asked after each look.
     #[must_use]
     pub fn turn(&self) -> usize {
         self.turns.number
@@ -309,7 +358,7 @@ impl Listener {
         usual: &mut impl FnMut() -> Usual,
     ) -> Option<Silence> {
         let requests = self.unanswered(moment, &self.asked, self.patience.requests)?;
-        let old = self.blamed_by(beside, usual)?;
+        let old = self.blamed_by(requests, beside, usual)?;
         Some(self.silence(requests, self.patience.after_ms, old, None))
     }
 
@@ -390,13 +439,23 @@ impl Listener {
     /// What the old version was asked and has answered; the outer `None`: what is known does not blame the new one.
     fn blamed_by(
         &self,
+        requests: u64,
         beside: Option<(u64, u64)>,
         usual: &mut impl FnMut() -> Usual,
     ) -> Option<Option<(u64, u64)>> {
         if !self.old_answers_long_enough() {
             return None;
         }
-        if beside.is_some_and(|(asked, _)| asked >= self.patience.requests) {
+        let beside_enough = beside.filter(|(asked, _)| *asked >= self.patience.requests);
+        let is_blamed = |(asked, answered): (u64, u64)| match self.blame {
+            Blame::Half => true,
+            Blame::Improbable => {
+                let silent = asked.saturating_sub(answered) as f64 + 1.0;
+                requests as f64 * (silent / (asked as f64 + 2.0)).ln() <= IMPROBABLE.ln()
+            }
+            Blame::Unusual => false,
+        };
+        if beside_enough.is_some_and(is_blamed) {
             return Some(beside);
         }
         let Usual { answers, slow, .. } = usual();

@@ -103,6 +103,12 @@ impl Finding {
         self.figures.filter(|figures| self.basis != Basis::Historical || !is_empty(figures))
     }
 
+    /// Whether it says anything that nothing else says.
+    #[must_use]
+    pub fn is_told(&self, metric: &Metric) -> bool {
+        self.verdict != Verdict::Inconclusive || !matches!(metric, Metric::Unexamined { .. })
+    }
+
     /// The check, and with what the new version was compared if that was not the old one beside it.
     #[must_use]
     pub fn named(&self) -> String {
@@ -138,21 +144,24 @@ impl Judgement {
 }
 
 impl Panel {
-    /// What each comparison found until now.
+    /// What each comparison found until now. That a check could not look at answers is told once it is known: until then that check's own
+    /// finding says how many it could look at.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        let found = |(charge, watch): (&Charge, &crate::watch::Watch)| {
-            compared(
-                &charge.metric,
-                charge.unit,
-                Basis::Concurrent,
-                watch.bound(),
-                watch.evidence(),
-                watch.crossing(),
-            )
-        };
-        self.comparisons().map(found).collect()
+        let known = self.comparisons().map(|(charge, watch)| (&charge.metric, found(charge, watch)));
+        known.filter(|(metric, finding)| finding.is_told(metric)).map(|(_, finding)| finding).collect()
     }
+
+    /// What one comparison found, by the place of its charge.
+    #[must_use]
+    pub fn finding(&self, charge: usize) -> Option<Finding> {
+        self.get(charge).map(|(charge, watch)| found(charge, watch))
+    }
+}
+
+fn found(charge: &Charge, watch: &crate::watch::Watch) -> Finding {
+    let Charge { metric, unit, .. } = charge;
+    compared(metric, *unit, Basis::Concurrent, watch.bound(), watch.evidence(), watch.crossing())
 }
 
 impl Historical {
@@ -234,7 +243,9 @@ fn in_words(metric: &Metric, unit: Unit, basis: Basis, bound: &Bound, figures: &
         // Whether it is too little on one side only does not show: nothing is added up until both have enough.
         let too_little = match metric {
             Metric::Business { .. } => "too few examined answers",
-            Metric::Failures | Metric::Slower { .. } => "too little traffic",
+            Metric::Failures | Metric::Slower { .. } | Metric::Unexamined { .. } | Metric::Unended { .. } => {
+                "too little traffic"
+            }
         };
         return format!("{metric}: {too_little} to compare");
     }

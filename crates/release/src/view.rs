@@ -175,6 +175,13 @@ pub struct ColourView {
     /// does, or no guard watches.
     #[serde(default)]
     pub unanswered_ms: Option<u64>,
+    /// Answers of it that have begun and not ended, WebSockets excluded, as long as a guard watches.
+    #[serde(default)]
+    pub unended: u64,
+    /// None of them has ended for so long, milliseconds: since the last one that has, or since one is open if that is later; `None`:
+    /// none is, or no guard watches.
+    #[serde(default)]
+    pub unended_ms: Option<u64>,
     /// Requests that came by the preview.
     pub previewed: u64,
 }
@@ -348,6 +355,8 @@ fn colour(colour: Colour, version: &str, is_new: bool, share: u8, account: Optio
         client_left: shares.client_left,
         waiting: 0,
         unanswered_ms: None,
+        unended: 0,
+        unended_ms: None,
         previewed,
     }
 }

@@ -8,6 +8,7 @@
 //! `received = whole + cut_short + client_left + drained + open` holds in every snapshot by construction.
 
 use crate::counts::{Counts, Examined, Hindered};
+use crate::ends::{Begun, Ends, Over};
 use crate::found::{Found, Hindrance, Origin, Outcome};
 use crate::histogram::Histogram;
 use model::policy::MAX_ANSWER_CHECKS;
@@ -73,12 +74,11 @@ pub struct Heard {
     pub waiting: [u64; TURNS],
 }
 
-/// Turns that are told apart; each later one shares the place of one of them.
-pub const TURNS: usize = 4;
+pub use crate::ends::TURNS;
 
-/// The turn in which a request was sent.
+/// The turn in which a request was sent, or its answer began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn(usize);
+pub struct Turn(pub(crate) usize);
 
 impl Heard {
     /// Both together.
@@ -105,8 +105,10 @@ struct Answers {
     unheard: AtomicU64,
     withdrawn: AtomicU64,
     waiting: [AtomicU64; TURNS],
-    /// Which turn it is. The one counter here that another thread writes: whoever listens.
+    /// Which turn it is; 0: nobody says. The one counter here that another thread writes: whoever listens.
     turn: AtomicUsize,
+    /// Answers that have begun, by turn.
+    ends: Ends,
     latency: Histogram,
     /// What each check of the business has said.
     checks: [Said; MAX_ANSWER_CHECKS],
@@ -167,11 +169,30 @@ impl Cell {
         add(&answers.unheard, 1, Ordering::Release);
     }
 
-    /// From now on it is this turn. Only one thread says so.
+    /// An answer has begun that is no stream of its own kind (101). Each call is followed by exactly one [`Cell::over`], by the
+    /// same thread.
+    pub fn begun(&self) -> Turn {
+        let answers = self.answers();
+        answers.ends.begin(answers.turn.load(Ordering::Relaxed))
+    }
+
+    /// An answer that had begun is over.
+    pub fn over(&self, began: Turn, how: Over) {
+        let answers = self.answers();
+        answers.ends.over(began, answers.turn.load(Ordering::Relaxed), how);
+    }
+
+    /// What came of the answers that have begun; a few loads, as [`Cell::judged`].
+    #[must_use]
+    pub fn ends(&self) -> Begun {
+        self.answers.get().map(|answers| answers.ends.snapshot()).unwrap_or_default()
+    }
+
+    /// From now on it is this turn, from 1 on; 0: nobody listens. Only one thread says so.
     pub fn turn(&self, number: usize) {
-        // Of one that nobody was sent to yet there is none; the first are then of turn 0, which is as good.
+        // Of one that nobody was sent to yet there is none; the first are then of turn 0, which is that of nobody.
         let Some(answers) = self.answers.get() else { return };
-        let (turn, number) = (&answers.turn, number % TURNS);
+        let turn = &answers.turn;
         // Said again and again; the request thread keeps its cache line.
         if turn.load(Ordering::Relaxed) != number {
             turn.store(number, Ordering::Relaxed);
@@ -299,7 +320,7 @@ impl Cell {
 
 impl Answers {
     fn waits(&self, turn: Turn, more: u64) {
-        if let Some(waiting) = self.waiting.get(turn.0) {
+        if let Some(waiting) = self.waiting.get(turn.0 % TURNS) {
             add(waiting, more, Ordering::Relaxed);
         }
     }
@@ -344,7 +365,7 @@ impl Answers {
     }
 }
 
-fn load<const N: usize>(counters: &[AtomicU64; N]) -> [u64; N] {
+pub(crate) fn load<const N: usize>(counters: &[AtomicU64; N]) -> [u64; N] {
     counters.each_ref().map(|counter| counter.load(Ordering::Relaxed))
 }
 

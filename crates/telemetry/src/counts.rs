@@ -147,6 +147,14 @@ impl Examined {
         self.examined().saturating_add(self.unexamined)
     }
 
+    /// Of answers that have not failed, `failed` being those that have: how many were to be looked at, and how many of them it could
+    /// not look at. What has failed is never looked at, and counted as that.
+    #[must_use]
+    pub fn of_good(self, failed: u64) -> (u64, u64) {
+        let unexamined = self.unexamined.saturating_sub(failed);
+        (self.examined().saturating_add(unexamined), unexamined)
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Examined) -> Examined {

@@ -10,6 +10,7 @@ pub mod access_log;
 pub mod cell;
 mod clock;
 pub mod counts;
+pub mod ends;
 pub mod found;
 pub mod health;
 pub mod histogram;

@@ -81,14 +81,21 @@ pub struct GuardReport {
     pub failing_by_check: Vec<u64>,
 }
 
-/// Requests that were sent to one version whole, and wait for their answer to begin.
+/// Requests of one version that wait: for their answer to begin, or for its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waits {
-    /// So many wait.
+    /// So many were sent to it whole, and wait for their answer to begin.
     pub requests: u64,
     /// No answer of it has begun for so long, milliseconds: since the last one, or since somebody waits if that is later; `None`:
     /// nobody does, and none ever began.
     pub unanswered_ms: Option<u64>,
+    /// So many answers of it have begun and not ended; WebSockets are none.
+    #[serde(default)]
+    pub unended: u64,
+    /// None has ended for so long, milliseconds: since the last one, or since one is open if that is later; `None`: none is, and
+    /// none ever ended.
+    #[serde(default)]
+    pub unended_ms: Option<u64>,
 }
 
 /// One comparison of the old version with the new one in one gateway.
@@ -137,7 +144,7 @@ pub enum GuardState {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GuardTrip {
-    /// Which bound was crossed: `break`, `errors`, `hang`, `comparison`, `nodes`, `controller`, or `other`.
+    /// Which bound was crossed: `break`, `errors`, `hang`, `unended`, `comparison`, `nodes`, `controller`, or `other`.
     pub bound: String,
     /// The same in words for people.
     pub evidence: Vec<String>,

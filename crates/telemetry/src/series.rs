@@ -7,6 +7,7 @@
 
 use crate::cell::{Cell, Heard};
 use crate::counts::{Counts, Examined};
+use crate::ends::Begun;
 use crate::log_line::SeriesPart;
 use model::policy::MAX_ANSWER_CHECKS;
 use model::record::{Answerer, Lane};
@@ -176,6 +177,13 @@ impl Series {
     #[must_use]
     pub fn heard(&self) -> Heard {
         self.cells.iter().map(Cell::heard).fold(Heard::default(), Heard::plus)
+    }
+
+    /// What came of the answers that have begun; see [`Cell::ends`].
+    #[must_use]
+    pub fn ends(&self) -> Begun {
+        let ends = self.cells.iter().map(Cell::ends);
+        ends.fold(Begun::default(), |sum, more| sum.joined(&more, u64::saturating_add))
     }
 
     /// From now on requests are sent in this turn; see [`Cell::turn`].

@@ -56,6 +56,8 @@ pub enum Behaviour {
     Held,
     /// The head announces the whole body, and the connection is closed after this many bytes of it.
     CutAfter(usize),
+    /// The head announces the whole body, and nothing comes after this many bytes of it.
+    StallAfter(usize),
     /// The request is read and the connection closed without an answer.
     Hangup,
     /// In the name of another request.

@@ -3,7 +3,7 @@
 use super::body::Body;
 use super::ends::Coding;
 use super::grpc;
-use super::hearing::Hearing;
+use super::hearing::{Hearing, Passing};
 use super::http2;
 use super::leg::Leg;
 use super::pump::{self, HeadEvent, Sides};
@@ -223,6 +223,7 @@ impl Attempt<'_> {
     ) -> Result<(After, bool), TryError> {
         // It will not be asked for again, so what was kept of the request is not needed any more.
         sides.request.replay = None;
+        let passing = Passing::begin(self.claim.series.cell(self.worker.thread), &self.worker.timers);
         self.facts.status = answer.status();
         let body = answer.framing(self.request.head.method());
         if let Some(examination) = self.claim.examination {
@@ -249,6 +250,7 @@ impl Attempt<'_> {
             }
             result => result,
         };
+        passing.over(&result, self.facts.ending);
         if call.is_some() && result.is_ok() {
             self.facts.grpc_status = grpc::said(answer, leg.trailers());
         }

@@ -1,15 +1,15 @@
 //! What a guard must not see: its bounds, from counts alone. Pure.
 //!
 //! *Absolute* bounds need no statistics: a share of failures over everything since the share was changed; a *break*, a
-//! second in which much fails; and a *hang*, requests that nobody answers. They are silent when the old version fails
-//! alike: then going back helps nobody.
+//! second in which much fails; a *hang*, requests that nobody answers; and *unended*, answers that begin and do not end. They are silent
+//! when the old version fails alike: then going back helps nobody.
 //! Whether the new version is worse than the old one beside it is the judge's *comparison*.
 
 use super::compared::Compared;
 use super::sums::Counted;
 use super::users::{UserLog, Users};
 use judge::limits::{ENOUGH_TO_FAIL_ALL, Limits, Observed, Verdict, evaluate};
-use judge::silence::{Listener, Moment, Patience, Usual};
+use judge::silence::{Blame, Listener, Moment, Patience, Usual};
 use model::traffic_split::GuardRule;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -37,8 +37,20 @@ pub(super) struct Crossed {
     pub(super) e_value: Option<f64>,
     /// The check of the business that has failed; `None`: requests have, or nothing that is counted.
     pub(super) check: Option<usize>,
+    /// What was counted of the old version and the new one, where it is not what has failed.
+    pub(super) judged: Option<[Judged; 2]>,
+    /// It is about answers that a check could not look at.
+    pub(super) is_unexamined: bool,
     /// So long after its first failure, milliseconds; `None`: since all that was counted.
     pub(super) found_in_ms: Option<u64>,
+}
+
+impl Crossed {
+    /// An absolute bound that needs no count of failures.
+    pub(super) fn absolute(bound: &'static str, evidence: Vec<String>) -> Crossed {
+        let (e_value, check, judged, found_in_ms) = Default::default();
+        Crossed { bound, evidence, e_value, check, judged, is_unexamined: false, found_in_ms }
+    }
 }
 
 /// The bounds of one guard, and what of the last looks they need.
@@ -48,6 +60,8 @@ pub(super) struct Bounds {
     absolute: Vec<Absolute>,
     /// Where a silent version is one.
     silence: Option<Listener>,
+    /// Then so is one that begins answers and does not end them. Both go from turn to turn at the same looks.
+    endless: Option<Listener>,
     compared: Compared,
 }
 
@@ -87,11 +101,10 @@ impl Bounds {
                 .chain(of_checks)
                 .map(|check| Absolute::new(rule, check))
                 .collect(),
-            silence: rule.hang.map(|hang| {
-                let patience = Patience { requests: hang.requests, after_ms: hang.after_ms };
-                let listener = Listener::new(patience);
-                // One user who keeps the new version, and waits by nature, would be a few.
-                if rule.by_users { listener } else { listener.and_few() }
+            silence: listener(rule),
+            endless: listener(rule).map(|listener| {
+                // The streams of one user who keeps the new version are no independent draws.
+                listener.blaming(if rule.by_users { Blame::Unusual } else { Blame::Improbable })
             }),
             compared: Compared::armed(rule, threads),
         }
@@ -102,20 +115,21 @@ impl Bounds {
         let of = |rule: &GuardRule| {
             let comparison = (rule.false_alarm_one_in, rule.check_false_alarm_one_in, rule.tolerance_percent);
             let absolute = (rule.max_error_ppm, rule.min_requests, rule.break_ppm, rule.hang);
-            (absolute, rule.by_users, comparison)
+            let beside = (rule.unexamined_false_alarm_one_in, rule.unended_false_alarm_one_in);
+            (absolute, rule.by_users, comparison, beside)
         };
         of(one) == of(other) && one.checks == other.checks
     }
 
     /// Looks at what is counted at `at_ms` of a clock that nobody sets. `usual` says, if it is asked, how many answers took
-    /// longer than so many milliseconds.
+    /// longer than so many milliseconds to begin, and to end.
     pub(super) fn look(
         &mut self,
         at_ms: u64,
         counted: &Counted,
-        usual: impl FnMut(u64) -> Usual,
+        mut usual: impl FnMut(u64) -> [Usual; 2],
     ) -> Option<Crossed> {
-        let compared = self.compared.look(counted);
+        let compared = self.compared.look(counted, self.turn());
         let mut absolute = None;
         for one in &mut self.absolute {
             // Each of them looks, whatever the one before found.
@@ -124,11 +138,14 @@ impl Bounds {
             let failing = self.compared.users().map(|users| users.failing(one.place()));
             absolute = absolute.or(found.filter(|_| failing.is_none_or(|users| users >= FAILING_USERS)));
         }
-        let silent = self.silence.as_mut().and_then(|listener| silent(listener, at_ms, counted, usual));
-        absolute.or(silent).or(compared)
+        let silence = self.silence.as_mut();
+        let silent = silence.and_then(|listener| silent(listener, at_ms, counted, &mut usual));
+        let endless = self.endless.as_mut();
+        let endless = endless.and_then(|listener| unended(listener, at_ms, counted, &mut usual));
+        absolute.or(silent).or(endless).or(compared)
     }
 
-    /// The turn in which requests are sent from now on.
+    /// The turn in which requests are sent and answers begin from now on; 0: nobody listens.
     pub(super) fn turn(&self) -> usize {
         self.silence.as_ref().map_or(0, Listener::turn)
     }
@@ -206,12 +223,9 @@ impl Absolute {
         let enough = new.failed >= ENOUGH_TO_FAIL_ALL && rate(new) >= self.break_rate;
         let for_ms = now.at_ms.saturating_sub(base.at_ms);
         let unheard = counted.concurrent && old.requests == 0 && for_ms < UNHEARD_MS;
-        (enough && !unheard && !alike(old, new)).then(|| Crossed {
-            bound: "break",
-            evidence: vec![format!("{} within {} ms{}", failed(new), for_ms.max(1), beside(old))],
-            e_value: None,
-            check: None,
-            found_in_ms: Some(for_ms),
+        (enough && !unheard && !alike(old, new)).then(|| {
+            let evidence = vec![format!("{} within {} ms{}", failed(new), for_ms.max(1), beside(old))];
+            Crossed { found_in_ms: Some(for_ms), ..Crossed::absolute("break", evidence) }
         })
     }
 
@@ -223,11 +237,18 @@ impl Absolute {
         match evaluate(&observed, &self.limits) {
             Verdict::Fail { evidence } if !alike(old, new) => {
                 let evidence = evidence.into_iter().map(|one| one + &beside(old)).collect();
-                Some(Crossed { bound: "errors", evidence, e_value: None, check: None, found_in_ms: None })
+                Some(Crossed::absolute("errors", evidence))
             }
             _ => None,
         }
     }
+}
+
+fn listener(rule: &GuardRule) -> Option<Listener> {
+    let hang = rule.hang?;
+    let listener = Listener::new(Patience { requests: hang.requests, after_ms: hang.after_ms });
+    // One user who keeps the new version, and waits by nature, would be a few.
+    Some(if rule.by_users { listener } else { listener.and_few() })
 }
 
 /// The new version takes requests and answers none.
@@ -235,7 +256,7 @@ fn silent(
     listener: &mut Listener,
     at_ms: u64,
     counted: &Counted,
-    mut usual: impl FnMut(u64) -> Usual,
+    mut usual: impl FnMut(u64) -> [Usual; 2],
 ) -> Option<Crossed> {
     let moment = Moment {
         at_ms,
@@ -248,8 +269,36 @@ fn silent(
         concurrent: counted.concurrent,
     };
     let after_ms = listener.patience().after_ms;
-    let evidence = vec![listener.look(&moment, || usual(after_ms))?.words()];
-    Some(Crossed { bound: "hang", evidence, e_value: None, check: None, found_in_ms: None })
+    let silence = listener.look(&moment, || {
+        let [of_heads, _] = usual(after_ms);
+        of_heads
+    })?;
+    Some(Crossed::absolute("hang", vec![silence.words()]))
+}
+
+/// It begins answers and ends none.
+fn unended(
+    listener: &mut Listener,
+    at_ms: u64,
+    counted: &Counted,
+    mut usual: impl FnMut(u64) -> [Usual; 2],
+) -> Option<Crossed> {
+    let moment = Moment {
+        at_ms,
+        stratum: counted.stratum,
+        old: counted.old.ended(),
+        old_failed: counted.old.failed,
+        new: counted.new.ended(),
+        waiting: counted.new.open(),
+        late_heads: counted.late[1].ended().heads,
+        concurrent: counted.concurrent,
+    };
+    let after_ms = listener.patience().after_ms;
+    let silence = listener.look(&moment, || {
+        let [_, of_ends] = usual(after_ms);
+        of_ends
+    })?;
+    Some(Crossed::absolute("unended", vec![silence.words_of_ends()]))
 }
 
 /// Whether the old version fails as the new one does.

@@ -45,7 +45,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use sums::Sums;
+use sums::{Counted, Sums};
 use telemetry::report::{GuardReport, GuardState, GuardTrip, Waits};
 
 /// One guard.
@@ -66,8 +66,9 @@ struct Inner {
     latch: Option<Arc<Latch>>,
     sums: Sums,
     bounds: Bounds,
-    /// Of the old version and of the new one: since when it answers nothing, and who waits.
+    /// Of the old version and of the new one: since when it answers nothing, since when it ends no answer, and who waits.
     quiet: [Quiet; 2],
+    endless: [Quiet; 2],
     waits: [Waits; 2],
     /// Request threads.
     threads: usize,
@@ -108,6 +109,7 @@ impl Guard {
                 sums: Sums::default(),
                 bounds: Bounds::new(rule, threads),
                 quiet: Default::default(),
+                endless: Default::default(),
                 waits: Default::default(),
                 threads,
                 armed: now,
@@ -173,10 +175,7 @@ impl Guard {
             }
         }
         let at_ms = u64::try_from(now.saturating_duration_since(inner.armed).as_millis()).unwrap_or(u64::MAX);
-        for ((quiet, waits), heard) in inner.quiet.iter_mut().zip(&mut inner.waits).zip(counted.heard()) {
-            let judge::silence::Waits { requests, unanswered_ms } = quiet.look(at_ms, heard);
-            *waits = Waits { requests, unanswered_ms };
-        }
+        inner.note_who_waits(at_ms, &counted);
         let crossed = inner.bounds.look(at_ms, &counted, |ms| inner.sums.usual(at_ms, ms));
         inner.sums.turn(inner.bounds.turn());
         let crossed = crossed.or_else(|| inner.sums.new_is_down().then(nodes_down));
@@ -184,24 +183,8 @@ impl Guard {
         else {
             return false;
         };
-        let ms = |since: Instant| u64::try_from(now.saturating_duration_since(since).as_millis()).ok();
-        let counted_bound = !matches!(crossed.bound, "controller" | "nodes" | "hang");
-        let place = crossed.check.map_or(0, |check| check + 1);
-        let first_failure = inner.first_failures.get(place).copied().flatten();
-        let since_first = || first_failure.filter(|_| counted_bound).and_then(ms);
-        inner.state = GuardState::Tripped {
-            trip: Box::new(GuardTrip {
-                bound: crossed.bound.to_owned(),
-                evidence: crossed.evidence,
-                at_ms: wall_ms,
-                old: counted.old.by(crossed.check),
-                new: counted.new.by(crossed.check),
-                e_value: crossed.e_value,
-                found_in_ms: crossed.found_in_ms.or_else(since_first),
-                swapped_in_us: None,
-                latched: false,
-            }),
-        };
+        let trip = inner.trip(crossed, &counted, wall_ms, now);
+        inner.state = GuardState::Tripped { trip: Box::new(trip) };
         self.sends_back.store(true, Release);
         true
     }
@@ -292,14 +275,54 @@ impl Guard {
     }
 }
 
+impl Inner {
+    fn note_who_waits(&mut self, at_ms: u64, counted: &Counted) {
+        let both = self.quiet.iter_mut().zip(&mut self.endless).zip(&mut self.waits);
+        for (((quiet, endless), waits), (heard, ended)) in
+            both.zip(counted.heard().into_iter().zip(counted.ended()))
+        {
+            let judge::silence::Waits { requests, unanswered_ms } = quiet.look(at_ms, heard);
+            let of_ends = endless.look(at_ms, ended);
+            let (unended, unended_ms) = (of_ends.requests, of_ends.unanswered_ms);
+            *waits = Waits { requests, unanswered_ms, unended, unended_ms };
+        }
+    }
+
+    /// What is told of a bound that was crossed.
+    fn trip(&self, crossed: Crossed, counted: &Counted, wall_ms: i64, now: Instant) -> GuardTrip {
+        let ms = |since: Instant| u64::try_from(now.saturating_duration_since(since).as_millis()).ok();
+        let is_of_failures = !matches!(crossed.bound, "controller" | "nodes" | "hang" | "unended");
+        let place = crossed.check.map_or(0, |check| check + 1);
+        let first_failure = self.first_failures.get(place).copied().flatten();
+        let first_failure = first_failure.filter(|_| is_of_failures && crossed.judged.is_none());
+        let failed = || [counted.old.by(crossed.check), counted.new.by(crossed.check)];
+        let [old, new] = crossed.judged.unwrap_or_else(failed);
+        let mut evidence = crossed.evidence;
+        let hindered = if crossed.is_unexamined { self.sums.hindered().words() } else { String::new() };
+        if !hindered.is_empty() {
+            evidence.push(format!("what kept checks from answers of the new version: {hindered}"));
+        }
+        GuardTrip {
+            bound: crossed.bound.to_owned(),
+            evidence,
+            at_ms: wall_ms,
+            old,
+            new,
+            e_value: crossed.e_value,
+            found_in_ms: crossed.found_in_ms.or_else(|| first_failure.and_then(ms)),
+            swapped_in_us: None,
+            latched: false,
+        }
+    }
+}
+
 fn nodes_down() -> Crossed {
     let evidence = vec!["health checks have found all nodes of the new version down".to_owned()];
-    Crossed { bound: "nodes", evidence, e_value: None, check: None, found_in_ms: None }
+    Crossed::absolute("nodes", evidence)
 }
 
 fn controller_missing(missing: Duration) -> Crossed {
-    let evidence = vec![format!("no controller for {} ms", missing.as_millis())];
-    Crossed { bound: "controller", evidence, e_value: None, check: None, found_in_ms: None }
+    Crossed::absolute("controller", vec![format!("no controller for {} ms", missing.as_millis())])
 }
 
 #[cfg(test)]
@@ -319,6 +342,8 @@ pub(crate) mod tests {
             false_alarm_one_in: Some(1_000),
             checks: Vec::new(),
             check_false_alarm_one_in: None,
+            unexamined_false_alarm_one_in: None,
+            unended_false_alarm_one_in: Some(10_000),
             by_users: false,
             tolerance_percent: 120,
             controller_missing: OnMissing::Revert,

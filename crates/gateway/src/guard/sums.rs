@@ -11,6 +11,7 @@ use judge::silence::{Heard, LONG, Usual};
 use model::resource::Revision;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use telemetry::counts::Hindered;
 use telemetry::series::Series;
 
 /// How long it holds what was found to be usual, milliseconds.
@@ -35,12 +36,12 @@ pub(super) struct Sums {
     before: Vec<Pair>,
     /// Sums of both versions, in this stratum and in the one before; `None`: other series are to be added up.
     sides: Option<Sides>,
-    /// The turn in which requests are sent to the new version.
+    /// The turn in which requests are sent and answers begin.
     turn: usize,
     /// What was counted on each route before this stratum, as long ago as is known.
     former: BTreeMap<String, Pair>,
-    /// What is usual, and when that was counted.
-    usual: Option<(u64, Usual)>,
+    /// What is usual, of answers that begin and of those that end, and when that was counted.
+    usual: Option<(u64, [Usual; 2])>,
     /// Where the requests of both go, as last compiled.
     old_targets: Vec<Arc<Target>>,
     new_targets: Vec<Arc<Target>>,
@@ -81,6 +82,12 @@ impl Counted {
         let [late_old, late_new] = self.late;
         [self.old.heard.plus(late_old.heard), self.new.heard.plus(late_new.heard)]
     }
+
+    /// The same of answers that have begun and ended.
+    pub(super) fn ended(&self) -> [Heard; 2] {
+        let [late_old, late_new] = self.late;
+        [self.old.ended().plus(late_old.ended()), self.new.ended().plus(late_new.ended())]
+    }
 }
 
 impl Sums {
@@ -117,7 +124,7 @@ impl Sums {
         let [old, new] = &mut sides.now;
         Counted {
             stratum: self.stratum,
-            old: old.look(|_| {}),
+            old: old.look(|series| series.turn(turn)),
             new: new.look(|series| series.turn(turn)),
             late: sides.late.each_mut().map(|side| side.look(|_| {})),
             concurrent,
@@ -125,16 +132,24 @@ impl Sums {
         }
     }
 
-    /// From now on requests are sent to the new version in this turn.
+    /// From now on requests are sent, and answers begin, in this turn.
     pub(super) fn turn(&mut self, number: usize) {
         if std::mem::replace(&mut self.turn, number) != number {
-            self.series.values().flat_map(|pair| &pair.new).for_each(|series| series.turn(number));
+            let both = self.series.values().flat_map(|pair| pair.old.iter().chain(&pair.new));
+            both.for_each(|series| series.turn(number));
         }
     }
 
+    /// What kept checks of the business from looking at answers of the new version.
+    pub(super) fn hindered(&self) -> Hindered {
+        let new = self.series.values().flat_map(|pair| &pair.new);
+        new.fold(Hindered::default(), |sum, series| sum.plus(series.counts().hindered))
+    }
+
     /// How many of all answers that are known, of either version, took longer than so many milliseconds, and how many
-    /// requests of the old one have none. Looks into every bucket, so at most once a second.
-    pub(super) fn usual(&mut self, at_ms: u64, after_ms: u64) -> Usual {
+    /// requests of the old one have none; then the same with those of the old one that have not ended, or were given up before they
+    /// had. Looks into every bucket, so at most once a second.
+    pub(super) fn usual(&mut self, at_ms: u64, after_ms: u64) -> [Usual; 2] {
         match self.usual {
             Some((then_ms, usual)) if at_ms.saturating_sub(then_ms) < USUAL_MS => usual,
             _ => {
@@ -145,22 +160,26 @@ impl Sums {
         }
     }
 
-    fn count_usual(&self, after_ms: u64) -> Usual {
+    fn count_usual(&self, after_ms: u64) -> [Usual; 2] {
         let pairs = self.former.values().chain(self.series.values());
         let series = pairs.clone().flat_map(|pair| pair.old.iter().chain(&pair.new));
-        let mut usual = Usual::default();
-        for heard in pairs.flat_map(|pair| &pair.old).map(|series| series.heard()) {
+        let mut usual = [Usual::default(); 2];
+        let [of_heads, of_ends] = &mut usual;
+        for series in pairs.flat_map(|pair| &pair.old) {
+            let (heard, left) = (series.heard(), series.ends().left);
             let silent = heard.asked.saturating_sub(heard.heads).saturating_sub(heard.withdrawn);
-            usual.answers = usual.answers.saturating_add(silent);
-            usual.slow = usual.slow.saturating_add(silent);
-            usual.long = usual.long.saturating_add(heard.unheard.saturating_sub(heard.withdrawn));
+            add(of_heads, silent, silent, heard.unheard.saturating_sub(heard.withdrawn));
+            let counts = series.counts();
+            let unended = counts.open.saturating_sub(counts.streams).saturating_add(left);
+            // Which of those had waited for so long nobody knows: rather all.
+            add(of_ends, unended, unended, unended);
         }
         for latency in series.map(|series| series.counts().latency) {
             let answers = latency.count();
-            usual.answers = usual.answers.saturating_add(answers);
             let longer_than = |ms: u64| answers.saturating_sub(latency.count_up_to(ms.saturating_mul(1_000)));
-            usual.slow = usual.slow.saturating_add(longer_than(after_ms));
-            usual.long = usual.long.saturating_add(longer_than(after_ms.saturating_mul(LONG)));
+            let (slow, long) = (longer_than(after_ms), longer_than(after_ms.saturating_mul(LONG)));
+            add(of_heads, answers, slow, long);
+            add(of_ends, answers, slow, long);
         }
         usual
     }
@@ -171,6 +190,12 @@ impl Sums {
             |targets: &[Arc<Target>]| !targets.is_empty() && targets.iter().all(|one| one.is_down());
         all_down(&self.new_targets) && !all_down(&self.old_targets)
     }
+}
+
+fn add(usual: &mut Usual, answers: u64, slow: u64, long: u64) {
+    usual.answers = usual.answers.saturating_add(answers);
+    usual.slow = usual.slow.saturating_add(slow);
+    usual.long = usual.long.saturating_add(long);
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! What a version has counted, as far as a guard asks: each counter is a sum, and sums of series add.
 
 use judge::silence::Heard;
+use judge::tally::Tally;
+use judge::unended::Ends;
 use model::policy::MAX_ANSWER_CHECKS;
 use telemetry::cell::TURNS;
 use telemetry::counts::Examined;
+use telemetry::ends::{Begun, PLACES};
 use telemetry::report::Judged;
 use telemetry::series::Series;
 
@@ -18,6 +21,8 @@ pub(super) struct Tallied {
     pub(super) heard: Heard,
     /// Requests that wait, by the turn in which they were sent.
     pub(super) waiting: [u64; TURNS],
+    /// Answers that have begun, and what came of them.
+    pub(super) begun: Begun,
 }
 
 impl Tallied {
@@ -28,12 +33,43 @@ impl Tallied {
         Judged { requests: check.examined(), failed: check.failed }
     }
 
+    /// Good answers that one of the checks was asked for, and of these those that it could not look at.
+    pub(super) fn unexamined(&self, place: usize) -> Tally {
+        let check = self.checks.get(place).copied().unwrap_or_default();
+        let (units, unexamined) = check.of_good(self.failed);
+        Tally::new(units, unexamined)
+    }
+
+    /// Answers that have begun and ended, as a version is heard by its heads.
+    pub(super) fn ended(&self) -> Heard {
+        let sum = |counts: [u64; PLACES]| counts.into_iter().fold(0, u64::saturating_add);
+        let Begun { begun, in_time, void, other, late, left: _ } = self.begun;
+        let (withdrawn, heads) = (sum(void), sum(in_time).saturating_add(late));
+        Heard {
+            asked: sum(begun),
+            withdrawn,
+            heads,
+            unheard: withdrawn.saturating_add(sum(other)).saturating_sub(late),
+        }
+    }
+
+    /// The same by turns, to be compared.
+    pub(super) fn ends(&self) -> Ends {
+        let Begun { begun, in_time, void, .. } = self.begun;
+        Ends { begun: of_turns(begun), in_time: of_turns(in_time), void: of_turns(void) }
+    }
+
+    /// Answers that have begun and not ended, by the turn in which they began.
+    pub(super) fn open(&self) -> [u64; TURNS] {
+        of_turns(self.begun.open())
+    }
+
     /// What is counted in a series now.
     pub(super) fn of(series: &Series) -> Tallied {
         let (requests, failed) = series.judged();
         let telemetry::cell::Heard { asked, heads, unheard, withdrawn, waiting } = series.heard();
         let heard = Heard { asked, heads, unheard, withdrawn };
-        Tallied { requests, failed, checks: series.examined(), heard, waiting }
+        Tallied { requests, failed, checks: series.examined(), heard, waiting, begun: series.ends() }
     }
 
     /// Both together.
@@ -54,7 +90,13 @@ impl Tallied {
             *ours = join(*ours, theirs);
         }
         self.heard = self.heard.joined(other.heard, join);
+        self.begun = self.begun.joined(&other.begun, join);
         let (requests, failed) = (join(self.requests, other.requests), join(self.failed, other.failed));
         Tallied { requests, failed, ..self }
     }
+}
+
+/// Without those of whom nobody knows when they began.
+fn of_turns([one, two, three, four, _]: [u64; PLACES]) -> [u64; TURNS] {
+    [one, two, three, four]
 }

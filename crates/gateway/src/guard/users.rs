@@ -20,7 +20,8 @@ const KEY_SHIFT: u32 = 16;
 /// The place of the stratum's last bits: more than there can be new ones between two looks.
 const STRATUM_SHIFT: u32 = 11;
 const STRATUM_MASK: u64 = 0x1f;
-/// The places of the bits that say what could be asked and what failed: all, then each check of the business.
+/// The places of the bits that say what could be asked and what failed: all, then each check of the business. A check that could not
+/// look at a good answer has failed without having been asked.
 const ASKED_SHIFT: u32 = 6;
 const FAILED_SHIFT: u32 = 1;
 const KINDS_MASK: u64 = 0x1f;
@@ -115,12 +116,14 @@ pub(super) struct Users {
     keys: Keys,
     stratum: u64,
     words: Vec<u64>,
+    /// How many checks of the business there are: each is asked two things.
+    checks: usize,
 }
 
 impl Users {
-    pub(super) fn new(threads: usize) -> Users {
+    pub(super) fn new(threads: usize, checks: usize) -> Users {
         let log = Arc::new(UserLog::new(threads));
-        Users { log, keys: Keys::new(DEFAULT_MAX_USERS), stratum: 0, words: Vec::new() }
+        Users { log, keys: Keys::new(DEFAULT_MAX_USERS), stratum: 0, words: Vec::new(), checks }
     }
 
     pub(super) fn log(&self) -> &Arc<UserLog> {
@@ -151,7 +154,15 @@ impl Users {
             if word >> STRATUM_SHIFT & STRATUM_MASK == stratum & STRATUM_MASK {
                 let side = if word & NEW == NEW { Side::Green } else { Side::Blue };
                 let kinds = |shift: u32| u32::try_from(word >> shift & KINDS_MASK).unwrap_or(0);
-                self.keys.saw(side, word >> KEY_SHIFT, kinds(ASKED_SHIFT), kinds(FAILED_SHIFT));
+                let (asked, failed) = (kinds(ASKED_SHIFT), kinds(FAILED_SHIFT));
+                let checks = (1u32 << self.checks) - 1;
+                let looked_at = (asked | failed) >> 1 & checks;
+                let unexamined = (failed & !asked) >> 1 & checks;
+                let (asked, failed) = (
+                    asked & (checks << 1 | 1) | looked_at << (1 + self.checks),
+                    failed & asked | unexamined << (1 + self.checks),
+                );
+                self.keys.saw(side, word >> KEY_SHIFT, asked, failed);
             }
         }
     }
@@ -182,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_user_who_always_fails_is_one_failure_however_busy() {
-        let (mut users, mut panel) = (Users::new(2), panel());
+        let (mut users, mut panel) = (Users::new(2, 4), panel());
         let seats = [false, true].map(|is_new| Seat::new(users.log(), is_new, 1));
         for _ in 0..200 {
             for user in 0..40 {
@@ -197,7 +208,7 @@ mod tests {
 
     #[test]
     fn many_users_who_fail_are_found_and_a_failed_check_is_counted_apart() {
-        let (mut users, mut panel) = (Users::new(1), panel());
+        let (mut users, mut panel) = (Users::new(1, 4), panel());
         let seats = [false, true].map(|is_new| Seat::new(users.log(), is_new, 1));
         for user in 0..1_000 {
             let is_new = user % 10 == 0;
@@ -212,7 +223,7 @@ mod tests {
     fn an_answer_that_a_check_could_not_look_at_is_no_unit_of_it() {
         let check = Metric::Business { check: "order".to_owned() };
         let terms = Budget::default().terms(&[Metric::Failures, check], Unit::User).unwrap();
-        let (mut users, mut panel) = (Users::new(1), Panel::armed(&terms));
+        let (mut users, mut panel) = (Users::new(1, 4), Panel::armed(&terms));
         let seats = [false, true].map(|is_new| Seat::new(users.log(), is_new, 1));
         for user in 0..20 {
             let asked = if user < 10 { 0b11 } else { 0b1 };
@@ -225,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_came_under_other_shares_is_not_mixed_in() {
-        let (mut users, mut panel) = (Users::new(1), panel());
+        let (mut users, mut panel) = (Users::new(1, 4), panel());
         users.look(&counted(1), &mut panel);
         for stratum in [1, 2, 3] {
             let seats = [false, true].map(|is_new| Seat::new(users.log(), is_new, stratum));
@@ -244,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_full_ring_loses_the_rest_and_goes_on() {
-        let (mut users, mut panel) = (Users::new(1), panel());
+        let (mut users, mut panel) = (Users::new(1, 4), panel());
         let seat = Seat::new(users.log(), true, 1);
         for round in 0..3u64 {
             (0..5_000).for_each(|user| seat.ended(0, point(user + 10_000 * round), ALL, 1));

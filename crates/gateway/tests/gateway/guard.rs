@@ -10,14 +10,14 @@ use telemetry::report::{GuardState, GuardTrip};
 use testkit::clock::{eventually, within};
 use testkit::upstream::{Behaviour, Upstream};
 
-struct Shop {
-    blue: Upstream,
-    green: Upstream,
+pub(crate) struct Shop {
+    pub(crate) blue: Upstream,
+    pub(crate) green: Upstream,
     directory: tempfile::TempDir,
 }
 
 impl Shop {
-    async fn start() -> Shop {
+    pub(crate) async fn start() -> Shop {
         let (blue, green) = (Upstream::start("blue").await, Upstream::start("green").await);
         Shop { blue, green, directory: tempfile::tempdir().unwrap() }
     }
@@ -26,12 +26,12 @@ impl Shop {
         self.directory.path().join("guards")
     }
 
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         Settings { threads: 2, guard_dir: Some(self.latches()), ..settings() }
     }
 
     /// Green has a share; the preview leads to it, too.
-    fn resources(&self, green: u32, guard: Option<Value>) -> Vec<(Kind, Value)> {
+    pub(crate) fn resources(&self, green: u32, guard: Option<Value>) -> Vec<(Kind, Value)> {
         let labels = |colour: &str| json!({"labels": {"tealgate.app": "shop", "tealgate.colour": colour}});
         let preview = json!({"match": [{"vars": [["http_x_preview", "==", "yes"]]}],
             "weighted_upstreams": [{"upstream_id": "green", "weight": 1}]});
@@ -50,7 +50,7 @@ impl Shop {
         ]
     }
 
-    async fn gate(&self, green: u32, guard: Value) -> Gate {
+    pub(crate) async fn gate(&self, green: u32, guard: Value) -> Gate {
         Gate::with(self.settings(), &self.resources(green, Some(guard))).await
     }
 }
@@ -63,7 +63,7 @@ fn guard(id: &str) -> Value {
     })
 }
 
-fn state(gate: &Gate, id: &str) -> GuardState {
+pub(crate) fn state(gate: &Gate, id: &str) -> GuardState {
     let reports = gate.gateway.guards().reports();
     reports.into_iter().rev().find(|report| report.id == id).expect("a guard").state
 }
@@ -99,7 +99,7 @@ async fn until_tripped(gate: &Gate, id: &str) -> GuardTrip {
     within("the guard", asking).await
 }
 
-async fn all_go_to(gate: &Gate, colour_of: &str) {
+pub(crate) async fn all_go_to(gate: &Gate, colour_of: &str) {
     for _ in 0..20 {
         assert_eq!(colour(&gate.ask(get("/")).await), colour_of);
     }
@@ -317,14 +317,14 @@ async fn where_users_keep_their_version_each_of_them_counts_once() {
 }
 
 /// A rule that waits for three requests, and not long.
-fn impatient(id: &str) -> Value {
+pub(crate) fn impatient(id: &str) -> Value {
     let mut rule = guard(id);
     rule["hang"] = json!({"requests": 3, "after_ms": 300});
     rule
 }
 
 /// So many clients, each with one request that nobody waits for.
-async fn clients(gate: &Gate, number: usize) -> Vec<crate::support::Client> {
+pub(crate) async fn clients(gate: &Gate, number: usize) -> Vec<crate::support::Client> {
     let mut clients = Vec::new();
     for _ in 0..number {
         let mut client = gate.client().await;
@@ -334,7 +334,7 @@ async fn clients(gate: &Gate, number: usize) -> Vec<crate::support::Client> {
     clients
 }
 
-async fn fires(gate: &Gate, id: &str) -> GuardTrip {
+pub(crate) async fn fires(gate: &Gate, id: &str) -> GuardTrip {
     eventually("the guard", async || trip(gate, id).is_some()).await;
     trip(gate, id).unwrap()
 }

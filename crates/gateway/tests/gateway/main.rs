@@ -37,6 +37,7 @@ mod swap;
 mod takeover;
 mod timeouts;
 mod tls;
+mod unended;
 mod upgrade;
 mod upstream_names;
 mod upstreams;

@@ -353,3 +353,35 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn where_silence_must_be_unusual_an_old_version_that_answers_is_not_enough() {
+    for (known, slow, is_found) in [(1_000, 10, true), (1_000, 11, false), (40, 0, false)] {
+        let mut run = Run::new(true).after(known, slow);
+        run.listener = run.listener.blaming(Blame::Unusual);
+        let found = run.during(10_000, [9, 9], [1, 0]);
+        assert_eq!(found.is_some(), is_found, "{slow} of {known}");
+        let Some((_, found)) = found else { continue };
+        assert_eq!(
+            found.words_of_ends(),
+            "8 answers that began 2000 ms ago or earlier have not ended, and none has ended for 2140 ms; the old version has \
+             ended at least 972 of 972 meanwhile"
+        );
+    }
+}
+
+#[test]
+fn the_more_of_the_old_version_are_streams_the_more_of_the_new_one_must_not_end() {
+    // Of ten of the old version so many end.
+    for (ends, needed) in [(10, 8), (9, 10), (7, 18), (5, 30)] {
+        let mut run = Run::new(true);
+        run.listener = run.listener.blaming(Blame::Improbable);
+        // One each second, so that all that is needed is counted.
+        let found = (0..60 * 50).find_map(|look| run.look([10, ends], [u64::from(look % 50 == 0), 0]));
+        let found = found.unwrap();
+        assert!((needed..needed + 2).contains(&found.requests), "{ends}: {found:?}");
+    }
+    let mut run = Run::new(true);
+    run.listener = run.listener.blaming(Blame::Improbable);
+    assert_eq!(run.during(60_000, [10, 4], [1, 0]), None, "less than half");
+}

@@ -43,6 +43,12 @@ pub struct GuardRule {
     /// As `false_alarm_one_in`, for each of the checks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_false_alarm_one_in: Option<u64>,
+    /// As `false_alarm_one_in`, for each of the checks: that it cannot look at answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unexamined_false_alarm_one_in: Option<u64>,
+    /// As `false_alarm_one_in`: that answers begin and do not end within `hang.after_ms`. Not where users keep their version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unended_false_alarm_one_in: Option<u64>,
     /// Users keep their version: what is compared are users, each of whom counts once.
     #[serde(default, skip_serializing_if = "is_false")]
     pub by_users: bool,
@@ -84,11 +90,14 @@ impl GuardRule {
         if self.checks.len() > MAX_ANSWER_CHECKS || self.checks.iter().any(|name| name.len() > MAX_ID) {
             return Some(format!("guard.checks: at most {MAX_ANSWER_CHECKS} names of {MAX_ID} bytes"));
         }
-        if self.check_false_alarm_one_in.is_some_and(|one_in| one_in < 2) {
-            return Some("guard.check_false_alarm_one_in: must be at least 2".to_owned());
-        }
-        if self.false_alarm_one_in.is_some_and(|one_in| one_in < 2) {
-            return Some("guard.false_alarm_one_in: must be at least 2".to_owned());
+        let one_in = [
+            ("check_false_alarm_one_in", self.check_false_alarm_one_in),
+            ("unexamined_false_alarm_one_in", self.unexamined_false_alarm_one_in),
+            ("unended_false_alarm_one_in", self.unended_false_alarm_one_in),
+            ("false_alarm_one_in", self.false_alarm_one_in),
+        ];
+        if let Some((field, _)) = one_in.into_iter().find(|(_, one_in)| one_in.is_some_and(|it| it < 2)) {
+            return Some(format!("guard.{field}: must be at least 2"));
         }
         if !(100..=100_000).contains(&self.tolerance_percent) {
             return Some("guard.tolerance_percent: must be 100 to 100000".to_owned());

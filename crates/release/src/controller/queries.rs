@@ -153,6 +153,8 @@ impl Controller {
             let waits = if colour.is_new { new } else { old };
             colour.waiting = waits.requests;
             colour.unanswered_ms = waits.unanswered_ms.filter(|_| waits.requests > 0);
+            colour.unended = waits.unended;
+            colour.unended_ms = waits.unended_ms.filter(|_| waits.unended > 0);
         }
         Ok(ReleaseView { hold, evidence, progress, notifications, ..view })
     }

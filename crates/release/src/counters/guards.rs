@@ -55,8 +55,8 @@ impl Gateways {
         self.gateways.iter().flat_map(of).collect()
     }
 
-    /// Who waits for the old version and for the new one, under the guard with an id, over all of them. No answer has begun since
-    /// the last one in any of them.
+    /// Who waits for the old version and for the new one, under the guard with an id, over all of them. No answer has begun, or
+    /// ended, since the last one in any of them.
     #[must_use]
     pub(crate) fn waits(&self, id: &str) -> [Waits; 2] {
         let waits = self.gateways.iter().filter_map(|gateway| gateway.guard(id)).map(|guard| guard.waits);
@@ -89,8 +89,13 @@ impl Gateways {
 }
 
 fn plus(one: Waits, other: Waits) -> Waits {
-    let unanswered_ms = [one.unanswered_ms, other.unanswered_ms].into_iter().flatten().min();
-    Waits { requests: one.requests.saturating_add(other.requests), unanswered_ms }
+    let least = |one: Option<u64>, other: Option<u64>| [one, other].into_iter().flatten().min();
+    Waits {
+        requests: one.requests.saturating_add(other.requests),
+        unanswered_ms: least(one.unanswered_ms, other.unanswered_ms),
+        unended: one.unended.saturating_add(other.unended),
+        unended_ms: least(one.unended_ms, other.unended_ms),
+    }
 }
 
 fn finding(weighed: &Weighed) -> Finding {

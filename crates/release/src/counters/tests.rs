@@ -96,7 +96,13 @@ fn who_waits_is_added_over_gateways_and_the_last_answer_of_any_ends_the_silence(
     let with = |instance: &str, new: (u64, Option<u64>)| {
         let mut report = report(instance, 9, Vec::new());
         let mut detail = GatewayReport::deserialize(&report.detail).unwrap();
-        let new = telemetry::report::Waits { requests: new.0, unanswered_ms: new.1 };
+        let (requests, unanswered_ms) = new;
+        let new = telemetry::report::Waits {
+            requests,
+            unanswered_ms,
+            unended: 2 * requests,
+            unended_ms: unanswered_ms.map(|ms| ms + 1),
+        };
         let state = telemetry::report::GuardState::Armed;
         let (id, service) = ("g".to_owned(), "shop".to_owned());
         let waits = [Default::default(), new];
@@ -116,6 +122,8 @@ fn who_waits_is_added_over_gateways_and_the_last_answer_of_any_ends_the_silence(
     let waits = |reports: &[Report]| {
         let [old, new] = alive(reports).waits("g");
         assert_eq!(old, Default::default());
+        let ended = (2 * new.requests, new.unanswered_ms.map(|ms| ms + 1));
+        assert_eq!((new.unended, new.unended_ms), ended);
         (new.requests, new.unanswered_ms)
     };
     let silent = || with("a", (6, Some(25_000)));

@@ -44,13 +44,21 @@ pub(super) fn planned(
     let missing = &guard.controller_missing;
     // A person has fled from the other version: only what is measured leads back to it.
     let without = |policy: OnMissing| if takes_back { OnMissing::Stay } else { policy };
-    let checks = policy.checks.iter().map(|check| Metric::Business { check: check.name.clone() });
-    let metrics: Vec<Metric> = std::iter::once(Metric::Failures).chain(checks).collect();
     // Where users keep their colour a request is no unit of assignment: one user who always fails would be taken for many.
     let by_users = policy.sticky.is_some();
     let unit = if by_users { Unit::User } else { Unit::Request };
+    // Only requests are told apart by when they began.
+    let unended = guard.hang.filter(|_| !by_users).map(|hang| Metric::Unended { after_ms: hang.after_ms });
+    let checks = policy.checks.iter().flat_map(|check| {
+        let check = || check.name.clone();
+        [Metric::Business { check: check() }, Metric::Unexamined { check: check() }]
+    });
+    let metrics: Vec<Metric> = std::iter::once(Metric::Failures).chain(unended).chain(checks).collect();
     let terms = parts.of_gateway(guard.tolerance, &metrics, unit).unwrap_or_default();
-    let rate = |place: usize| Some(one_in(terms.charges.get(place)?.bound.alpha()).max(2));
+    let rate = |is_it: fn(&Metric) -> bool| {
+        let charge = terms.charges.iter().find(|charge| is_it(&charge.metric))?;
+        Some(one_in(charge.bound.alpha()).max(2))
+    };
     Some(PlannedGuard {
         rule: GuardRule {
             id: format!("{}-{now_ms}", release.trim_start_matches('.')),
@@ -59,10 +67,12 @@ pub(super) fn planned(
             min_requests,
             break_ppm: ppm(guard.break_rate).clamp(1, 1_000_000),
             hang: guard.hang,
-            false_alarm_one_in: rate(0),
+            false_alarm_one_in: rate(|metric| matches!(metric, Metric::Failures)),
             by_users,
             checks: policy.checks.iter().map(|check| check.name.clone()).collect(),
-            check_false_alarm_one_in: rate(1),
+            check_false_alarm_one_in: rate(|metric| matches!(metric, Metric::Business { .. })),
+            unexamined_false_alarm_one_in: rate(|metric| matches!(metric, Metric::Unexamined { .. })),
+            unended_false_alarm_one_in: rate(|metric| matches!(metric, Metric::Unended { .. })),
             tolerance_percent: u32::try_from(whole(guard.tolerance * 100.0))
                 .unwrap_or(u32::MAX)
                 .clamp(100, 100_000),
@@ -102,7 +112,11 @@ mod tests {
             (rule.id.as_str(), rule.max_error_ppm, rule.break_ppm),
             ("shop-7-1234", Some(50_000), 250_000)
         );
-        assert_eq!((rule.false_alarm_one_in, rule.tolerance_percent), (Some(2_000), 120));
+        assert_eq!((rule.false_alarm_one_in, rule.tolerance_percent), (Some(2_500), 120));
+        assert_eq!(
+            (rule.unended_false_alarm_one_in, rule.unexamined_false_alarm_one_in),
+            (Some(10_000), None)
+        );
         assert_eq!(rule.controller_missing, OnMissing::Revert);
         assert_eq!(guard.at(100, 100).unwrap().controller_missing, OnMissing::Stay);
         let held_back = [94, 95, 100].map(|share| guard.at(share, 95).unwrap().controller_missing);
@@ -114,6 +128,10 @@ mod tests {
         let sticky = Some(Sticky { by: StickyBy::Address, name: String::new(), lifetime_ms: 1_000 });
         let guard = plan(&ReleasePolicy { sticky, ..ReleasePolicy::default() }).unwrap();
         assert_eq!((guard.rule.false_alarm_one_in, guard.rule.by_users), (Some(2_000), true));
+        assert_eq!(
+            guard.rule.unended_false_alarm_one_in, None,
+            "only requests are told apart by when they began"
+        );
         assert!(!plan(&ReleasePolicy::default()).unwrap().rule.by_users);
         assert_eq!(plan(&ReleasePolicy { guard: None, ..ReleasePolicy::default() }), None);
     }

@@ -5,7 +5,7 @@
 
 use super::app::AppRunner;
 use crate::book::Release;
-use crate::counters::{Gateways, said, unexamined};
+use crate::counters::{Gateways, hindrances, said, unexamined};
 use crate::machine::{Action, State};
 use crate::plan::{Plan, PlannedJudge};
 use crate::report::{Baseline, Evidence};
@@ -69,7 +69,10 @@ impl Comparison {
         before: &Counts,
     ) -> Result<Comparison, InvalidBudget> {
         let mut metrics = vec![Metric::Failures];
-        metrics.extend(checks.iter().map(|check| Metric::Business { check: check.name.clone() }));
+        metrics.extend(checks.iter().flat_map(|check| {
+            let check = || check.name.clone();
+            [Metric::Business { check: check() }, Metric::Unexamined { check: check() }]
+        }));
         let answers = before.latency.count();
         if answers >= MIN_ANSWERS {
             metrics.extend(PERCENTILES.into_iter().filter_map(|percentile| {
@@ -129,8 +132,15 @@ impl Comparison {
         Judgement::of(findings)
     }
 
-    /// Where a check of the business says nothing, its words say how many answers it could look at, and why not at the others.
+    /// Where a check of the business says nothing, its words say how many answers it could look at, and why not at the others. Where
+    /// that is the verdict, they say why.
     fn tell_unexamined(&self, findings: &mut [Finding], old: &Counts, new: &Counts) {
+        for (place, check) in self.checks.iter().enumerate() {
+            let metric = Metric::Unexamined { check: check.name.clone() }.to_string();
+            let why = hindrances(check, new, said(new, place)).words();
+            let failed = findings.iter_mut().filter(|it| it.verdict == Verdict::Fail && it.check == metric);
+            failed.for_each(|finding| finding.words.push_str(&format!("; of the new version {why}")));
+        }
         let checks = findings.iter_mut().filter(|finding| finding.verdict == Verdict::Inconclusive);
         for finding in checks {
             let metric = |check: &AnswerCheck| Metric::Business { check: check.name.clone() }.to_string();
@@ -162,8 +172,12 @@ impl Comparison {
         compared
             .map(|((after, now), charge)| {
                 after.observe(at_ms, *now);
-                let finding = after.finding(&charge.metric, charge.unit);
-                Finding { words: format!("{}; {}", finding.words, baseline.words()), ..finding }
+                (&charge.metric, after.finding(&charge.metric, charge.unit))
+            })
+            .filter(|(metric, finding)| finding.is_told(metric))
+            .map(|(_, finding)| Finding {
+                words: format!("{}; {}", finding.words, baseline.words()),
+                ..finding
             })
             .collect()
     }
@@ -181,7 +195,15 @@ impl Comparison {
                 let said = place.and_then(|place| counts.checks.get(place)).copied().unwrap_or_default();
                 Tally::new(said.examined(), said.failed)
             }
+            Metric::Unexamined { check } => {
+                let place = self.checks.iter().position(|one| one.name == *check);
+                let said = place.map(|place| said(counts, place)).unwrap_or_default();
+                let (units, unexamined) = said.of_good(counts.failed());
+                Tally::new(units, unexamined)
+            }
             Metric::Failures => Tally::new(counts.requests(), counts.failed()),
+            // Only a gateway knows of what is open since when: its guard compares that.
+            Metric::Unended { .. } => Tally::default(),
         };
         self.terms.charges.iter().map(|charge| tally(&charge.metric)).collect()
     }
@@ -435,6 +457,38 @@ mod tests {
                      examined (compressed 100), of the old one 850 of 900";
         assert_eq!((finding.words.as_str(), finding.verdict), (words, Verdict::Inconclusive));
         assert_eq!(finding.shown(), None);
+    }
+
+    #[test]
+    fn a_version_whose_answers_cannot_be_examined_any_more_fails_and_it_is_said_why() {
+        let check: AnswerCheck = serde_json::from_value(
+            serde_json::json!({"name": "total", "json": {"pointer": "/total"}, "fails_if": "missing"}),
+        )
+        .unwrap();
+        let of = |answers: u64, passed: u64| {
+            let mut counts = counts(answers, 0, 20);
+            counts.checks[0] = Examined { passed, failed: 0, unexamined: answers - passed };
+            counts.hindered.compressed = answers - passed;
+            counts
+        };
+        let judged = |old: Counts, new: Counts| {
+            let mut comparison =
+                Comparison::begin(&policy(), std::slice::from_ref(&check), &counts(1_000, 0, 20)).unwrap();
+            let judgement = comparison.look(&look(10, old, new));
+            judgement.findings.into_iter().find(|one| one.check == "not examined by check total")
+        };
+        let found = judged(of(891, 891), of(99, 2)).unwrap();
+        assert_eq!(found.verdict, Verdict::Fail);
+        let words = "not examined by check total: new version 97 of 99 requests (98 %), the old one 0 of 891 requests (0 %); over";
+        assert!(
+            found.words.starts_with(words) && found.words.ends_with("; of the new version compressed 97"),
+            "{found:?}"
+        );
+        assert_eq!(judged(of(891, 0), of(99, 0)), None, "alike says nothing that the check itself does not");
+        let mut broken = of(99, 50);
+        (broken.whole, broken.hindered) = ([0, 50, 0, 0, 49], Default::default());
+        let found = judged(of(891, 891), broken);
+        assert!(found.is_none_or(|found| found.verdict != Verdict::Fail), "they have failed");
     }
 
     #[test]

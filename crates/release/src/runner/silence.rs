@@ -1,5 +1,6 @@
-//! A version that takes requests and answers none: told as soon as it is noticeable, long before anything ends that could be
-//! judged. Nothing follows from it; what the guard makes of it is its own affair.
+//! A version that takes requests and answers none, or begins answers and ends none: told as soon as it is noticeable, long before
+//! anything ends that could be judged. Nothing follows from it; what the guard makes of it is its own affair. Where both versions end
+//! nothing, that is what their answers are, and nobody is told.
 
 use super::app::AppRunner;
 use crate::book::Release;
@@ -12,18 +13,34 @@ impl AppRunner {
     pub(super) fn tell_silent(&mut self, release: &Release, state: &State, gateways: &Gateways, now_ms: i64) {
         let Some(plan) = release.folded.plan.as_ref().filter(|_| state.phase.has_traffic()) else { return };
         let (Some(lead), Some(guard)) = (plan.lead(), &plan.guard) else { return };
-        let silent = gateways.waits(&guard.rule.id).map(|waits| {
-            let ms = waits.unanswered_ms.filter(|ms| waits.requests > 0 && *ms >= SILENT_MS);
-            ms.map(|ms| (waits.requests, ms))
+        let waits = gateways.waits(&guard.rule.id);
+        let endless =
+            waits.map(|waits| waits.unended > 0 && waits.unended_ms.is_some_and(|ms| ms >= SILENT_MS));
+        let differ = endless.iter().any(|endless| !endless);
+        let silent = waits.map(|waits| {
+            let of = |requests: u64, ms: Option<u64>| Some((requests, ms.filter(|ms| *ms >= SILENT_MS)?));
+            let unanswered = of(waits.requests, waits.unanswered_ms).filter(|_| waits.requests > 0);
+            let unended = || of(waits.unended, waits.unended_ms).filter(|_| waits.unended > 0 && differ);
+            unanswered.map(unanswered_words).or_else(|| unended().map(unended_words))
         });
         let id = &release.folded.release;
-        let known = self.silent.insert(id.clone(), silent.map(|one| one.is_some())).unwrap_or_default();
+        let known =
+            self.silent.insert(id.clone(), silent.each_ref().map(Option::is_some)).unwrap_or_default();
         let colours = [lead.old.as_ref().map(|old| old.colour), Some(lead.new.colour)];
         for ((colour, silent), is_known) in colours.into_iter().zip(silent).zip(known) {
-            let (Some(colour), Some((requests, ms)), false) = (colour, silent, is_known) else { continue };
-            let wait = if requests == 1 { "request waits" } else { "requests wait" };
-            let text = format!("{colour}: {requests} {wait}, and no answer has begun for {ms} ms");
+            let (Some(colour), Some(words), false) = (colour, silent, is_known) else { continue };
+            let text = format!("{colour}: {words}");
             self.context.book.events().tell(release, now_ms, &self.context.actor(), "silent", text);
         }
     }
+}
+
+fn unanswered_words((requests, ms): (u64, u64)) -> String {
+    let wait = if requests == 1 { "request waits" } else { "requests wait" };
+    format!("{requests} {wait}, and no answer has begun for {ms} ms")
+}
+
+fn unended_words((answers, ms): (u64, u64)) -> String {
+    let have = if answers == 1 { "answer has" } else { "answers have" };
+    format!("{answers} {have} begun and not ended, and none has ended for {ms} ms")
 }

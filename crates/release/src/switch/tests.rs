@@ -130,7 +130,7 @@ async fn a_share_is_written_as_a_person_would_write_it() {
          "tealgate": {"shuffle": "shop-2", "guard": {
              "id": "shop-2-7", "new": "shop-green", "max_error_ppm": 50_000, "min_requests": 20, "break_ppm": 250_000,
              "hang": {"requests": 8, "after_ms": 2_000},
-             "false_alarm_one_in": 2_000, "tolerance_percent": 120, "controller_missing": "revert",
+             "false_alarm_one_in": 2_500, "unended_false_alarm_one_in": 10_000, "tolerance_percent": 120, "controller_missing": "revert",
              "missing_after_ms": 5_000, "planned_restart_ms": 60_000}}},
     ]});
     assert_eq!(service["plugins"]["traffic-split"], expected);

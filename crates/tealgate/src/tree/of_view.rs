@@ -100,6 +100,9 @@ fn colour_row(colour: &ColourView, view: &ReleaseView) -> ColourRow {
     if colour.waiting > 0 && colour.unanswered_ms.is_some_and(|ms| ms >= NOTICEABLE_MS) {
         notes.push(format!("{} wait", grouped(colour.waiting)));
     }
+    if colour.unended > 0 && colour.unended_ms.is_some_and(|ms| ms >= NOTICEABLE_MS) {
+        notes.push(format!("{} not ended", grouped(colour.unended)));
+    }
     if colour.previewed > 0 {
         notes.push(format!("{} by preview", grouped(colour.previewed)));
     }
@@ -260,6 +263,7 @@ fn remarks(view: &ReleaseView) -> Vec<(Mood, String)> {
         remarks.push((if by_request(view) { Mood::Attention } else { Mood::Bad }, why.clone()));
     }
     remarks.extend(view.colours.iter().filter_map(silent).map(|text| (Mood::Attention, text)));
+    remarks.extend(endless(view).map(|text| (Mood::Attention, text)));
     for difference in &view.parity {
         let text = format!(
             "the environments differ in {}: {} / {}",
@@ -285,6 +289,20 @@ fn silent(colour: &ColourView) -> Option<String> {
         "{name} {version} takes requests and answers none: {waiting} {wait}, no answer has begun for {}",
         duration(ms)
     ))
+}
+
+/// A version that begins answers and ends none. Where both do, that is what their answers are.
+fn endless(view: &ReleaseView) -> impl Iterator<Item = String> {
+    let ends_nothing = |colour: &&ColourView| colour.unended_ms.is_some_and(|ms| ms >= SILENT_MS);
+    let differ = !view.colours.iter().all(|colour| ends_nothing(&colour));
+    view.colours.iter().filter(ends_nothing).filter(move |_| differ).map(|colour| {
+        let (name, version, unended) = (colour.colour, &colour.version, grouped(colour.unended));
+        let are = if colour.unended == 1 { "is" } else { "are" };
+        let ms = duration(colour.unended_ms.unwrap_or_default());
+        format!(
+            "{name} {version} begins answers and ends none: {unended} {are} open, none has ended for {ms}"
+        )
+    })
 }
 
 /// A receiver of notifications that does not take them.
@@ -434,6 +452,27 @@ pub(super) mod tests {
         let text =
             "green v2 takes requests and answers none: 6 requests wait, no answer has begun for 25.0 s";
         assert_eq!(silent(6, json!(25_010)), ("6 wait".to_owned(), Some(text.to_owned())));
+    }
+
+    #[test]
+    fn a_version_that_begins_answers_and_ends_none_is_told_unless_the_other_one_does_so_too() {
+        let endless = |old: Value, new: Value| {
+            let view = view(|value| {
+                for (colour, ms) in [old, new].into_iter().enumerate() {
+                    let unended = if ms.is_null() { 0 } else { 9 };
+                    let colour = &mut value["colours"][colour];
+                    (colour["unended"], colour["unended_ms"]) = (json!(unended), ms);
+                }
+            });
+            let picture = Picture::of(&view, 6_000);
+            (picture.colours[1].note.clone(), picture.remarks.into_iter().map(|(_, text)| text).next())
+        };
+        assert_eq!(endless(Value::Null, json!(200)), (String::new(), None), "under way");
+        let note = "9 not ended".to_owned();
+        assert_eq!(endless(Value::Null, json!(1_500)), (note.clone(), None));
+        assert_eq!(endless(json!(30_000), json!(25_000)), (note.clone(), None), "streams");
+        let text = "green v2 begins answers and ends none: 9 are open, none has ended for 25.0 s";
+        assert_eq!(endless(json!(200), json!(25_010)), (note, Some(text.to_owned())));
     }
 
     #[test]

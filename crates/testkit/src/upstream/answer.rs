@@ -22,7 +22,7 @@ pub(super) async fn to(
 ) -> Result<Response<Body>, Error> {
     if request.uri().path() == "/__ids" {
         let lines: String = locked(&shared.ids).iter().map(|(id, count)| format!("{id} {count}\n")).collect();
-        return Ok(Response::new(body(lines.into(), None)));
+        return Ok(Response::new(body(lines.into(), Rest::Comes)));
     }
     let behaviour = *locked(&shared.behaviour);
     let received = record(request, connection, shared).await;
@@ -31,18 +31,19 @@ pub(super) async fn to(
     }
     let id = if behaviour == Behaviour::Lie { "someone-else" } else { &received.id };
     let whole = echo(id, &received);
-    let (status, cut) = match behaviour {
+    let (status, rest) = match behaviour {
         Behaviour::Hangup => return Err(hangup()),
-        Behaviour::Status(status) => (status, None),
-        Behaviour::CutAfter(bytes) => (StatusCode::OK, Some(bytes)),
-        Behaviour::Echo | Behaviour::Held | Behaviour::Lie => (StatusCode::OK, None),
+        Behaviour::Status(status) => (status, Rest::Comes),
+        Behaviour::CutAfter(bytes) => (StatusCode::OK, Rest::BreaksOff(bytes)),
+        Behaviour::StallAfter(bytes) => (StatusCode::OK, Rest::Stalls(bytes)),
+        Behaviour::Echo | Behaviour::Held | Behaviour::Lie => (StatusCode::OK, Rest::Comes),
     };
     let answer = Response::builder()
         .status(status)
         .header("content-length", whole.len())
         .header("x-request-id", id)
         .header("x-colour", &shared.name);
-    answer.body(body(whole, cut)).map_err(Error::other)
+    answer.body(body(whole, rest)).map_err(Error::other)
 }
 
 fn echo(id: &str, received: &Received) -> Bytes {
@@ -53,17 +54,35 @@ fn echo(id: &str, received: &Received) -> Bytes {
     line.into_bytes().into_iter().chain((b'a'..=b'z').cycle().take(size)).collect()
 }
 
-/// A body in frames; with `cut`, an error after so many bytes.
-fn body(whole: Bytes, cut: Option<usize>) -> Body {
-    let shown = whole.slice(..cut.map_or(whole.len(), |cut| cut.min(whole.len())));
+/// What comes of a body after so many bytes.
+enum Rest {
+    Comes,
+    BreaksOff(usize),
+    Stalls(usize),
+}
+
+/// A body in frames.
+fn body(whole: Bytes, rest: Rest) -> Body {
+    let shown = match rest {
+        Rest::Comes => whole.len(),
+        Rest::BreaksOff(bytes) | Rest::Stalls(bytes) => bytes.min(whole.len()),
+    };
+    let shown = whole.slice(..shown);
     let data: Vec<_> =
         shown.chunks(FRAME_BYTES).map(|frame| Ok(Frame::data(shown.slice_ref(frame)))).collect();
-    let end = stream::iter(cut).then(async |_| {
-        // hyper drops what it has not written yet when a body fails, and it writes when the body makes it wait.
-        tokio::task::yield_now().await;
-        Err(hangup())
-    });
-    StreamBody::new(stream::iter(data).chain(end)).boxed_unsync()
+    let data = stream::iter(data);
+    match rest {
+        Rest::Comes => StreamBody::new(data).boxed_unsync(),
+        Rest::Stalls(_) => StreamBody::new(data.chain(stream::pending())).boxed_unsync(),
+        Rest::BreaksOff(_) => {
+            let end = stream::iter([()]).then(async |()| {
+                // hyper drops what it has not written yet when a body fails, and it writes when the body makes it wait.
+                tokio::task::yield_now().await;
+                Err(hangup())
+            });
+            StreamBody::new(data.chain(end)).boxed_unsync()
+        }
+    }
 }
 
 fn hangup() -> Error {

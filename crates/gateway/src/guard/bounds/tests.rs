@@ -9,13 +9,14 @@ use telemetry::counts::Examined;
 struct Run {
     bounds: Bounds,
     counted: Counted,
+    usual: Usual,
     at_ms: u64,
 }
 
 impl Run {
     fn new(rule: &GuardRule) -> Run {
         let counted = Counted { stratum: 1, concurrent: true, ..Counted::default() };
-        let mut run = Run { bounds: Bounds::new(rule, 1), counted, at_ms: 0 };
+        let mut run = Run { bounds: Bounds::new(rule, 1), counted, usual: Usual::default(), at_ms: 0 };
         assert_eq!(run.look([0, 0], [0, 0]), None);
         run
     }
@@ -26,7 +27,7 @@ impl Run {
             side.failed += failed;
         }
         self.at_ms += 20;
-        self.bounds.look(self.at_ms, &self.counted, |_| Usual::default())
+        self.bounds.look(self.at_ms, &self.counted, |_| [self.usual; 2])
     }
 }
 
@@ -162,7 +163,10 @@ fn a_failed_check_of_the_business_is_a_bound_of_its_own() {
     assert_eq!(found.check, Some(1), "its counts are what is told of the trip");
     let evidence = run.bounds.evidence();
     let checks: Vec<&str> = evidence.iter().map(|one| one.check.as_str()).collect();
-    assert_eq!(checks, ["failures", "failed check order", "failed check paid"]);
+    assert_eq!(
+        checks,
+        ["failures", "failed check order", "failed check paid", "answers not ended 2000 ms after they began"]
+    );
     assert_eq!(evidence[1].verdict, "inconclusive");
 
     let mut run = Run::new(&GuardRule { max_error_ppm: Some(50_000), ..rule });
@@ -201,5 +205,88 @@ fn a_version_that_answers_nothing_is_a_bound_of_its_own_unless_the_rule_has_none
         let Some(found) = found else { continue };
         assert_eq!(found.bound, "hang");
         assert!(found.evidence[0].starts_with("9 requests that were sent 2000 ms ago"), "{found:?}");
+    }
+}
+
+/// Each second so many answers of both begin, of which so many end at once; until something is crossed, at most so many seconds.
+fn answers(run: &mut Run, seconds: u64, old: [u64; 2], new: [u64; 2]) -> Option<(u64, Crossed)> {
+    (0..seconds).find_map(|second| {
+        let place = run.bounds.turn() % judge::silence::TURNS;
+        for (side, [begun, ended]) in [(&mut run.counted.old, old), (&mut run.counted.new, new)] {
+            side.begun.begun[place] += begun;
+            side.begun.in_time[place] += ended;
+        }
+        (0..50).find_map(|_| run.look([0, 0], [0, 0])).map(|crossed| (second, crossed))
+    })
+}
+
+#[test]
+fn answers_that_begin_and_do_not_end_are_found_by_comparison_and_streams_on_both_are_not() {
+    let mut run = Run::new(&rule());
+    assert_eq!(answers(&mut run, 60, [90, 80], [10, 9]), None, "streams on both");
+    let mut run = Run::new(&rule());
+    let (seconds, crossed) = answers(&mut run, 60, [90, 80], [10, 1]).unwrap();
+    assert!(seconds <= 5, "{seconds}");
+    assert!(
+        crossed.evidence[0].starts_with("answers not ended 2000 ms after they began: new version "),
+        "{crossed:?}"
+    );
+    let [old, new] = crossed.judged.unwrap();
+    assert_eq!((crossed.bound, old.failed * 9), ("comparison", old.requests));
+    assert!(new.failed >= 9 && new.requests > new.failed, "{crossed:?}");
+}
+
+#[test]
+fn a_version_that_ends_nothing_is_a_bound_of_its_own_where_next_to_nothing_takes_so_long() {
+    let alone = || GuardRule { by_users: true, ..rule() };
+    for (rule, known, slow, crosses) in [
+        (alone(), 1_000, 0, true),
+        (alone(), 1_000, 20, false),
+        (alone(), 40, 0, false),
+        (GuardRule { hang: None, ..alone() }, 1_000, 0, false),
+    ] {
+        let mut run = Run::new(&rule);
+        run.usual = Usual { answers: known, slow, long: slow };
+        let found = answers(&mut run, 10, [90, 90], [4, 0]);
+        assert_eq!(found.is_some(), crosses, "{slow} of {known}");
+        let Some((seconds, found)) = found else { continue };
+        assert_eq!((found.bound, seconds), ("unended", 3));
+        assert!(found.evidence[0].starts_with("8 answers that began 2000 ms ago"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_check_that_can_look_at_nothing_any_more_is_found_by_comparison() {
+    let checks = vec!["order".to_owned(), "paid".to_owned()];
+    let rule = GuardRule { checks, unexamined_false_alarm_one_in: Some(8_000), ..rule() };
+    let run = |of_old: [u64; 2], of_new: [u64; 2]| {
+        let mut run = Run::new(&rule);
+        (0..100u64).find_map(|_| {
+            for (side, [passed, unexamined]) in
+                [(&mut run.counted.old, of_old), (&mut run.counted.new, of_new)]
+            {
+                side.checks[1].passed += passed;
+                side.checks[1].unexamined += unexamined;
+            }
+            run.look([90, 0], [10, 0])
+        })
+    };
+    assert_eq!(run([81, 9], [9, 1]), None, "alike");
+    assert_eq!(run([0, 90], [0, 10]), None, "alike");
+    let found = run([90, 0], [1, 9]).unwrap();
+    assert!(found.is_unexamined && found.judged.is_some_and(|[old, _]| old.failed == 0), "{found:?}");
+    assert!(found.evidence[0].starts_with("not examined by check paid: new version "), "{found:?}");
+}
+
+#[test]
+fn what_has_failed_is_not_also_what_a_check_could_not_look_at() {
+    let checks = vec!["order".to_owned()];
+    let rule = GuardRule { checks, unexamined_false_alarm_one_in: Some(8_000), ..without_limit() };
+    let mut run = Run::new(&GuardRule { break_ppm: 1_000_000, ..rule });
+    for _ in 0..100 {
+        run.counted.old.checks[0].passed += 90;
+        run.counted.new.checks[0].passed += 5;
+        run.counted.new.checks[0].unexamined += 5;
+        assert_eq!(run.look([90, 0], [10, 5]), None);
     }
 }
