@@ -16,6 +16,7 @@ use crate::table::{Route, Table};
 use crate::vars::RequestVariables;
 use crate::worker::Worker;
 use http1::RequestHead;
+use model::reason::Reason;
 use model::record::Ending;
 use std::sync::Arc;
 
@@ -25,11 +26,11 @@ pub(crate) enum Failure {
     /// Nothing was sent to the client yet: the gate answers.
     Refused(Refusal),
     /// The answer had begun and broke off.
-    CutShort,
+    CutShort(Reason),
     /// Its colour is being drained, and the time for that is over.
     Drained,
-    /// The client went away.
-    ClientLeft,
+    /// The client went away, or was given up.
+    ClientLeft(Reason),
 }
 
 impl From<Refusal> for Failure {
@@ -114,7 +115,8 @@ pub(crate) async fn serve(
 /// A request whose client went away while it waited.
 fn left(worker: &Worker, request: &Request<'_>, route: &Route, facts: Facts) -> After {
     let open = Open::begin(route.gate_series.cell(worker.thread));
-    let facts = Facts { ending: Ending::ClientLeft, by_gate: true, ..facts };
+    let reason = Some(Reason::ClientClosed);
+    let facts = Facts { ending: Ending::ClientLeft, by_gate: true, reason, ..facts };
     record(worker, request, &route.gate_series, None, open, &facts);
     After::Gone
 }
@@ -154,13 +156,15 @@ async fn conclude(
             facts.ending = Ending::Drained;
             refuse(worker, client, request, &Refusal::Drained, facts).await
         }
-        Err(Failure::CutShort) => {
+        Err(Failure::CutShort(reason)) => {
             facts.ending = Ending::CutShort;
+            facts.reason = Some(reason);
             client.io.break_off();
             After::Gone
         }
-        Err(Failure::ClientLeft) => {
+        Err(Failure::ClientLeft(reason)) => {
             facts.ending = Ending::ClientLeft;
+            facts.reason = Some(reason);
             After::Gone
         }
     }
@@ -178,8 +182,7 @@ async fn refuse(
     let keep_alive =
         facts.body_read && !refusal.closes() && request.head.keep_alive() && !worker.draining.get();
     let without_body = request.head.method() == "HEAD";
-    facts.status = refusal.status();
-    facts.by_gate = true;
+    facts.refused(refusal, request.is_grpc());
     plugin::answer_phase(request, facts.status, None);
     match respond::refuse(worker, client, refusal, Some(request), keep_alive, without_body).await {
         Ok(bytes) => {

@@ -5,9 +5,9 @@ use crate::request::Request;
 use http::header::{HeaderMap, HeaderValue};
 
 /// The deadline of the call has passed.
-pub(crate) const DEADLINE_EXCEEDED: u64 = 4;
+pub(crate) const DEADLINE_EXCEEDED: u8 = 4;
 /// The call may be made again: another node, or the next colour, will take it.
-pub(crate) const UNAVAILABLE: u64 = 14;
+pub(crate) const UNAVAILABLE: u8 = 14;
 
 /// Most digits of a `grpc-timeout`.
 const MAX_DIGITS: usize = 8;
@@ -45,9 +45,9 @@ fn timeout_ms(value: &[u8]) -> Option<u64> {
 }
 
 /// Trailers that end a call with a status of ours, and a `message` of visible ASCII and blanks without `%`.
-pub(crate) fn trailers(status: u64, message: &'static str) -> Box<HeaderMap> {
+pub(crate) fn trailers(status: u8, message: &'static str) -> Box<HeaderMap> {
     let mut trailers = Box::<HeaderMap>::default();
-    trailers.insert("grpc-status", HeaderValue::from(status));
+    trailers.insert("grpc-status", HeaderValue::from(u64::from(status)));
     trailers.insert("grpc-message", HeaderValue::from_static(message));
     trailers
 }

@@ -4,10 +4,13 @@ use crate::claim::Claim;
 use crate::clock;
 use crate::kept::Tee;
 use crate::plugin;
+use crate::refusal::Refusal;
 use crate::request::Request;
+use crate::respond::GRPC_HTTP_STATUS;
 use crate::shadow::Capture;
 use crate::worker::Worker;
 use http1::Framing;
+use model::reason::Reason;
 use model::record::{Ending, RequestRecord, judged_status};
 use std::time::Instant;
 use telemetry::cell::{Cell, Ended};
@@ -25,8 +28,12 @@ pub(crate) struct Facts {
     /// The gate answered by itself.
     pub(crate) by_gate: bool,
     pub(crate) upstream_status: u16,
-    /// The status of a call of gRPC, as the upstream has said it.
+    /// The status of a call of gRPC, as the upstream has said it, or the gate.
     pub(crate) grpc_status: Option<u8>,
+    /// The status of HTTP that a refusal amounts to, if another one was sent; 0: none was.
+    pub(crate) amounts_to: u16,
+    /// Why the gate answered, or the answer has ended.
+    pub(crate) reason: Option<Reason>,
     /// The node that was tried last.
     pub(crate) node: Option<usize>,
     pub(crate) tries: u8,
@@ -61,6 +68,8 @@ impl Facts {
             by_gate: false,
             upstream_status: 0,
             grpc_status: None,
+            amounts_to: 0,
+            reason: None,
             node: None,
             tries: 0,
             upstream_us: 0,
@@ -87,8 +96,33 @@ impl Facts {
         }
     }
 
+    /// The gate answers, with this refusal.
+    pub(crate) fn refused(&mut self, refusal: &Refusal, is_grpc: bool) {
+        self.by_gate = true;
+        self.reason = Some(refusal.reason());
+        self.status = refusal.status();
+        if is_grpc {
+            // What is the client's doing stays that, whatever gRPC has for it.
+            self.amounts_to = self.status;
+            self.status = GRPC_HTTP_STATUS;
+            self.grpc_status = Some(refusal.grpc_status());
+        }
+    }
+
     fn judged_status(&self) -> u16 {
-        judged_status(self.status, self.grpc_status)
+        match self.amounts_to {
+            0 => judged_status(self.status, self.grpc_status),
+            status => status,
+        }
+    }
+
+    /// Whether the gate answered because something has failed: the upstream, the configuration or the gate. What a plugin says
+    /// is meant, a 408 or a 413 is the client's doing, and a drain is no failure.
+    fn is_gate_error(&self) -> bool {
+        self.by_gate
+            && self.judged_status() >= 500
+            && self.ending != Ending::Drained
+            && self.reason != Some(Reason::Plugin)
     }
 
     /// What could be asked and what failed, as bits: all of it, then each check of the business, of which one that could not look has
@@ -159,11 +193,7 @@ pub(crate) fn record(
     open.end(&Ended {
         ending: facts.ending,
         status: facts.judged_status(),
-        // A 408 or a 413 is the client's doing, not that of the upstream that was claimed.
-        gate_error: facts.by_gate
-            && claim.is_some()
-            && facts.status >= 500
-            && facts.ending != Ending::Drained,
+        gate_error: facts.is_gate_error(),
         retried: facts.tries > 1,
         request_bytes: facts.request_bytes,
         response_bytes: facts.response_bytes,
@@ -178,6 +208,9 @@ pub(crate) fn record(
     }
     worker.totals().bytes_received(facts.head_bytes + facts.request_bytes);
     worker.totals().bytes_sent(facts.sent_head_bytes + facts.response_bytes);
+    if let Some(reason) = facts.reason {
+        worker.totals().gate_answer(reason);
+    }
     let mut log = worker.log.borrow_mut();
     let may_be_failure = facts.judged_status() >= 500 || facts.ending == Ending::CutShort;
     let plugins = plugin::log_phase(request);
@@ -199,6 +232,7 @@ pub(crate) fn record(
         status: facts.status,
         upstream_status: facts.upstream_status,
         grpc_status: facts.grpc_status,
+        reason: facts.reason,
         upstream: node.map_or("", |node| &node.authority),
         tries: facts.tries,
         protocol: request.head.version().name(),

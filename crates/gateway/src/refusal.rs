@@ -3,6 +3,7 @@
 use crate::grpc;
 use crate::plugin::Answer;
 use http1::RequestError;
+use model::reason::Reason;
 use percent_encoding::{AsciiSet, CONTROLS};
 use std::sync::Arc;
 
@@ -39,11 +40,13 @@ pub(crate) enum Refusal {
     #[error("upstream of the route not found")]
     UpstreamGone,
     #[error("cannot connect to the upstream")]
-    Connect,
+    Connect(Reason),
     #[error("upstream closed the connection before it answered")]
     UpstreamClosed,
-    #[error("upstream reset the stream before it answered")]
+    #[error("upstream reset the connection before it answered")]
     UpstreamReset,
+    #[error("upstream reset the stream before it answered")]
+    StreamReset,
     #[error("upstream answered with something that is not HTTP")]
     BadAnswer,
     #[error("missing upstream configuration in Route or Service")]
@@ -69,7 +72,7 @@ pub(crate) enum Refusal {
     #[error("too many requests at a time")]
     TooManyRequests,
     #[error("upstream did not answer in time")]
-    UpstreamTimeout,
+    UpstreamTimeout(Reason),
     #[error("a plugin answers")]
     Plugin(Arc<Answer>),
 }
@@ -91,9 +94,10 @@ impl Refusal {
             Refusal::BodyTooLarge => 413,
             Refusal::SplitUpstreamMissing(_) | Refusal::UnknownBalancer => 500,
             Refusal::UpstreamGone
-            | Refusal::Connect
+            | Refusal::Connect(_)
             | Refusal::UpstreamClosed
             | Refusal::UpstreamReset
+            | Refusal::StreamReset
             | Refusal::BadAnswer
             | Refusal::UnsupportedScheme => 502,
             Refusal::NoUpstream
@@ -103,15 +107,47 @@ impl Refusal {
             | Refusal::TooManyConnecting
             | Refusal::TooManyConnections
             | Refusal::TooManyRequests => 503,
-            Refusal::UpstreamTimeout => 504,
+            Refusal::UpstreamTimeout(_) => 504,
             Refusal::Plugin(answer) => answer.status,
         }
     }
 
+    /// The same as a token, for the log and the metrics.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Refusal::Head(_) | Refusal::HeadTimeout | Refusal::Target(_) => Reason::MalformedRequest,
+            Refusal::Body(_) => Reason::MalformedBody,
+            Refusal::BodyTimeout => Reason::BodyTimeout,
+            Refusal::BodyTooLarge => Reason::BodyTooLarge,
+            Refusal::MethodNotAllowed => Reason::MethodNotAllowed,
+            Refusal::RouteNotFound => Reason::RouteNotFound,
+            Refusal::ServiceGone => Reason::ServiceNotFound,
+            Refusal::SplitUpstreamMissing(_) | Refusal::UpstreamGone => Reason::UpstreamNotFound,
+            Refusal::UnknownBalancer => Reason::UnknownBalancer,
+            Refusal::UnsupportedScheme => Reason::UnsupportedScheme,
+            Refusal::Connect(reason) | Refusal::UpstreamTimeout(reason) => *reason,
+            Refusal::UpstreamClosed => Reason::UpstreamClosed,
+            Refusal::UpstreamReset => Reason::UpstreamReset,
+            Refusal::StreamReset => Reason::UpstreamStreamReset,
+            Refusal::BadAnswer => Reason::MalformedAnswer,
+            Refusal::NoUpstream => Reason::NoUpstream,
+            Refusal::NotHttp2 => Reason::NotHttp2,
+            Refusal::NoNode => Reason::NoNode,
+            Refusal::NoStream => Reason::NoStream,
+            Refusal::TooManyConnecting => Reason::TooManyConnecting,
+            Refusal::ClientCertificateMissing => Reason::ClientCertificateMissing,
+            Refusal::ClientCertificateInvalid => Reason::ClientCertificateInvalid,
+            Refusal::Misdirected => Reason::Misdirected,
+            Refusal::Drained => Reason::Drained,
+            Refusal::TooManyConnections | Refusal::TooManyRequests => Reason::Overload,
+            Refusal::Plugin(_) => Reason::Plugin,
+        }
+    }
+
     /// The same as a status of gRPC (gRPC, "HTTP to gRPC Status Code Mapping").
-    pub(crate) fn grpc_status(&self) -> u64 {
+    pub(crate) fn grpc_status(&self) -> u8 {
         match self.status() {
-            _ if matches!(self, Refusal::UpstreamTimeout) => grpc::DEADLINE_EXCEEDED,
+            _ if matches!(self, Refusal::UpstreamTimeout(_)) => grpc::DEADLINE_EXCEEDED,
             400 => 13,
             401 => 16,
             403 => 7,

@@ -20,7 +20,7 @@ pub(crate) const SERVER: &[u8] = b"Tealgate";
 /// How a call of gRPC is refused: with a head that is all, and holds the status that clients of gRPC look for (gRPC over
 /// HTTP/2, "Trailers-Only").
 const GRPC: &str = "application/grpc";
-const GRPC_HTTP_STATUS: u16 = 200;
+pub(crate) const GRPC_HTTP_STATUS: u16 = 200;
 
 /// Answers a connection, or a stream, whose request could not be read; it is closed afterwards.
 pub(crate) async fn refuse_connection(worker: &Worker, client: &mut Client, refusal: &Refusal) {
@@ -52,7 +52,7 @@ pub(crate) async fn refuse(
     }
     write_fields(&mut out, refusal, request);
     if is_grpc {
-        write::number_header(&mut out, "grpc-status", refusal.grpc_status());
+        write::number_header(&mut out, "grpc-status", u64::from(refusal.grpc_status()));
         write::header(&mut out, "grpc-message", refusal.grpc_message().as_bytes());
     } else if matches!(status, 204 | 304) {
         // They have no body, and say no length (RFC 9110, section 8.6).

@@ -16,6 +16,7 @@ pub mod overlay;
 mod pattern;
 pub mod plugin;
 pub mod policy;
+pub mod reason;
 pub mod record;
 pub mod resource;
 pub mod route;

@@ -1,6 +1,7 @@
 //! One record per request: everything that happened, once. Logs, metrics, reports and the judge derive from it.
 
 use crate::colour::Colour;
+use crate::reason::Reason;
 use crate::resource::Revision;
 use serde::{Deserialize, Serialize};
 
@@ -126,8 +127,10 @@ pub struct RequestRecord<'a> {
     pub status: u16,
     /// Status of the upstream; 0 if it gave none.
     pub upstream_status: u16,
-    /// The status of a call of gRPC, as its upstream has said it; `None`: it is none, or was not said.
+    /// The status of a call of gRPC, as its upstream has said it, or the gate; `None`: it is none, or was not said.
     pub grpc_status: Option<u8>,
+    /// Why the gate itself answered, or ended the answer; `None`: it did not.
+    pub reason: Option<Reason>,
     /// `host:port` of the upstream that was tried last; empty if none.
     pub upstream: &'a str,
     /// How many upstreams were tried; 0 if none.

@@ -23,7 +23,8 @@ pub struct Ended {
     pub ending: Ending,
     /// Status sent to the client; 0 if none was.
     pub status: u16,
-    /// The gate itself answered, because this answerer failed (502, 504, ...).
+    /// The gate itself answered, because this answerer failed (502, 504, ...), or in nobody's name because it could do nothing
+    /// else (503).
     pub gate_error: bool,
     /// A second upstream was tried.
     pub retried: bool,

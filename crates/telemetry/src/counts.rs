@@ -23,7 +23,7 @@ pub struct Counts {
     /// Of those that are open, streams (WebSockets).
     #[serde(default)]
     pub streams: u64,
-    /// Of all these, failures that the gate answered itself for this colour (502, 504, ...).
+    /// Of all these, failures that the gate answered itself for this colour (502, 504, ...), or as itself.
     pub gate_errors: u64,
     /// Requests that were sent to a second upstream of the same colour.
     pub retried: u64,

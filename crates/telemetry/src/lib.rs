@@ -23,4 +23,5 @@ pub mod report;
 pub mod samples;
 pub mod series;
 pub mod sketch;
+mod tally;
 pub mod totals;

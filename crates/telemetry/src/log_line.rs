@@ -85,6 +85,11 @@ pub(crate) fn write_line(
         out.extend_from_slice(b",\"grpc_status\":");
         number(out, u64::from(status));
     }
+    if let Some(reason) = record.reason {
+        out.extend_from_slice(b",\"response_code_details\":\"");
+        out.extend_from_slice(reason.name().as_bytes());
+        out.push(b'"');
+    }
     out.extend_from_slice(b",\"tries\":");
     number(out, u64::from(record.tries));
     out.extend_from_slice(b",\"protocol\":\"");

@@ -8,6 +8,7 @@
 
 mod checks;
 mod nodes;
+mod reasons;
 
 use crate::counts::Counts;
 use crate::process::ProcessInfo;
@@ -75,6 +76,7 @@ pub fn render(
         overflow,
     );
     process_wide(&mut out, totals);
+    reasons::reasons(&mut out, totals);
     process_info(&mut out, totals, process);
     head(&mut out, "tealgate_build_info", "gauge", "What was built; always 1.");
     let (version, revision) = (escaped(build.version), escaped(build.revision));
@@ -150,9 +152,12 @@ fn requests(out: &mut String, sets: &[(String, Counts)]) {
         ("tealgate_requests_retried_total", "counter", "Requests tried at a second upstream.", |counts| {
             counts.retried
         }),
-        ("tealgate_gate_errors_total", "counter", "Failures the gate answered itself.", |counts| {
-            counts.gate_errors
-        }),
+        (
+            "tealgate_gate_errors_total",
+            "counter",
+            "Failures (5xx) that the gate answered itself, plugins' answers excluded.",
+            |counts| counts.gate_errors,
+        ),
         ("tealgate_request_body_bytes_total", "counter", "Bytes of request bodies.", |counts| {
             counts.request_bytes
         }),
@@ -219,22 +224,10 @@ fn process_wide(out: &mut String, totals: &TotalsSnapshot) {
             totals.requests_received,
         ),
         (
-            "tealgate_bad_requests_total",
-            "counter",
-            "Heads refused as malformed or too large.",
-            totals.bad_requests,
-        ),
-        (
             "tealgate_tls_handshakes_total",
             "counter",
             "TLS handshakes of clients that were done.",
             totals.handshakes_done,
-        ),
-        (
-            "tealgate_tls_handshakes_failed_total",
-            "counter",
-            "TLS handshakes of clients that failed, took too long, or were too many.",
-            totals.handshakes_failed,
         ),
         ("tealgate_bytes_received_total", "counter", "Bytes read from clients.", totals.bytes_received),
         ("tealgate_bytes_sent_total", "counter", "Bytes written to clients.", totals.bytes_sent),

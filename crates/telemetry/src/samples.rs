@@ -126,6 +126,7 @@ mod tests {
             status,
             upstream_status: status,
             grpc_status: None,
+            reason: None,
             upstream: "127.0.0.1:1",
             tries: 1,
             protocol: "HTTP/1.1",

@@ -5,7 +5,10 @@
 
 use crate::cell::add;
 use crate::clock;
+use crate::tally::Tally;
+use model::reason::{ConnectionReason, HandshakeReason, HeadReason, Reason};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The totals of one request thread, which alone writes them.
@@ -15,12 +18,14 @@ pub struct ThreadTotals {
     connections_accepted: AtomicU64,
     connections_closed: AtomicU64,
     requests_received: AtomicU64,
-    bad_requests: AtomicU64,
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
     retries_refused: AtomicU64,
     handshakes_done: AtomicU64,
-    handshakes_failed: AtomicU64,
+    gate_answers: Tally<{ Reason::ALL.len() }>,
+    connections_refused: Tally<{ ConnectionReason::ALL.len() }>,
+    heads_refused: Tally<{ HeadReason::ALL.len() }>,
+    handshake_failures: Tally<{ HandshakeReason::ALL.len() }>,
 }
 
 impl ThreadTotals {
@@ -40,8 +45,18 @@ impl ThreadTotals {
     }
 
     /// A head that is not well-formed, or over a limit, was refused.
-    pub fn bad_request(&self) {
-        add(&self.bad_requests, 1, Ordering::Relaxed);
+    pub fn bad_request(&self, reason: HeadReason) {
+        self.heads_refused.count(reason as usize);
+    }
+
+    /// A client's connection, which was accepted, was not served.
+    pub fn connection_refused(&self, reason: ConnectionReason) {
+        self.connections_refused.count(reason as usize);
+    }
+
+    /// The gate itself answered a request, or ended its answer.
+    pub fn gate_answer(&self, reason: Reason) {
+        self.gate_answers.count(reason as usize);
     }
 
     /// A client's TLS handshake was done.
@@ -50,8 +65,8 @@ impl ThreadTotals {
     }
 
     /// A client's TLS handshake failed, took too long, or was one too many.
-    pub fn handshake_failed(&self) {
-        add(&self.handshakes_failed, 1, Ordering::Relaxed);
+    pub fn handshake_failed(&self, reason: HandshakeReason) {
+        self.handshake_failures.count(reason as usize);
     }
 
     /// Bytes of a request's head and body were read; the framing of chunks is not counted.
@@ -106,6 +121,19 @@ pub struct TotalsSnapshot {
     /// TLS handshakes of clients that failed.
     #[serde(default)]
     pub handshakes_failed: u64,
+    /// Of requests that the gate answered or ended itself, how many for which [`Reason`]; those without any are left out, here
+    /// and below.
+    #[serde(default)]
+    pub gate_answers: BTreeMap<String, u64>,
+    /// Connections that were not served, by [`ConnectionReason`].
+    #[serde(default)]
+    pub connections_refused: BTreeMap<String, u64>,
+    /// The refused heads by [`HeadReason`].
+    #[serde(default)]
+    pub heads_refused: BTreeMap<String, u64>,
+    /// The failed handshakes by [`HandshakeReason`].
+    #[serde(default)]
+    pub handshake_failures: BTreeMap<String, u64>,
     /// Lines of the access log that were dropped, because its writer could not keep up or could not write.
     pub log_lines_dropped: u64,
     /// Failed writes and failed openings of the access log.
@@ -157,12 +185,19 @@ impl Totals {
             sum.connections_accepted += accepted;
             sum.connections_open += accepted.saturating_sub(closed);
             sum.requests_received += thread.requests_received.load(Ordering::Relaxed);
-            sum.bad_requests += thread.bad_requests.load(Ordering::Relaxed);
             sum.bytes_received += thread.bytes_received.load(Ordering::Relaxed);
             sum.bytes_sent += thread.bytes_sent.load(Ordering::Relaxed);
             sum.retries_refused += thread.retries_refused.load(Ordering::Relaxed);
             sum.handshakes_done += thread.handshakes_done.load(Ordering::Relaxed);
-            sum.handshakes_failed += thread.handshakes_failed.load(Ordering::Relaxed);
+            let answers = Reason::ALL.iter().map(|reason| reason.name());
+            thread.gate_answers.add_to(&mut sum.gate_answers, answers);
+            let connections = ConnectionReason::ALL.iter().map(|reason| reason.name());
+            thread.connections_refused.add_to(&mut sum.connections_refused, connections);
+            let heads = HeadReason::ALL.iter().map(|reason| reason.name());
+            sum.bad_requests += thread.heads_refused.add_to(&mut sum.heads_refused, heads);
+            let handshakes = HandshakeReason::ALL.iter().map(|reason| reason.name());
+            sum.handshakes_failed +=
+                thread.handshake_failures.add_to(&mut sum.handshake_failures, handshakes);
         }
         sum
     }
@@ -171,6 +206,7 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::Totals;
+    use model::reason::{HandshakeReason, HeadReason, Reason};
 
     #[test]
     fn a_snapshot_adds_the_threads() {
@@ -182,12 +218,19 @@ mod tests {
             totals.thread(thread).bytes_sent(100);
         }
         totals.thread(1).connection_closed();
-        totals.thread(0).bad_request();
+        totals.thread(0).bad_request(HeadReason::TooLarge);
         totals.thread(0).retry_refused();
+        totals.thread(0).gate_answer(Reason::ConnectRefused);
+        totals.thread(1).gate_answer(Reason::ConnectRefused);
+        totals.thread(1).handshake_failed(HandshakeReason::NotTls);
         let sum = totals.snapshot();
         assert_eq!((sum.connections_accepted, sum.connections_open), (3, 2));
         assert_eq!((sum.requests_received, sum.bad_requests), (3, 1));
         assert_eq!(sum.retries_refused, 1);
         assert_eq!((sum.bytes_received, sum.bytes_sent), (30, 300));
+        let one = |reason: &str, count| [(reason.to_owned(), count)].into();
+        assert_eq!(sum.gate_answers, one("connect_refused", 2));
+        assert_eq!(sum.heads_refused, one("too_large", 1));
+        assert_eq!((sum.handshakes_failed, sum.handshake_failures), (1, one("not_tls", 1)));
     }
 }

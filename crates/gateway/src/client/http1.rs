@@ -11,6 +11,7 @@ use crate::respond;
 use crate::timer::Elapsed;
 use crate::worker::Worker;
 use http1::{Parsed, RequestError, RequestHead};
+use model::reason::HeadReason;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -141,7 +142,7 @@ async fn turn_away(worker: &Worker, client: &mut Client, refusal: &Refusal) {
 
 /// Answers what is no request.
 async fn refuse(worker: &Worker, client: &mut Client, refusal: &Refusal) -> After {
-    worker.totals().bad_request();
+    worker.totals().bad_request(HeadReason::of_status(refusal.status()));
     respond::refuse_connection(worker, client, refusal).await;
     After::Close
 }

@@ -1,9 +1,11 @@
 //! Towards clients: a connection is served to its end, one exchange after the other.
 
+mod departure;
 mod http1;
 pub(crate) mod http2;
 mod io;
 
+pub(crate) use self::departure::Departure;
 use self::http1::linger;
 pub(crate) use self::http1::serve_client;
 pub(crate) use self::io::ClientIo;

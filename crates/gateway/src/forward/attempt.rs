@@ -6,7 +6,7 @@ use super::grpc;
 use super::hearing::{Hearing, Passing};
 use super::http2;
 use super::leg::Leg;
-use super::pump::{self, HeadEvent, Sides};
+use super::pump::{self, HeadEvent, Sides, client_failed};
 use super::tunnel;
 use crate::claim::Claim;
 use crate::client::http2::of_lines;
@@ -24,11 +24,13 @@ use crate::table::Node;
 use crate::timer::ticks;
 use crate::upstream::MAX_INTERIM_ANSWERS;
 use crate::upstream::connect::connect;
+use crate::upstream::fault;
 use crate::upstream::http2::NoPlace;
 use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::{Destination, UpstreamConnection};
 use crate::worker::{Stream, Worker};
 use http1::{BodyDecoder, Framing, ResponseHead};
+use model::reason::Reason;
 use model::record::Ending;
 use model::upstream::{Protocol, Timeouts};
 use std::cell::Cell;
@@ -150,13 +152,14 @@ impl Attempt<'_> {
                 tracing::debug!(upstream = node.authority, %error, "cannot connect");
                 let now_s = self.worker.anchor.get().unix_us_of(clock::now()) / 1_000_000;
                 target.complaint.about(&node.authority, &error, now_s);
-                Err(TryError::Failed(Refusal::Connect, false))
+                Err(TryError::Failed(Refusal::Connect(fault::reason(&error)), false))
             }
+            Some(Err(NoPlace::AsBefore(reason))) => Err(TryError::Failed(Refusal::Connect(reason), false)),
             Some(Err(NoPlace::Full)) => Err(TryError::Failed(Refusal::NoStream, false)),
             Some(Err(NoPlace::TooManyConnecting)) => Err(TryError::Failed(Refusal::TooManyConnecting, false)),
-            None if client.timer.is_over() => Err(Refusal::UpstreamTimeout.into()),
+            None if client.timer.is_over() => Err(Refusal::UpstreamTimeout(Reason::TotalTimeout).into()),
             None if is_full.get() => Err(TryError::Failed(Refusal::NoStream, false)),
-            None => Err(TryError::Failed(Refusal::UpstreamTimeout, false)),
+            None => Err(TryError::Failed(Refusal::UpstreamTimeout(Reason::ConnectTimeout), false)),
         }
     }
 
@@ -289,7 +292,7 @@ impl Attempt<'_> {
             _ => respond::write_all(self.worker, client, &out).await,
         };
         self.worker.buffers.give_output(out);
-        written.map_err(|_| Failure::ClientLeft.into())
+        written.map_err(|error| client_failed(&error).into())
     }
 
     /// Puts the connection into the pool, unless it has carried enough or traffic has left the upstream meanwhile.

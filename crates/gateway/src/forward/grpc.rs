@@ -13,6 +13,7 @@ use crate::request::Request;
 use crate::worker::{Tracked, Worker};
 use http::{HeaderMap, HeaderValue};
 use http1::{Known, ResponseHead};
+use model::reason::Reason;
 use model::record::Ending;
 use std::future::poll_fn;
 
@@ -49,20 +50,20 @@ pub(super) async fn conclude(
     facts: &mut Facts,
     failure: TryError,
 ) -> Result<(), TryError> {
-    let (status, message, ending) = match failure {
+    let (status, message, ending, reason) = match failure {
         TryError::Final(Failure::Drained) => {
-            (grpc::UNAVAILABLE, "upstream is being drained", Ending::Drained)
+            (grpc::UNAVAILABLE, "upstream is being drained", Ending::Drained, Reason::Drained)
         }
-        TryError::Final(Failure::CutShort) if client.timer.is_over() => {
-            (grpc::DEADLINE_EXCEEDED, "deadline exceeded", Ending::CutShort)
+        TryError::Final(Failure::CutShort(_)) if client.timer.is_over() => {
+            (grpc::DEADLINE_EXCEEDED, "deadline exceeded", Ending::CutShort, Reason::TotalTimeout)
         }
-        TryError::Final(Failure::CutShort) => {
-            (grpc::UNAVAILABLE, "upstream broke its answer off", Ending::CutShort)
+        TryError::Final(Failure::CutShort(reason)) => {
+            (grpc::UNAVAILABLE, "upstream broke its answer off", Ending::CutShort, reason)
         }
         failure => return Err(failure),
     };
     if !leg.end_with(&mut sides.input, grpc::trailers(status, message)) {
-        return Err(Failure::CutShort.into());
+        return Err(Failure::CutShort(reason).into());
     }
     client.timer.limit(0);
     client.timer.arm(worker.settings.write_timeout_ms);
@@ -70,8 +71,10 @@ pub(super) async fn conclude(
     match client.timer.within(ended).await {
         Ok(Ok(())) => {
             facts.ending = ending;
+            facts.reason = Some(reason);
             Ok(())
         }
-        Ok(Err(_)) | Err(_) => Err(Failure::ClientLeft.into()),
+        Ok(Err(_)) => Err(Failure::ClientLeft(Reason::ClientClosed).into()),
+        Err(_) => Err(Failure::ClientLeft(Reason::ClientTooSlow).into()),
     }
 }

@@ -52,7 +52,7 @@ fn failed(failure: StreamFailure, stream: &Http2Stream) -> TryError {
         StreamFailure::Unprocessed => TryError::Stale(false),
         StreamFailure::Closed if stream.is_reused() => TryError::Stale(true),
         StreamFailure::Closed => TryError::Failed(Refusal::UpstreamClosed, true),
-        StreamFailure::Reset => TryError::Failed(Refusal::UpstreamReset, true),
+        StreamFailure::Reset => TryError::Failed(Refusal::StreamReset, true),
         StreamFailure::Malformed => Refusal::BadAnswer.into(),
     }
 }
@@ -60,8 +60,9 @@ fn failed(failure: StreamFailure, stream: &Http2Stream) -> TryError {
 /// Takes a connection that answered nothing, or wrongly, out of its pool: it may be dead without a word.
 pub(super) fn judge<T>(stream: &Http2Stream, result: &Result<(After, T), TryError>) {
     use crate::exchange::Failure::Refused;
-    if let Err(TryError::Failed(Refusal::UpstreamTimeout, _) | TryError::Final(Refused(Refusal::BadAnswer))) =
-        result
+    if let Err(
+        TryError::Failed(Refusal::UpstreamTimeout(_), _) | TryError::Final(Refused(Refusal::BadAnswer)),
+    ) = result
     {
         stream.retire_connection();
     }

@@ -75,8 +75,8 @@ pub(crate) struct Rest {
 /// Which side broke, and how.
 #[derive(Debug)]
 pub(crate) enum LegError {
-    /// Reading failed, or the source ended in the middle of the body.
-    Source,
+    /// Reading failed, or the source ended in the middle of the body (`UnexpectedEof`).
+    Source(io::ErrorKind),
     /// What was read breaks its framing.
     Framing(BodyError),
     /// The body has more bytes than it may have.
@@ -213,7 +213,7 @@ impl Leg {
                 return Poll::Ready(Ok(()));
             }
             self.waits_for_source = true;
-            match ready!(source.poll_read(reader, cx)).map_err(|_| LegError::Source)? {
+            match ready!(source.poll_read(reader, cx)).map_err(|error| LegError::Source(error.kind()))? {
                 0 => self.end(reader)?,
                 count => self.moved += count as u64,
             }
@@ -319,7 +319,7 @@ impl Leg {
 
     /// The source has ended.
     fn end<R: Source>(&mut self, reader: &mut R) -> Result<(), LegError> {
-        self.decoder.eof().map_err(|_| LegError::Source)?;
+        self.decoder.eof().map_err(|_| LegError::Source(io::ErrorKind::UnexpectedEof))?;
         self.trailers = reader.take_trailers();
         self.finish();
         Ok(())

@@ -110,7 +110,7 @@ fn within_budget(worker: &Worker, target: &Target, retry: bool) -> bool {
 fn count_failure(worker: &Worker, target: &Target, node: usize, refusal: &Refusal, began: Instant) {
     // Too many requests here say nothing about the node.
     if target.standing.is_some() && !matches!(refusal, Refusal::NoStream | Refusal::TooManyConnecting) {
-        let timeout = matches!(refusal, Refusal::UpstreamTimeout);
+        let timeout = matches!(refusal, Refusal::UpstreamTimeout(_));
         let failed = if timeout { Failed::Timeout } else { Failed::Tcp };
         let now = clock::now();
         target.failed(worker.thread, node, failed, micros(now - began), now);

@@ -6,15 +6,17 @@ use super::http2;
 use super::leg::{Leg, LegError};
 use super::pace::Pace;
 use crate::buffer::Buffer;
-use crate::client::Client;
+use crate::client::{Client, Departure};
 use crate::exchange::Failure;
 use crate::refusal::Refusal;
 use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::UpstreamConnection;
 use crate::worker::{Stream, Worker};
 use http1::{Parsed, ResponseHead};
+use model::reason::Reason;
 use model::upstream::Timeouts;
 use std::future::poll_fn;
+use std::io;
 use std::task::{Context, Poll};
 
 /// The upstream's side of an exchange, and the direction towards it.
@@ -55,6 +57,7 @@ pub(super) async fn answer_head(
     let mut moved = u64::MAX;
     let mut side = RequestSide::Going;
     let mut pace = Pace::new(&worker.settings, worker.timers.now());
+    let mut departure = Departure::default();
     poll_fn(|cx| {
         move_request(cx, client, sides, &mut side)?;
         if sides.request.is_done() {
@@ -63,8 +66,8 @@ pub(super) async fn answer_head(
         if let Poll::Ready(result) = poll_head(cx, worker, sides, answer) {
             return Poll::Ready(result);
         }
-        if has_left(cx, client, &sides.request, &side) {
-            return Poll::Ready(Err(Failure::ClientLeft.into()));
+        if has_left(cx, client, &sides.request, &side, &mut departure) {
+            return Poll::Ready(Err(left()));
         }
         if is_drained(cx, call) {
             return Poll::Ready(Err(Failure::Drained.into()));
@@ -84,11 +87,13 @@ pub(super) async fn answer_head(
         }
         client.timer.poll_elapsed(cx).map(|_| {
             Err(if client.timer.is_over() {
-                Refusal::UpstreamTimeout.into()
+                Refusal::UpstreamTimeout(Reason::TotalTimeout).into()
             } else if waits_for_client {
                 Refusal::BodyTimeout.into()
             } else {
-                TryError::Failed(Refusal::UpstreamTimeout, true)
+                let is_sent = sides.request.is_done();
+                let reason = if is_sent { Reason::ReadTimeout } else { Reason::SendTimeout };
+                TryError::Failed(Refusal::UpstreamTimeout(reason), true)
             })
         })
     })
@@ -113,7 +118,7 @@ fn move_request(
     }
     match request.poll(cx, &mut client.input, &mut client.io, &mut upstream.io) {
         Poll::Pending | Poll::Ready(Ok(())) => Ok(()),
-        Poll::Ready(Err(LegError::Source)) => Err(Failure::ClientLeft.into()),
+        Poll::Ready(Err(LegError::Source(_))) => Err(left()),
         Poll::Ready(Err(LegError::Framing(error))) => Err(Refusal::Body(error).into()),
         Poll::Ready(Err(LegError::TooLarge)) => Err(Refusal::BodyTooLarge.into()),
         Poll::Ready(Err(LegError::Sink)) => {
@@ -124,11 +129,25 @@ fn move_request(
 }
 
 /// Whether the client has left, where nothing is read from it: it is heard only if it is asked. Over HTTP/1 its leaving lies
-/// behind what it has sent, so nothing is known while that is held up.
-fn has_left(cx: &mut Context<'_>, client: &mut Client, request: &Leg, side: &RequestSide) -> bool {
+/// behind what it has sent; while that is held up, the system is asked.
+fn has_left(
+    cx: &mut Context<'_>,
+    client: &mut Client,
+    request: &Leg,
+    side: &RequestSide,
+    departure: &mut Departure,
+) -> bool {
     let is_over = request.is_done() || matches!(side, RequestSide::Refused);
-    let is_held_up = !request.waits_for_source && client.io.is_stream();
-    (is_over || is_held_up) && client.io.poll_left(cx, &mut client.input)
+    if !is_over && (request.waits_for_source || !client.io.is_stream()) {
+        return !request.waits_for_source && departure.poll(cx, &client.io);
+    }
+    poll_left(cx, client, departure)
+}
+
+/// The same where the request is not moved at all: what the client sends is kept as far as there is room, and beyond that the
+/// system is asked.
+fn poll_left(cx: &mut Context<'_>, client: &mut Client, departure: &mut Departure) -> bool {
+    client.io.poll_left(cx, &mut client.input) || (client.input.is_full() && departure.poll(cx, &client.io))
 }
 
 /// Runs a future while the client stays, up to the client's deadline; `None` if that has passed.
@@ -137,12 +156,13 @@ pub(super) async fn while_client_stays<F: Future>(
     future: F,
 ) -> Result<Option<F::Output>, TryError> {
     let mut future = std::pin::pin!(future);
+    let mut departure = Departure::default();
     poll_fn(|cx| {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(Some(output)));
         }
-        if client.io.poll_left(cx, &mut client.input) {
-            return Poll::Ready(Err(Failure::ClientLeft.into()));
+        if poll_left(cx, client, &mut departure) {
+            return Poll::Ready(Err(left()));
         }
         client.timer.poll_elapsed(cx).map(|_| Ok(None))
     })
@@ -176,7 +196,14 @@ fn poll_head(
         }
         let had_none = sides.input.is_empty();
         match sides.input.poll_read(&mut sides.upstream.io, cx) {
-            Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(closed(sides, had_none))),
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(closed(sides, had_none, Refusal::UpstreamClosed))),
+            Poll::Ready(Err(error)) => {
+                let refusal = match error.kind() {
+                    io::ErrorKind::UnexpectedEof => Refusal::UpstreamClosed,
+                    _ => Refusal::UpstreamReset,
+                };
+                return Poll::Ready(Err(closed(sides, had_none, refusal)));
+            }
             Poll::Ready(Ok(_)) => {}
             Poll::Pending => return Poll::Pending,
         }
@@ -184,13 +211,55 @@ fn poll_head(
 }
 
 /// The upstream closed before its answer's head was whole.
-fn closed(sides: &Sides, nothing_came: bool) -> TryError {
+fn closed(sides: &Sides, nothing_came: bool, refusal: Refusal) -> TryError {
     let sent = sides.request.moved > 0;
     if nothing_came && sides.upstream.reused {
         TryError::Stale(sent)
     } else {
-        TryError::Failed(Refusal::UpstreamClosed, sent)
+        TryError::Failed(refusal, sent)
     }
+}
+
+/// Why an upstream's answer has broken off.
+pub(super) fn broke_off(error: &LegError, is_stream: bool) -> Reason {
+    match error {
+        LegError::Source(io::ErrorKind::UnexpectedEof) => Reason::UpstreamClosed,
+        LegError::Source(_) if is_stream => Reason::UpstreamStreamReset,
+        LegError::Source(_) => Reason::UpstreamReset,
+        LegError::Framing(_) | LegError::TooLarge | LegError::Sink => Reason::MalformedAnswer,
+    }
+}
+
+/// An answer of which nothing was passed on has broken off: the gate can still say so.
+fn instead(reason: Reason) -> TryError {
+    match reason {
+        Reason::UpstreamClosed => Refusal::UpstreamClosed.into(),
+        Reason::UpstreamReset => Refusal::UpstreamReset.into(),
+        Reason::UpstreamStreamReset => Refusal::StreamReset.into(),
+        _ => bad_answer(),
+    }
+}
+
+/// A client whose request has broken off while it was being answered.
+fn given_up(error: TryError) -> TryError {
+    let reason = match error {
+        TryError::Final(Failure::Refused(refusal)) => refusal.reason(),
+        _ => Reason::ClientClosed,
+    };
+    Failure::ClientLeft(reason).into()
+}
+
+/// The client has gone.
+fn left() -> TryError {
+    Failure::ClientLeft(Reason::ClientClosed).into()
+}
+
+/// Writing to the client has failed.
+pub(super) fn client_failed(error: &io::Error) -> Failure {
+    Failure::ClientLeft(match error.kind() {
+        io::ErrorKind::TimedOut => Reason::ClientTooSlow,
+        _ => Reason::ClientClosed,
+    })
 }
 
 fn bad_answer() -> TryError {
@@ -208,21 +277,26 @@ pub(super) async fn answer_body(
     let mut moved = u64::MAX;
     let mut side = RequestSide::Going;
     let mut pace = Pace::new(&worker.settings, worker.timers.now());
+    let mut departure = Departure::default();
     poll_fn(|cx| {
         // The answer has begun: a client that breaks off its body, or its framing, gets no other.
-        if move_request(cx, client, sides, &mut side).is_err() {
-            return Poll::Ready(Err(Failure::ClientLeft.into()));
+        if let Err(error) = move_request(cx, client, sides, &mut side) {
+            return Poll::Ready(Err(given_up(error)));
         }
         match answer.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io) {
             Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-            Poll::Ready(Err(LegError::Sink)) => return Poll::Ready(Err(Failure::ClientLeft.into())),
+            Poll::Ready(Err(LegError::Sink)) => return Poll::Ready(Err(left())),
             // Who is late to end a stream may find that its upstream has ended: that was to be expected.
             Poll::Ready(Err(_)) if is_drained(cx, call) => return Poll::Ready(Err(Failure::Drained.into())),
-            // Nothing was sent yet: the gate can still say so.
-            Poll::Ready(Err(_)) if !answer.has_begun => return Poll::Ready(Err(bad_answer())),
             Poll::Ready(Err(error)) => {
                 tracing::debug!(?error, bytes = answer.bytes, "an upstream broke its answer off");
-                return Poll::Ready(Err(Failure::CutShort.into()));
+                let reason = broke_off(&error, sides.upstream.io.is_stream());
+                let has_begun = answer.has_begun;
+                return Poll::Ready(Err(if has_begun {
+                    Failure::CutShort(reason).into()
+                } else {
+                    instead(reason)
+                }));
             }
             Poll::Pending => {}
         }
@@ -232,14 +306,14 @@ pub(super) async fn answer_body(
         // While the upstream is silent, the client's leaving would not be noticed by writing.
         if !answer.waits_for_source {
             sides.upstream.io.gather(cx);
-        } else if has_left(cx, client, &sides.request, &side) {
-            return Poll::Ready(Err(Failure::ClientLeft.into()));
+        } else if has_left(cx, client, &sides.request, &side, &mut departure) {
+            return Poll::Ready(Err(left()));
         }
         let now = answer.moved.wrapping_add(sides.request.moved);
         if now != moved {
             moved = now;
             if !pace.keeps_up(answer.moved, !answer.waits_for_source, worker.timers.now()) {
-                return Poll::Ready(Err(Failure::ClientLeft.into()));
+                return Poll::Ready(Err(Failure::ClientLeft(Reason::ClientTooSlow).into()));
             }
             let ms = if answer.waits_for_source {
                 sides.timeouts.read_ms
@@ -249,8 +323,12 @@ pub(super) async fn answer_body(
             client.timer.arm(ms);
         }
         client.timer.poll_elapsed(cx).map(|_| {
-            let by_upstream = answer.waits_for_source || client.timer.is_over();
-            Err(if by_upstream { Failure::CutShort } else { Failure::ClientLeft }.into())
+            Err(match (client.timer.is_over(), answer.waits_for_source) {
+                (true, _) => Failure::CutShort(Reason::TotalTimeout),
+                (false, true) => Failure::CutShort(Reason::ReadTimeout),
+                (false, false) => Failure::ClientLeft(Reason::ClientTooSlow),
+            }
+            .into())
         })
     })
     .await

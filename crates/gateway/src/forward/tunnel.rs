@@ -4,7 +4,7 @@ use super::attempt::TryError;
 use super::ends::Coding;
 use super::farewell::Farewell;
 use super::leg::{Leg, LegError};
-use super::pump::Sides;
+use super::pump::{self, Sides};
 use super::websocket::Frames;
 use crate::claim::Claim;
 use crate::client::{After, Client};
@@ -12,6 +12,7 @@ use crate::exchange::Failure;
 use crate::record::Facts;
 use crate::worker::{Stream, Worker};
 use http1::{BodyDecoder, Framing};
+use model::reason::Reason;
 use model::record::Ending;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -42,7 +43,7 @@ enum End {
     /// The client's connection broke.
     ClientLeft,
     /// The upstream's connection broke.
-    UpstreamLeft,
+    UpstreamLeft(Reason),
     /// Nothing moved for too long.
     Idle,
     /// Its drain deadline has passed.
@@ -80,11 +81,12 @@ pub(super) async fn tunnel(
     facts.request_bytes = tunnel.sides.request.bytes + tunnel.up.bytes;
     facts.response_bytes = tunnel.down.bytes;
     worker.buffers.give_output(tunnel.down.into_output());
-    facts.ending = match end {
-        End::Done | End::Idle => Ending::Whole,
-        End::Drain => Ending::Drained,
-        End::UpstreamLeft => return Err(Failure::CutShort.into()),
-        End::ClientLeft => return Err(Failure::ClientLeft.into()),
+    (facts.ending, facts.reason) = match end {
+        End::Done => (Ending::Whole, None),
+        End::Idle => (Ending::Whole, Some(Reason::StreamIdle)),
+        End::Drain => (Ending::Drained, Some(Reason::Drained)),
+        End::UpstreamLeft(reason) => return Err(Failure::CutShort(reason).into()),
+        End::ClientLeft => return Err(Failure::ClientLeft(Reason::ClientClosed).into()),
     };
     // What a drained client has sent meanwhile must not reset the connection before it has read the close frame.
     Ok(if end == End::Drain { After::Close } else { After::Gone })
@@ -126,7 +128,7 @@ impl Tunnel<'_> {
         if !up.is_done() {
             ready!(up.poll(cx, &mut client.input, &mut client.io, &mut sides.upstream.io)).map_err(
                 |error| match error {
-                    LegError::Sink => End::UpstreamLeft,
+                    LegError::Sink => End::UpstreamLeft(Reason::UpstreamReset),
                     _ => End::ClientLeft,
                 },
             )?;
@@ -145,7 +147,7 @@ impl Tunnel<'_> {
             ready!(down.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io)).map_err(
                 |error| match error {
                     LegError::Sink => End::ClientLeft,
-                    _ => End::UpstreamLeft,
+                    error => End::UpstreamLeft(pump::broke_off(&error, false)),
                 },
             )?;
         }

@@ -2,8 +2,8 @@
 
 use super::standing::Failed;
 use crate::table::{Target, is_header};
-use crate::upstream::complaint::unverified;
 use crate::upstream::dial::dial;
+use crate::upstream::fault::{in_words, unverified};
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::Connectors;
 use http1::{Parsed, ResponseHead};
@@ -118,10 +118,9 @@ impl Question {
 /// Why there was no answer, for whoever is to mend it.
 fn reason(error: &io::Error) -> String {
     match unverified(error) {
-        Some(reason) => format!(
-            "the certificate cannot be verified ({reason}): trust its authority (tls_ca_file), correct the certificate or the \
-             name it is asked for (host of the check), or set https_verify_certificate to false"
-        ),
+        Some(fault) => {
+            format!("the node's certificate {}; or set https_verify_certificate to false", in_words(fault))
+        }
         None => error.to_string(),
     }
 }

@@ -1,7 +1,7 @@
 //! Who waits on a thread, in the order of arrival.
 
 use super::Hold;
-use crate::client::Client;
+use crate::client::{Client, Departure};
 use crate::clock;
 use crate::record::{Facts, micros};
 use crate::request::Request;
@@ -98,12 +98,15 @@ pub(crate) async fn wait(worker: &Worker, client: &mut Client, hold: &Arc<Hold>,
         Rc::new(Place { hold: Arc::clone(hold), released: Cell::default(), waker: RefCell::default() });
     waiting.places.borrow_mut().insert(number, Rc::clone(&place));
     let seat = Seat { worker, number, hold, bytes };
+    let mut departure = Departure::default();
     let passed = poll_fn(|cx| {
         if place.released.get() {
             return Poll::Ready(Passed::On);
         }
         // What it sends meanwhile is kept, as far as there is room: the memory was counted.
-        if client.io.poll_left(cx, &mut client.input) {
+        if client.io.poll_left(cx, &mut client.input)
+            || (client.input.is_full() && departure.poll(cx, &client.io))
+        {
             return Poll::Ready(Passed::ClientLeft);
         }
         *place.waker.borrow_mut() = Some(cx.waker().clone());

@@ -1,9 +1,10 @@
 //! The handshake of a client's connection: bounded in time and in number, and ended with an alert that says why.
 
 use super::profile::HTTP2;
-use super::{Profile, Session};
+use super::{Profile, Session, failure};
 use crate::request::Connection;
 use crate::worker::Worker;
+use model::reason::HandshakeReason;
 use rustls::server::Acceptor;
 use std::io;
 use std::rc::Rc;
@@ -36,7 +37,7 @@ pub(crate) async fn accept(
         // Until it says something it is like any idle connection: nothing is counted, and nothing is held for it.
         socket.peek(&mut [0]).await?;
         let counted = worker.handshakes.begin(&timer, worker.timers.now());
-        let _counted = counted.ok_or_else(|| io::Error::other("too many handshakes are under way"))?;
+        let _counted = counted.ok_or_else(|| failure::refused(HandshakeReason::TooMany))?;
         handshake(worker, socket).await
     };
     match timer.within(handshake).await {
@@ -48,13 +49,14 @@ pub(crate) async fn accept(
             Some(Accepted { io: Box::new(stream), http2 })
         }
         Ok(Err(error)) => {
-            tracing::debug!(client = %connection.peer, %error, "TLS handshake failed");
-            worker.totals().handshake_failed();
+            let reason = failure::reason(&error);
+            tracing::debug!(client = %connection.peer, %error, reason = reason.name(), "TLS handshake failed");
+            worker.totals().handshake_failed(reason);
             None
         }
         Err(_) => {
             tracing::debug!(client = %connection.peer, "TLS handshake took too long, or for so long that it made room");
-            worker.totals().handshake_failed();
+            worker.totals().handshake_failed(HandshakeReason::Timeout);
             None
         }
     }
@@ -76,5 +78,5 @@ async fn refuse_name(mut start: StartHandshake<TcpStream>) -> io::Error {
     // Whether it hears of it or not, the connection ends.
     let _ = start.io.write_all(&UNRECOGNIZED_NAME).await;
     let _ = start.io.shutdown().await;
-    io::Error::new(io::ErrorKind::NotFound, "no SSL resource is for the name")
+    failure::refused(HandshakeReason::UnknownName)
 }

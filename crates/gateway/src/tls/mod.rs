@@ -10,6 +10,7 @@ mod accept;
 mod certificates;
 mod client_auth;
 mod der;
+mod failure;
 mod handshakes;
 mod names;
 mod profile;

@@ -3,7 +3,7 @@
 //! Whoever switches `tls.verify` on and trusts the wrong authority gets a 502 for every request, and should not have to
 //! switch on debug messages to learn why.
 
-use rustls::{CertificateError, Error};
+use super::fault::{in_words, unverified};
 use std::io;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
@@ -27,12 +27,11 @@ impl Complaint {
 
     /// Tells why no connection could be made, if that is for the certificate of `node`, and it is time.
     pub(crate) fn about(&self, node: &str, error: &io::Error, now_s: i64) {
-        let Some(reason) = unverified(error) else { return };
+        let Some(fault) = unverified(error) else { return };
         if self.is_due(now_s) {
             tracing::warn!(
-                upstream = %self.owner, node, ?reason,
-                "the node's certificate cannot be verified, requests to it get a 502: trust its authority \
-                 (tls_ca_file), correct its certificate or the name it is asked for (pass_host), or set tls.verify to false"
+                upstream = %self.owner, node,
+                "requests to the node get a 502, for its certificate {}; or set tls.verify to false", in_words(fault)
             );
         }
     }
@@ -41,14 +40,6 @@ impl Complaint {
         let last_s = self.last_s.load(Relaxed);
         now_s.saturating_sub(last_s) >= PAUSE_S
             && self.last_s.compare_exchange(last_s, now_s, Relaxed, Relaxed).is_ok()
-    }
-}
-
-/// What is wrong with the certificate, if that is why a handshake has failed.
-pub(crate) fn unverified(error: &io::Error) -> Option<&CertificateError> {
-    match error.get_ref()?.downcast_ref()? {
-        Error::InvalidCertificate(reason) => Some(reason),
-        _ => None,
     }
 }
 
@@ -62,14 +53,5 @@ mod tests {
         let due: Vec<_> =
             [0, 1, 59, 60, 61, 200].into_iter().filter(|now_s| complaint.is_due(*now_s)).collect();
         assert_eq!(due, [0, 60, 200]);
-    }
-
-    #[test]
-    fn only_a_certificate_is_complained_about() {
-        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-        let expired = invalid(Error::InvalidCertificate(CertificateError::Expired));
-        assert_eq!(unverified(&expired), Some(&CertificateError::Expired));
-        assert_eq!(unverified(&invalid(Error::DecryptError)), None);
-        assert_eq!(unverified(&io::ErrorKind::ConnectionRefused.into()), None);
     }
 }

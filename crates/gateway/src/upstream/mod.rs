@@ -5,6 +5,7 @@ pub(crate) mod complaint;
 pub(crate) mod connect;
 pub(crate) mod connecting;
 pub(crate) mod dial;
+pub(crate) mod fault;
 pub(crate) mod http2;
 pub(crate) mod io;
 pub(crate) mod pool;

@@ -25,6 +25,11 @@ const LAST_FOR: Duration = Duration::from_secs(10);
 /// Asks for the addresses of a name.
 type Ask = Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>>>>>;
 
+/// A name has no address that is known.
+#[derive(Debug, thiserror::Error)]
+#[error("name cannot be resolved")]
+pub(super) struct Unresolved;
+
 /// The names of one thread.
 pub(crate) struct Resolver {
     valid: Duration,
@@ -95,7 +100,7 @@ impl Resolver {
             }
             let addresses = name.in_turn(now);
             if addresses.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "name cannot be resolved"));
+                return Err(io::Error::new(io::ErrorKind::NotFound, Unresolved));
             }
             return Ok(addresses);
         }

@@ -14,6 +14,7 @@ use crate::socket::prepare;
 use crate::timer::ticks;
 use crate::tls;
 use crate::trust::Standing;
+use model::reason::ConnectionReason;
 use socket2::SockRef;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -113,9 +114,10 @@ fn open(worker: &Rc<Worker>, listener: Listener, socket: TcpStream, peer: Socket
         return;
     }
     let (counted, verdict) = Counted::new(worker);
-    if verdict != Verdict::Ignored {
-        tokio::task::spawn_local(serve(counted, verdict, listener, socket, (peer, local)));
+    if verdict == Verdict::Ignored {
+        return worker.totals().connection_refused(ConnectionReason::TooMany);
     }
+    tokio::task::spawn_local(serve(counted, verdict, listener, socket, (peer, local)));
 }
 
 /// Serves a connection to its end. While it is idle it holds what this future holds.
@@ -130,10 +132,17 @@ async fn serve(
     // In a box, like all that is large or not needed by most: the task of an idle connection is to be small.
     let mut connection = Box::new(Connection::new(peer, local));
     if listener.relayed && !Box::pin(read_header(&worker, &mut socket, &mut connection)).await {
+        worker.totals().connection_refused(ConnectionReason::ProxyHeader);
         return;
     }
     connection.standing = worker.settings.trust.standing(connection.peer.ip());
-    let refusal = match verdict.max(counted.from(&connection)) {
+    let of_address = counted.from(&connection);
+    match (verdict, of_address) {
+        (Verdict::Welcome, Verdict::Welcome) => {}
+        (Verdict::Welcome, _) => worker.totals().connection_refused(ConnectionReason::TooManyOfAddress),
+        _ => worker.totals().connection_refused(ConnectionReason::TooMany),
+    }
+    let refusal = match verdict.max(of_address) {
         Verdict::Welcome => None,
         Verdict::Refused => Some(Refusal::TooManyConnections),
         Verdict::Ignored => return,

@@ -126,7 +126,7 @@ async fn a_missing_upstream_is_a_500_even_with_weight_zero_in_each_rule_that_is_
     let answer = split.gate.ask(get("/")).await;
     assert_eq!(answer.status, 500);
     assert_eq!(answer.body, "failed to fetch upstream info by upstream id: gone");
-    assert_eq!(split.gate.settled().await.gate_errors, 0, "of no upstream");
+    assert_eq!(split.gate.settled().await.gate_errors, 1, "of the gate, in nobody's name");
 }
 
 #[tokio::test]

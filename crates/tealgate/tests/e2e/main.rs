@@ -26,6 +26,7 @@ mod notifications;
 mod operation;
 mod overload;
 mod plugins;
+mod reasons;
 mod rehearsal;
 mod release_cli;
 mod release_roles;

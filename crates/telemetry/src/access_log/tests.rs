@@ -18,6 +18,7 @@ fn record(path: &str) -> RequestRecord<'_> {
         status: 200,
         upstream_status: 200,
         grpc_status: None,
+        reason: None,
         upstream: "127.0.0.1:1",
         tries: 1,
         protocol: "HTTP/1.1",

@@ -1,5 +1,6 @@
 use super::{CachedSecond, MAX_FIELD_BYTES, SeriesPart, is_plain, is_special, write_line};
 use crate::series::SeriesKey;
+use model::reason::Reason;
 use model::record::{Answerer, Ending, Lane, RequestRecord};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ fn record<'a>() -> RequestRecord<'a> {
         status: 200,
         upstream_status: 200,
         grpc_status: None,
+        reason: None,
         upstream: "127.0.0.1:8001",
         tries: 1,
         protocol: "HTTP/1.1",
@@ -54,6 +56,15 @@ fn parsed(record: &RequestRecord<'_>) -> Value {
 fn a_call_of_grpc_shows_its_status_and_others_have_none() {
     assert_eq!(parsed(&record()).get("grpc_status"), None);
     assert_eq!(parsed(&RequestRecord { grpc_status: Some(13), ..record() })["grpc_status"], 13);
+}
+
+#[test]
+fn what_the_gate_answered_itself_has_a_reason_and_nothing_else_has() {
+    assert_eq!(parsed(&record()).get("response_code_details"), None);
+    for reason in Reason::ALL {
+        let shown = parsed(&RequestRecord { reason: Some(*reason), ..record() });
+        assert_eq!(shown["response_code_details"], reason.name());
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http1::{RequestError, RequestHead};
+use model::reason::HeadReason;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -133,7 +134,7 @@ pub(super) async fn serve_stream(stream: Opened, kept: &mut Kept) -> Box<Request
             }
         }
         Err(error) => {
-            worker.totals().bad_request();
+            worker.totals().bad_request(HeadReason::of_status(error.status()));
             match (error, &mut client.io) {
                 (RequestError::MalformedPseudo, ClientIo::Http2(stream)) => {
                     stream.reset(Reason::PROTOCOL_ERROR)

@@ -7,6 +7,7 @@
 //! What is said of a node holds for each name that clients choose to speak TLS with; idle connections have one bound for
 //! all of a target's.
 
+use super::super::fault;
 use super::super::io::UpstreamIo;
 use super::super::pool::{Destination, UpstreamConnection};
 use super::connection::{Connection, Limits, Place};
@@ -15,6 +16,7 @@ use crate::settings::Settings;
 use crate::table::Target;
 use crate::timer::ticks;
 use foldhash::{HashMap, HashSet};
+use model::reason::Reason;
 use model::upstream::{KeepalivePool, Protocol};
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -40,8 +42,9 @@ pub(super) struct Node {
     connections: RefCell<Vec<Rc<Connection>>>,
     /// A connection is being made.
     connecting: Cell<bool>,
-    /// Connections that could not be made.
+    /// Connections that could not be made, and why the last one could not.
     failures: Cell<u64>,
+    failed_for: Cell<Reason>,
     /// The node chose HTTP/1.1 when it was last asked: there is nothing to share.
     chose_http1: Cell<bool>,
     /// The tick at which that is forgotten; 0: it was asked since the last sweep.
@@ -64,6 +67,8 @@ enum Opened {
 pub(crate) enum NoPlace {
     /// No connection can be made.
     Connect(io::Error),
+    /// The same, for what has just failed for somebody else.
+    AsBefore(Reason),
     /// All connections are full, and too many wait already.
     Full,
     /// Too many connections to the node are being made.
@@ -211,6 +216,7 @@ impl Node {
             connections: RefCell::default(),
             connecting: Cell::new(false),
             failures: Cell::new(0),
+            failed_for: Cell::new(Reason::ConnectFailed),
             chose_http1: Cell::new(false),
             http1_until: Cell::new(0),
             waiting: Cell::new(0),
@@ -301,6 +307,9 @@ impl Node {
         };
         let result = result.await;
         attempt.failed = result.is_err();
+        if let Err(NoPlace::Connect(error)) = &result {
+            self.failed_for.set(fault::reason(error));
+        }
         result
     }
 
@@ -314,7 +323,7 @@ impl Node {
         self.waking.notified().await;
         drop(waiting);
         if waited_for && self.failures.get() != failures {
-            return Err(NoPlace::Connect(io::ErrorKind::ConnectionRefused.into()));
+            return Err(NoPlace::AsBefore(self.failed_for.get()));
         }
         Ok(())
     }

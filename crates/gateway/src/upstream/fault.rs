@@ -1,0 +1,203 @@
+//! Why no connection to a node could be made: as a token for log and metrics, and of its certificate in plain words with what to
+//! do about it.
+//!
+//! What the TLS library says of a certificate is meant for its users, who write programs. Whoever reads our log or the health of
+//! a node runs one.
+
+use super::resolve::Unresolved;
+use model::reason::Reason;
+use rustls::pki_types::UnixTime;
+use rustls::{CertificateError, Error};
+use std::io;
+
+/// The most names of a certificate that are told.
+const MAX_NAMES: usize = 8;
+
+/// The token of a failed attempt.
+pub(crate) fn reason(error: &io::Error) -> Reason {
+    use io::ErrorKind as Kind;
+    if let Some(fault) = unverified(error) {
+        return of_certificate(fault);
+    }
+    if let Some(inner) = error.get_ref() {
+        if inner.is::<Unresolved>() {
+            return Reason::DnsFailed;
+        }
+        if inner.is::<Error>() {
+            return Reason::TlsFailed;
+        }
+    }
+    match error.kind() {
+        Kind::ConnectionRefused => Reason::ConnectRefused,
+        Kind::HostUnreachable | Kind::NetworkUnreachable => Reason::ConnectUnreachable,
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => {
+            Reason::ConnectReset
+        }
+        Kind::TimedOut => Reason::ConnectTimeout,
+        _ => Reason::ConnectFailed,
+    }
+}
+
+/// What is wrong with the certificate, if that is why a handshake has failed.
+pub(crate) fn unverified(error: &io::Error) -> Option<&CertificateError> {
+    match error.get_ref()?.downcast_ref()? {
+        Error::InvalidCertificate(fault) => Some(fault),
+        _ => None,
+    }
+}
+
+fn of_certificate(fault: &CertificateError) -> Reason {
+    use CertificateError as C;
+    match fault {
+        C::Expired | C::ExpiredContext { .. } => Reason::CertificateExpired,
+        C::NotValidYet | C::NotValidYetContext { .. } => Reason::CertificateNotYetValid,
+        C::NotValidForName | C::NotValidForNameContext { .. } => Reason::CertificateNameMismatch,
+        C::UnknownIssuer => Reason::CertificateUnknownIssuer,
+        C::Revoked => Reason::CertificateRevoked,
+        C::BadSignature => Reason::CertificateBadSignature,
+        C::Other(_) if of_webpki(fault) == Some(&webpki::Error::CaUsedAsEndEntity) => Reason::CertificateIsCa,
+        _ => Reason::CertificateInvalid,
+    }
+}
+
+/// What the library beneath the library says, where the latter has no word of its own.
+fn of_webpki(fault: &CertificateError) -> Option<&webpki::Error> {
+    match fault {
+        CertificateError::Other(other) => other.0.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// What is wrong with a certificate, and what to do. It reads on after "the certificate of the node".
+pub(crate) fn in_words(fault: &CertificateError) -> String {
+    use CertificateError as C;
+    match fault {
+        C::Expired => "has expired: renew it there".to_owned(),
+        C::ExpiredContext { not_after, .. } => {
+            format!("has expired at {}: renew it there", date(*not_after))
+        }
+        C::NotValidYet => "is not valid yet: look at the clocks of both machines".to_owned(),
+        C::NotValidYetContext { not_before, .. } => {
+            format!("is not valid before {}: look at the clocks of both machines", date(*not_before))
+        }
+        C::NotValidForName => {
+            "is not for the name that was asked for: set pass_host and upstream_host to a name that it has, or \
+             issue one for this name"
+                .to_owned()
+        }
+        C::NotValidForNameContext { expected, presented } => format!(
+            "is not for the name {} that was asked for, but for {}: set pass_host and upstream_host to a name that it \
+             has (in a health check, host), or issue one for this name",
+            expected.to_str(),
+            names(presented)
+        ),
+        C::UnknownIssuer => "is of no authority that is trusted here: put the certificate of its authority, or a \
+                             self-signed one itself, into the file that the setting tls_ca_file names, and have the \
+                             node send those between"
+            .to_owned(),
+        C::Revoked => "was revoked: issue a new one".to_owned(),
+        C::BadSignature => {
+            "has a wrong signature in its chain: the authority that is trusted has another key than the one that \
+             signed it; look at tls_ca_file and at what the node sends"
+                .to_owned()
+        }
+        C::InvalidPurpose | C::InvalidPurposeContext { .. } => {
+            "is not meant for servers: issue one with the extended key usage serverAuth".to_owned()
+        }
+        C::BadEncoding => "cannot be read: issue a new one".to_owned(),
+        _ if of_webpki(fault) == Some(&webpki::Error::CaUsedAsEndEntity) => {
+            "is one of an authority (CA:TRUE), which no server may show as its own: issue one with CA:FALSE \
+             (openssl req -x509 -addext basicConstraints=critical,CA:FALSE)"
+                .to_owned()
+        }
+        _ if of_webpki(fault) == Some(&webpki::Error::UnsupportedCertVersion) => {
+            "is of an X.509 version before 3: issue a new one with subjectAltName".to_owned()
+        }
+        other => format!("cannot be verified ({other}): issue a new one"),
+    }
+}
+
+fn names(presented: &[String]) -> String {
+    // As the library says them: `DnsName("a.example")`.
+    let bare = |name: &String| name.split('"').nth(1).unwrap_or(name).to_owned();
+    let mut shown: Vec<String> = presented.iter().take(MAX_NAMES).map(bare).collect();
+    match presented.len() {
+        0 => return "no name at all (subjectAltName counts, the common name does not)".to_owned(),
+        count if count > MAX_NAMES => shown.push(format!("{} more", count - MAX_NAMES)),
+        _ => {}
+    }
+    shown.join(", ")
+}
+
+fn date(time: UnixTime) -> String {
+    let second = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(second)
+        .map_or_else(|_| "a time beyond all".to_owned(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::OtherError;
+    use rustls::pki_types::ServerName;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn invalid(fault: CertificateError) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, Error::InvalidCertificate(fault))
+    }
+
+    fn webpki(error: webpki::Error) -> CertificateError {
+        CertificateError::Other(OtherError(Arc::new(error)))
+    }
+
+    #[test]
+    fn only_a_certificate_is_complained_about() {
+        let expired = invalid(CertificateError::Expired);
+        assert_eq!(unverified(&expired), Some(&CertificateError::Expired));
+        assert_eq!(unverified(&io::Error::new(io::ErrorKind::InvalidData, Error::DecryptError)), None);
+        assert_eq!(unverified(&io::ErrorKind::ConnectionRefused.into()), None);
+    }
+
+    #[test]
+    fn each_way_to_fail_has_its_token() {
+        use io::ErrorKind as Kind;
+        for (kind, token) in [
+            (Kind::ConnectionRefused, "connect_refused"),
+            (Kind::HostUnreachable, "connect_unreachable"),
+            (Kind::ConnectionReset, "connect_reset"),
+            (Kind::TimedOut, "connect_timeout"),
+            (Kind::AddrNotAvailable, "connect_failed"),
+        ] {
+            assert_eq!(reason(&kind.into()).name(), token);
+        }
+        assert_eq!(reason(&io::Error::new(Kind::NotFound, Unresolved)), Reason::DnsFailed);
+        assert_eq!(reason(&io::Error::new(Kind::InvalidData, Error::DecryptError)), Reason::TlsFailed);
+        assert_eq!(reason(&invalid(CertificateError::UnknownIssuer)), Reason::CertificateUnknownIssuer);
+        let of_an_authority = invalid(webpki(webpki::Error::CaUsedAsEndEntity));
+        assert_eq!(reason(&of_an_authority), Reason::CertificateIsCa);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_words_that_lead_on() {
+        let time = |second| UnixTime::since_unix_epoch(Duration::from_secs(second));
+        let expired = CertificateError::ExpiredContext { time: time(99), not_after: time(1_600_000_000) };
+        assert_eq!(in_words(&expired), "has expired at 2020-09-13T12:26:40Z: renew it there");
+        let other_name = CertificateError::NotValidForNameContext {
+            expected: ServerName::try_from("shop.example").unwrap(),
+            presented: vec!["DnsName(\"a.example\")".to_owned(), "IpAddress(127.0.0.1)".to_owned()],
+        };
+        let words = in_words(&other_name);
+        assert!(
+            words.contains("shop.example that was asked for, but for a.example, IpAddress(127.0.0.1)"),
+            "{words}"
+        );
+        let of_an_authority = webpki(webpki::Error::CaUsedAsEndEntity);
+        assert!(in_words(&of_an_authority).contains("CA:FALSE"));
+        for fault in
+            [CertificateError::UnknownIssuer, CertificateError::Revoked, CertificateError::BadSignature]
+        {
+            assert!(!in_words(&fault).contains("cannot be verified ("), "{fault:?} has words of its own");
+        }
+    }
+}
