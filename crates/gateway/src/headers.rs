@@ -41,6 +41,7 @@ pub(crate) fn write_request(
         | Known::XForwardedHost
         | Known::XForwardedFor
         | Known::XForwardedPort
+        | Known::Lookalike
         // Who sends a request is ours to say, and no client's.
         | Known::XConsumerUsername
         | Known::XConsumerCustomId

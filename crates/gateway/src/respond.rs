@@ -44,7 +44,7 @@ pub(crate) async fn refuse(
     let is_grpc = request.is_some_and(Request::is_grpc);
     let (content_type, mut body) = if is_grpc { (GRPC, String::new()) } else { refusal.body() };
     let status = if is_grpc { GRPC_HTTP_STATUS } else { refusal.status() };
-    write::status_line(&mut out, status, b"");
+    write::status(&mut out, status);
     write::header(&mut out, "Date", date(worker).as_bytes());
     write::header(&mut out, "Server", SERVER);
     if !content_type.is_empty() {

@@ -42,6 +42,9 @@ pub enum Known {
     XForwardedProto,
     XRealIp,
     XTealgateShadow,
+    /// No name of its own: one of `X-Forwarded-*` and `X-Real-IP` with an underscore for a dash. Behind CGI and its likes the two
+    /// are the same, so whoever does not believe a client's own must not pass this on. It is never read as what it looks like.
+    Lookalike,
 }
 
 /// All that have a name.
@@ -103,10 +106,10 @@ const fn place(len: usize, first: u8, end: [u8; 2]) -> usize {
 }
 
 impl Known {
-    /// The lower-case field name; empty for [`Known::Other`].
+    /// The lower-case field name; empty for [`Known::Other`] and [`Known::Lookalike`].
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Other => "",
+            Self::Other | Self::Lookalike => "",
             Self::Authorization => "authorization",
             Self::CacheControl => "cache-control",
             Self::Connection => "connection",
@@ -155,11 +158,31 @@ impl Known {
         let is_same = |(letter, lower): (&u8, &u8)| {
             letter.eq_ignore_ascii_case(lower) || (*letter == b'_' && *lower == b'-')
         };
-        let matches = syntax::is_name(name, lower)
-            || (candidate.is_the_gates_word()
+        if syntax::is_name(name, lower) {
+            return candidate;
+        }
+        let looks_alike = |known: Self| {
+            (known.is_the_gates_word() || known.says_who_asked())
                 && name.len() == lower.len()
-                && name.iter().zip(lower).all(is_same));
-        if matches { candidate } else { Self::Other }
+                && name.iter().zip(lower).all(is_same)
+        };
+        match looks_alike(candidate) {
+            true if candidate.says_who_asked() => Self::Lookalike,
+            true => candidate,
+            false => Self::Other,
+        }
+    }
+
+    /// The fields in which proxies tell upstreams who asked whom, and which are believed if the right one sends them.
+    const fn says_who_asked(self) -> bool {
+        matches!(
+            self,
+            Self::XForwardedFor
+                | Self::XForwardedHost
+                | Self::XForwardedPort
+                | Self::XForwardedProto
+                | Self::XRealIp
+        )
     }
 
     /// The fields in which a gateway tells upstreams who sends a request, and that it is a copy.
@@ -256,7 +279,12 @@ mod tests {
     fn who_sends_a_request_cannot_be_said_with_underscores_either() {
         assert_eq!(Known::of(b"X_Consumer_Username"), Known::XConsumerUsername);
         assert_eq!(Known::of(b"x-credential_identifier"), Known::XCredentialIdentifier);
-        assert_eq!(Known::of(b"x_forwarded_for"), Known::Other);
+        for name in
+            ["x_forwarded_for", "X_Forwarded-Host", "x-forwarded_port", "X_FORWARDED_PROTO", "x_real_ip"]
+        {
+            assert_eq!(Known::of(name.as_bytes()), Known::Lookalike, "{name}");
+        }
+        assert_eq!(Known::of(b"x_forwarded_fox"), Known::Other);
     }
 
     #[test]

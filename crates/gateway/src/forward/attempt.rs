@@ -100,6 +100,8 @@ impl Attempt<'_> {
             http2::judge(stream, &result);
         } else if matches!(result, Ok((_, true))) && input.is_empty() {
             self.keep(upstream);
+        } else if matches!(result, Err(TryError::Final(Failure::ClientLeft(_)))) && !request.is_done() {
+            upstream.io.abandon();
         }
         self.worker.buffers.give_output(self.body.stop(request, &mut client.input));
         self.facts.body_read = self.body.is_read();

@@ -50,6 +50,15 @@ impl UpstreamIo {
         }
     }
 
+    /// What was written is not to arrive any more: the node learns at once that nobody waits, and not behind what it has still
+    /// to take. A stream is reset anyway.
+    pub(crate) fn abandon(&self) {
+        if let Some(socket) = self.socket() {
+            // Where the system does not do it, the end comes later.
+            let _ = socket.set_zero_linger();
+        }
+    }
+
     /// The socket, if it carries nothing else.
     fn socket(&self) -> Option<&TcpStream> {
         match self {

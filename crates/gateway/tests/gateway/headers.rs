@@ -49,6 +49,22 @@ async fn the_upstream_learns_who_asked_and_cannot_be_told_otherwise() {
 }
 
 #[tokio::test]
+async fn what_an_app_behind_cgi_would_take_for_ours_does_not_get_there() {
+    let request = received(
+        "GET / HTTP/1.1\r\nHost: h\r\nX_Forwarded_For: 6.6.6.6\r\nx_forwarded-proto: https\r\nX_Real_IP: 6.6.6.6\r\n\
+         X-Forwarded_Host: evil\r\nX_Forwarded_Port: 6\r\nX_Forwarded_Fox: 7\r\n\r\n",
+    )
+    .await;
+    assert_eq!(value(&request, "x-forwarded-for"), Some("127.0.0.1"));
+    let told = request
+        .headers
+        .values()
+        .filter(|value| matches!(value.as_bytes(), b"6.6.6.6" | b"https" | b"evil" | b"6"));
+    assert_eq!(told.count(), 0, "{:?}", request.headers);
+    assert_eq!(value(&request, "x_forwarded_fox"), Some("7"));
+}
+
+#[tokio::test]
 async fn hop_by_hop_fields_of_an_answer_end_here() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: X-Mine, close\r\nX-Mine: 1\r\n\
                   Keep-Alive: 5\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n\r\n";

@@ -118,7 +118,8 @@ impl Trailers {
 /// modifies the message (RFC 9110 section 6.5.1). HTTP/2 trailers obey the same rule.
 pub fn may_trail(name: &str) -> bool {
     let known = Known::of(name.as_bytes());
-    let proxied = known.is_hop_by_hop() || known.is_end_to_end() || known == Known::Trailer;
+    let proxied =
+        known.is_hop_by_hop() || known.is_end_to_end() || matches!(known, Known::Trailer | Known::Lookalike);
     let forwarded = syntax::has_prefix(name, "x-forwarded-") || syntax::has_prefix(name, "proxy-");
     !proxied && !forwarded && !FORBIDDEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden))
 }
