@@ -73,7 +73,7 @@ impl<'a> Passing<'a> {
         let has_waited = || self.timers.now().saturating_sub(self.at) >= PATIENT_TICKS;
         self.how = match result {
             Ok(()) if ending == Ending::Whole => Over::Whole,
-            Err(TryError::Final(Failure::ClientLeft)) if has_waited() => Over::Left,
+            Err(TryError::Final(Failure::ClientLeft(_))) if has_waited() => Over::Left,
             _ => Over::Void,
         };
     }
