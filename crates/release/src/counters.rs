@@ -14,7 +14,7 @@ pub use limits::{Asked, Held, Sides, hold_against};
 pub(crate) use limits::{hindrances, said, unexamined};
 
 use crate::machine::Spread;
-use crate::report::{Account, OpenNow, Row};
+use crate::report::{Account, Former, OpenNow, Row};
 use model::colour::Colour;
 use model::record::{Answerer, Lane};
 use model::resource::Revision;
@@ -135,7 +135,16 @@ impl Gateways {
             .into_iter()
             .map(|((epoch, answerer, lane), counts)| Row { epoch, answerer, lane, counts })
             .collect();
-        Account { at_ms, since, gateways: self.instances(), rows, open: self.open_now(app) }
+        let former = since.map(|since| self.former(app, since)).unwrap_or_default();
+        Account {
+            at_ms,
+            since,
+            until: None,
+            gateways: self.instances(),
+            rows,
+            former,
+            open: self.open_now(app),
+        }
     }
 
     /// What is open on the environments of an app, whenever it began.
@@ -146,6 +155,19 @@ impl Gateways {
             OpenNow { answerer: colour.into(), open: counts.open, streams: counts.streams }
         };
         Colour::BOTH.map(open).into()
+    }
+
+    /// What each colour counted under the epochs before one, if it did.
+    fn former(&self, app: &str, before: Revision) -> Vec<Former> {
+        let of = |colour: Colour| {
+            let mut sum = Counts::default();
+            self.series()
+                .filter(|series| series.key.app == app && series.key.answerer == Answerer::from(colour))
+                .filter(|series| series.key.epoch < before)
+                .for_each(|series| sum.merge(&series.counts));
+            Former::of(colour, &sum)
+        };
+        Colour::BOTH.into_iter().map(of).filter(|former| former.received > 0).collect()
     }
 
     /// Everything a colour counted, over all epochs.

@@ -24,3 +24,4 @@ mod runner;
 pub mod switch;
 pub mod target;
 pub mod view;
+pub mod ways;

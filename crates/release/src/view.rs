@@ -1,11 +1,14 @@
 //! A release as people and programs see it: the live tree of the command line, and the API.
 
 use crate::journal::{Folded, Move, Span};
-use crate::machine::{Cause, GateResult, Outcome, Phase, State, Waiting, describe};
+use crate::machine::{Ahead, Cause, GateResult, Outcome, Phase, State, Waiting, WaitingFor, describe};
 use crate::notify::ReceiverView;
 use crate::plan::{Component, Difference, Plan};
-use crate::report::{Account, Amiss, CheckSummary, Evidence, GuardSummary, HoldSummary, RehearsalSummary};
+use crate::report::{
+    Account, Amiss, CheckSummary, Evidence, GuardSummary, HoldSummary, RehearsalSummary, users_on,
+};
 use crate::target::EnvironmentStatus;
+use crate::ways::{Way, ways};
 use model::colour::Colour;
 use model::record::{Answerer, Lane};
 use serde::{Deserialize, Serialize};
@@ -81,6 +84,12 @@ pub struct ReleaseView {
     pub progress: Option<String>,
     /// What it waits for.
     pub waiting_for: Vec<WaitingView>,
+    /// What a person can do about it now.
+    #[serde(default)]
+    pub ways: Vec<Way>,
+    /// The largest share of failed requests that is no reason to take it back, 0 to 1; `None`: no limit is set.
+    #[serde(default)]
+    pub max_error_rate: Option<f64>,
     /// The moves of traffic, with their measured times.
     pub moves: Vec<Move>,
     /// The hold that is in force now.
@@ -210,16 +219,35 @@ pub struct WaitingView {
     pub asks_person: bool,
     /// Watched time that is left, milliseconds; `None`: no limit.
     pub remaining_ms: Option<u64>,
+    /// The releases that come before it, in their order, if it waits for its turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<Ahead>,
+}
+
+impl WaitingView {
+    /// What, and for how long at most.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self.remaining_ms {
+            Some(ms) => format!("{}, at most {}", self.what, rough(ms)),
+            None => self.what.clone(),
+        }
+    }
 }
 
 impl ReleaseView {
-    /// What became of users' requests of the new version besides good answers, in words; empty: nothing. `number` writes
-    /// numbers.
+    /// What became of users' requests of the new version besides good answers, in words; empty: nothing. Of one that was
+    /// promoted also how many there were. `number` writes numbers.
     #[must_use]
     pub fn amiss(&self, number: impl Fn(u64) -> String) -> Vec<String> {
         let Some(new) = self.colours.iter().find(|colour| colour.is_new) else { return Vec::new() };
         let open = new.open.saturating_sub(new.streams);
-        Amiss { failed: new.errors, client_left: new.client_left, open }.words(&self.checks, number)
+        let amiss = Amiss { failed: new.errors, client_left: new.client_left, open };
+        if self.outcome != Some(Outcome::Promoted) {
+            return amiss.words(&self.checks, number);
+        }
+        let users = users_on(new.colour, new.requests, new.errors, self.max_error_rate, &number);
+        std::iter::once(users).chain(amiss.besides_failures().words(&self.checks, number)).collect()
     }
 
     /// Makes the view of a release from its journal, the counters and what its runner waits for.
@@ -253,7 +281,9 @@ impl ReleaseView {
             colours: component.map(|component| colours(component, state, account)).unwrap_or_default(),
             gates: state.map(|state| state.gates.iter().map(gate).collect()).unwrap_or_default(),
             progress: None,
+            ways: ways(folded, &waiting),
             waiting_for: waiting.into_iter().map(waiting_view).collect(),
+            max_error_rate: folded.plan.as_ref().and_then(|plan| plan.limits.as_ref()?.max_error_rate),
             moves: folded.moves.clone(),
             hold: None,
             holds: folded.holds.clone(),
@@ -376,5 +406,19 @@ fn waiting_view(waiting: Waiting) -> WaitingView {
         what: waiting.what.to_string(),
         asks_person: waiting.what.subject().is_some(),
         remaining_ms: waiting.remaining_ms,
+        behind: match waiting.what {
+            WaitingFor::Turn { behind } => behind,
+            _ => Vec::new(),
+        },
+    }
+}
+
+/// `0.4 s`, `12.4 s`, `2 min 05 s`, `1 h 02 min`.
+fn rough(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    match seconds {
+        0..60 => format!("{seconds}.{} s", ms % 1_000 / 100),
+        60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3_600, seconds / 60 % 60),
     }
 }

@@ -92,7 +92,7 @@ async fn slack_gets_the_events_that_were_chosen_and_what_it_would_read_as_a_link
     site.until(&id, |view| view.phase == "soak").await;
     site.controller().abort(&id, "look at <http://a|b> & c", &ann()).await.unwrap();
     let asked = service.asked_times(3).await;
-    assert!(body(&asked[0])["text"].as_str().unwrap().starts_with("shop 1: done: version 1 is live"));
+    assert!(body(&asked[0])["text"].as_str().unwrap().starts_with("shop 1: done: version 1 is promoted"));
     let text = body(&asked[1])["text"].as_str().unwrap().to_owned();
     assert!(text.starts_with("shop 2: rolled back: version 1 serves all users: aborted by ann"), "{text}");
     assert!(text.ends_with("look at &lt;http://a|b&gt; &amp; c"), "{text}");

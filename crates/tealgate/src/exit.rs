@@ -6,7 +6,7 @@ use std::process::ExitCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
-    /// Done; of a release: released, or rehearsed.
+    /// Done; of a release: promoted, or rehearsed.
     Done,
     /// The release was rolled back, or the rehearsal failed.
     RolledBack,

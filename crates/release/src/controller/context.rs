@@ -6,7 +6,7 @@ use crate::clock;
 use crate::counters::Gateways;
 use crate::lease::{self, Tenure};
 use crate::machine::Waiting;
-use crate::report::Evidence;
+use crate::report::{Evidence, Point};
 use crate::switch::GatewaySwitch;
 use crate::target::EnvironmentStatus;
 use model::colour::Colour;
@@ -43,6 +43,8 @@ pub(crate) struct Sight {
     pub(crate) waiting: BTreeMap<String, Vec<Waiting>>,
     /// What each release's comparisons have found.
     pub(crate) evidence: BTreeMap<String, Vec<Evidence>>,
+    /// What both colours did in each release since the last sample that was written down.
+    pub(crate) course: BTreeMap<String, Vec<Point>>,
     /// The app's environments.
     pub(crate) environments: BTreeMap<Colour, EnvironmentStatus>,
     /// The live environment is up, or there is none, or it had its time.

@@ -4,13 +4,15 @@ use super::Controller;
 use crate::book::{Page, Release};
 use crate::counters::Gateways;
 use crate::journal::{Folded, fold, read};
-use crate::machine::{Action, State, Waiting, WaitingFor};
-use crate::report::{Report, update};
+use crate::machine::{Action, State, Waiting, WaitingFor, question};
+use crate::report::{Account, Report, Seen, update};
 use crate::switch::hold_id;
 use crate::view::{AppStatus, HoldView, ReleaseView};
+use crate::ways::ahead;
 use model::record::Answerer;
 use std::sync::Arc;
 use store::StoreError;
+use telemetry::report::Waits;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +92,7 @@ impl Controller {
         })
     }
 
-    /// The report of a release, as far as it has come.
+    /// The report of a release as it is now, of its journal and of what the gateways say.
     ///
     /// # Errors
     /// When it is not known or cannot be read.
@@ -103,7 +105,12 @@ impl Controller {
         let chain = read(&entries).map_err(|damage| damaged(damage.to_string()))?;
         let folded =
             fold(release, &chain).ok_or_else(|| damaged("it does not begin with a request".to_owned()))?;
-        Ok(Report::of(&folded, &chain))
+        let now = self.now(&folded).await?;
+        let sight = self.context.sight(&folded.request.app);
+        let course = sight.course.get(&folded.release).cloned().unwrap_or_default();
+        let seen = now.account.clone().map(|account| Seen { account, course });
+        let report = Report::of(&folded, &chain);
+        Ok(report.at_present(self.view_of(&folded, now), seen, crate::clock::now_ms()))
     }
 
     /// Name and value that lead to the new version through the gateway: a header, or `Cookie`. A secret.
@@ -121,33 +128,69 @@ impl Controller {
     }
 
     async fn view(&self, release: &Arc<Release>) -> Result<ReleaseView, QueryError> {
-        let folded = &release.folded;
-        let sight = self.context.sight(&folded.request.app);
-        let (account, hold, waits) = match (&folded.state, folded.ended()) {
-            // A moment lies between the decision that ends the flight and the counts of it.
-            (Some(state), false) if !folded.is_counted => {
+        let now = self.now(&release.folded).await?;
+        Ok(self.view_of(&release.folded, now))
+    }
+
+    /// What the gateways say of a release, or said last.
+    async fn now(&self, folded: &Folded) -> Result<Now, QueryError> {
+        let unended = folded.account.as_ref().map_or(0, |account| account.unended(folded.until()));
+        let is_open = !folded.is_counted && !folded.ended();
+        let since = folded.state.as_ref().and_then(|state| state.first_revision);
+        // A moment lies between the decision that ends the flight and the counts of it.
+        let (account, hold, waits) = match &folded.state {
+            Some(state) if is_open || unended > 0 => {
                 let gateways = self.context.gateways().await?;
-                let now_ms = crate::clock::now_ms();
-                let account = gateways.account(&folded.request.app, state.first_revision, now_ms);
-                let waits = guard_id(folded).map(|id| gateways.waits(id));
-                (Some(account), hold(folded, state, &gateways), waits.unwrap_or_default())
+                let live = gateways.account(&folded.request.app, since, crate::clock::now_ms());
+                match folded.account.as_ref().filter(|_| !is_open) {
+                    Some(closed) => (Some(closed.settled(&live, folded.until())), None, None),
+                    None => {
+                        let waits = guard_id(folded).map(|id| gateways.waits(id));
+                        (Some(live), hold(folded, state, &gateways), waits)
+                    }
+                }
             }
-            _ => (folded.account.clone(), None, Default::default()),
+            _ => (folded.account.clone(), None, None),
         };
-        let mut waiting = sight.waiting.get(&folded.release).cloned().unwrap_or_default();
-        if folded.queued() {
-            let releases = self.context.book.whole_of_app(&folded.request.app);
-            let first = releases.iter().find(|other| other.folded.in_flight() || other.folded.queued());
-            let behind = first.map(|first| first.folded.release.clone());
-            let behind = behind.filter(|behind| *behind != folded.release);
-            waiting.push(Waiting { what: WaitingFor::Turn { behind }, remaining_ms: None });
+        let account = account.map(|account| folded.account_of(&account));
+        Ok(Now { account, hold, waits: waits.unwrap_or_default() })
+    }
+
+    /// What a release waits for, as far as this controller can know it.
+    fn waiting(&self, folded: &Folded) -> Vec<Waiting> {
+        if !folded.queued() {
+            let sight = self.context.sight(&folded.request.app);
+            if let Some(known) = sight.waiting.get(&folded.release) {
+                return known.clone();
+            }
+            // Another controller drives it; what is asked of people stands in the journal.
+            let asked = folded.plan.as_ref().zip(folded.state.as_ref()).filter(|_| !folded.ended());
+            let asked = asked.and_then(|(plan, state)| question(plan, state));
+            return asked.map(|what| Waiting { what, remaining_ms: None }).into_iter().collect();
         }
+        let releases = self.context.book.whole_of_app(&folded.request.app);
+        let before = releases.iter().take_while(|other| other.folded.release != folded.release);
+        let queued = before.filter(|other| other.folded.queued());
+        let in_flight = releases.iter().filter(|other| other.folded.in_flight());
+        let behind =
+            in_flight.chain(queued).map(|other| ahead(&other.folded, &self.waiting_now(&other.folded)));
+        vec![Waiting { what: WaitingFor::Turn { behind: behind.collect() }, remaining_ms: None }]
+    }
+
+    /// What a release waits for that is before another one; of one that is queued itself, nothing is asked.
+    fn waiting_now(&self, folded: &Folded) -> Vec<Waiting> {
+        if folded.queued() { Vec::new() } else { self.waiting(folded) }
+    }
+
+    fn view_of(&self, folded: &Folded, now: Now) -> ReleaseView {
+        let Now { account, hold, waits } = now;
+        let sight = self.context.sight(&folded.request.app);
         let trouble = |receiver: &str| self.context.trouble(&folded.release, receiver);
         let notifications = folded.notices.view(trouble);
         let progress = self.context.progress(&folded.release);
         let mut evidence = folded.evidence.clone();
         update(&mut evidence, sight.evidence.get(&folded.release).map_or(&[], Vec::as_slice));
-        let mut view = ReleaseView::of(folded, account.as_ref(), waiting);
+        let mut view = ReleaseView::of(folded, account.as_ref(), self.waiting(folded));
         for colour in &mut view.colours {
             let [old, new] = waits;
             let waits = if colour.is_new { new } else { old };
@@ -156,8 +199,17 @@ impl Controller {
             colour.unended = waits.unended;
             colour.unended_ms = waits.unended_ms.filter(|_| waits.unended > 0);
         }
-        Ok(ReleaseView { hold, evidence, progress, notifications, ..view })
+        ReleaseView { hold, evidence, progress, notifications, ..view }
     }
+}
+
+/// What the gateways say of a release.
+struct Now {
+    /// What it answers for.
+    account: Option<Account>,
+    hold: Option<HoldView>,
+    /// Who waits for the old version and for the new one.
+    waits: [Waits; 2],
 }
 
 /// What the gateways know the guard of a release by.

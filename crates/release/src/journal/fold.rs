@@ -5,7 +5,7 @@ use super::{Chain, Command, Entry, Event, Request};
 use crate::machine::{Input, Outcome, Phase, State};
 use crate::notify::{Notices, notices};
 use crate::plan::{Plan, Refusal};
-use crate::report::{Account, Baseline, Course, Evidence, GuardSummary, HoldSummary, update};
+use crate::report::{Account, Baseline, Course, Evidence, Former, GuardSummary, HoldSummary, update};
 use crate::target::EnvironmentSpec;
 use std::collections::BTreeSet;
 
@@ -48,6 +48,8 @@ pub struct Folded {
     pub baseline: Option<Baseline>,
     /// The last counters.
     pub account: Option<Account>,
+    /// What had been counted before the release when it began to write.
+    pub former: Vec<Former>,
     /// They were taken when nothing was in flight any more: what comes later is not the release's.
     pub is_counted: bool,
     /// What both colours did over time.
@@ -88,6 +90,7 @@ fn begin(release: &str, first: &Entry) -> Option<Folded> {
         evidence: Vec::new(),
         baseline: None,
         account: None,
+        former: Vec::new(),
         is_counted: false,
         course: Course::default(),
         notices: Notices::new(request.receivers.clone()),
@@ -115,7 +118,7 @@ impl Folded {
             Event::Decided { state, intents, .. } => {
                 self.inputs.clear();
                 self.follow_phases(entry.at_ms, state);
-                self.follow_moves(entry.at_ms, state, intents);
+                self.follow_moves(entry, state, intents);
                 if state.outcome.is_some() {
                     self.decided_at_ms.get_or_insert(entry.at_ms);
                 }
@@ -130,6 +133,10 @@ impl Folded {
             }
             Event::Commanded(command) => self.inputs.push(input_of(command, &entry.actor)),
             Event::Counted { account } => {
+                let has_begun = self.account.as_ref().is_some_and(|account| account.since.is_some());
+                if account.since.is_some() && !has_begun {
+                    self.former.clone_from(&account.former);
+                }
                 self.account = Some((**account).clone());
                 self.is_counted = self.state.as_ref().is_some_and(|state| !state.in_flight());
             }

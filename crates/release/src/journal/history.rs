@@ -3,7 +3,7 @@
 //! A move counts from the moment its intent was written to the moment every gateway was seen to run it: measured, not
 //! taken from a call that returned.
 
-use super::Folded;
+use super::{Entry, Folded};
 use crate::machine::{Action, ActionRequest, ActionResult, Cause, Phase, Stage, State};
 use model::resource::Revision;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,8 @@ pub struct Span {
 pub struct Move {
     /// The action's id.
     pub action: String,
-    /// `share`, `copy` (of requests, for a shadow gate), `restore` or `clean-up`.
+    /// `share`, `copy` (of requests, for a shadow gate), `restore` or `clean-up`; in reports also `guard`: a gateway took
+    /// the traffic back by itself.
     pub kind: String,
     /// The new version's share after it, percent.
     pub share: u8,
@@ -37,6 +38,21 @@ pub struct Move {
     pub revision: Option<Revision>,
     /// From the intent until every gateway ran it, milliseconds; `None`: not seen.
     pub took_ms: Option<u64>,
+    /// Of a guard's: from the crossing of its bound until no thread of its gateway sent a request to the new version any
+    /// more, microseconds; `None`: not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_us: Option<u64>,
+    /// Who moved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why; only in reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl Move {
+    /// The kind of what a guard did by itself.
+    pub const GUARD: &str = "guard";
 }
 
 impl Folded {
@@ -53,7 +69,8 @@ impl Folded {
         }
     }
 
-    pub(super) fn follow_moves(&mut self, at_ms: i64, state: &State, intents: &[ActionRequest]) {
+    pub(super) fn follow_moves(&mut self, entry: &Entry, state: &State, intents: &[ActionRequest]) {
+        let at_ms = entry.at_ms;
         let was_spreading =
             self.state.as_ref().is_some_and(|before| matches!(before.stage, Stage::Spread { .. }));
         let spread = was_spreading && !matches!(state.stage, Stage::Spread { .. });
@@ -83,6 +100,9 @@ impl Folded {
                 intended_at_ms: at_ms,
                 revision: None,
                 took_ms: None,
+                took_us: None,
+                by: Some(entry.actor.clone()),
+                why: None,
             });
         }
     }

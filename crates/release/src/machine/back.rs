@@ -34,6 +34,9 @@ impl Run<'_> {
                 if let Some(flow) = self.drain(self.seen.new_open) {
                     return flow;
                 }
+                if let Some(left) = self.undrained(self.seen.new_open) {
+                    self.note(format!("the drain time of the new version is over: {left}"));
+                }
                 let went_well = matches!(self.state.outcome, Some(Outcome::Superseded | Outcome::Rehearsed));
                 let nothing_to_look_at = went_well || !self.state.provisioned;
                 self.enter_stage(if nothing_to_look_at { Stage::Act } else { Stage::Keep })
@@ -55,6 +58,19 @@ impl Run<'_> {
             return None;
         }
         Some(self.wait(WaitingFor::Drain { open }, Some(limit_ms - self.state.stage_ms)))
+    }
+
+    /// What a colour whose time to drain is over has not ended, in words; `None`: nothing.
+    pub(super) fn undrained(&self, open: Option<u64>) -> Option<String> {
+        match open {
+            _ if self.state.first_revision.is_none() => None,
+            Some(0) => None,
+            Some(1) => Some("1 request is still open on it, and ends with it at the latest".to_owned()),
+            Some(open) => {
+                Some(format!("{open} requests are still open on it, and end with it at the latest"))
+            }
+            None => Some("how many requests are still open on it is not known".to_owned()),
+        }
     }
 
     /// Keeps an environment for a time, unless a later release takes it.

@@ -56,7 +56,10 @@ impl Run<'_> {
     }
 
     fn drained(&mut self) -> Flow {
-        self.note("decommission: the old version has drained");
+        let left = self.undrained(self.seen.old_open);
+        self.note(left.map_or("decommission: the old version has drained".to_owned(), |left| {
+            format!("decommission: the drain time of the old version is over: {left}")
+        }));
         match self.plan.decommission {
             Decommission::KeepWarm { .. } => self.enter_stage(Stage::Keep),
             _ => self.enter_stage(Stage::Act),

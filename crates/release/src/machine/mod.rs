@@ -30,7 +30,7 @@ pub use state::{
     Copying, GateResult, Hold, Pending, Phase, Round, RoundKind, Stage, Stands, State, Verdict, Written,
 };
 pub use time::MAX_TICK_MS;
-pub use waiting::{Waiting, WaitingFor};
+pub use waiting::{Ahead, Waiting, WaitingFor};
 
 pub(crate) use rounds::describe;
 

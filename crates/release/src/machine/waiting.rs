@@ -18,8 +18,8 @@ pub struct Waiting {
 pub enum WaitingFor {
     /// Its turn: releases of one app go one after the other.
     Turn {
-        /// The release that is before it; `None`: a controller to begin.
-        behind: Option<String>,
+        /// The releases that come before it, in their order; none: a controller to begin.
+        behind: Vec<Ahead>,
     },
     /// An action to end.
     Action {
@@ -73,6 +73,32 @@ pub enum WaitingFor {
     },
 }
 
+/// A release of the app that comes before one that waits for its turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// Its id.
+    pub release: String,
+    /// Its version.
+    pub version: String,
+    /// The name of the phase that it is in; `queued`: it waits for its turn, too.
+    pub phase: String,
+    /// Whether it waits for a person.
+    pub asks_person: bool,
+    /// Whether it can still be aborted.
+    pub can_abort: bool,
+}
+
+impl fmt::Display for Ahead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (release, version, phase) = (&self.release, &self.version, &self.phase);
+        let person = if self.asks_person { " and needs a person" } else { "" };
+        match phase.as_str() {
+            "queued" => write!(f, "{release} of {version}"),
+            _ => write!(f, "{release} of {version} (in {phase}{person})"),
+        }
+    }
+}
+
 impl WaitingFor {
     /// What a `promote` must name to be about this; `None`: no person is asked.
     #[must_use]
@@ -89,8 +115,11 @@ impl WaitingFor {
 impl fmt::Display for WaitingFor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            WaitingFor::Turn { behind: Some(behind) } => write!(f, "its turn, behind release {behind}"),
-            WaitingFor::Turn { behind: None } => write!(f, "its turn"),
+            WaitingFor::Turn { behind } if behind.is_empty() => write!(f, "its turn"),
+            WaitingFor::Turn { behind } => {
+                let names: Vec<String> = behind.iter().map(ToString::to_string).collect();
+                write!(f, "its turn, behind release {}", names.join(", then "))
+            }
             WaitingFor::Action { doing } => write!(f, "{doing}"),
             WaitingFor::Ready { detail } => write!(f, "the new environment to be ready: {detail}"),
             WaitingFor::Gateways { detail } => write!(f, "every gateway to run the change: {detail}"),

@@ -106,7 +106,7 @@ fn decided(said: &mut Said<'_>, plan: &Plan, before: &State, after: &State) {
 fn ended(said: &mut Said<'_>, plan: &Plan, after: &State, outcome: Outcome) {
     if outcome == Outcome::Promoted {
         said.share = 100;
-        said.end(outcome, format!("version {} is live", new_version(plan)));
+        said.end(outcome, format!("version {} is promoted", new_version(plan)));
         return;
     }
     said.share = 0;

@@ -101,7 +101,7 @@ fn a_release_that_goes_well_tells_its_beginning_each_share_and_its_end() {
     let expected = [NoticeKind::Started, NoticeKind::Shifted, NoticeKind::Shifted, NoticeKind::Done];
     assert_eq!(kinds(&told), expected);
     assert_eq!(told[1].1, "10 % of user traffic is on version 2");
-    assert_eq!(told[3].1, "version 2 is live");
+    assert_eq!(told[3].1, "version 2 is promoted");
     assert!(story.folded().notices.all_told());
 }
 

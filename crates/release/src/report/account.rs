@@ -1,5 +1,12 @@
 //! The account of requests over a release, as the gateways counted them.
+//!
+//! What the journal keeps is what was read. Of that a release answers for the requests that were claimed under its own epochs,
+//! from its first write up to the one that ends it, and for those that were open when it began to write
+//! ([`Folded::account_of`]). Both kinds end, and no more of them come: so an account comes to an end, too
+//! ([`Account::settled`]).
 
+use super::former::Former;
+use crate::journal::Folded;
 use model::record::{Answerer, Lane};
 use model::resource::Revision;
 use serde::{Deserialize, Serialize};
@@ -12,10 +19,16 @@ pub struct Account {
     pub at_ms: i64,
     /// The first epoch that belongs to the release; `None`: it has changed nothing yet.
     pub since: Option<Revision>,
+    /// The first epoch that does not belong to it any more; `None`: its last write is still to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Revision>,
     /// The gateways whose counters these are.
     pub gateways: Vec<String>,
     /// By epoch, answerer and lane, in this order.
     pub rows: Vec<Row>,
+    /// What was counted under the epochs before the release.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<Former>,
     /// What is open, whenever it began.
     #[serde(default)]
     pub open: Vec<OpenNow>,
@@ -43,4 +56,165 @@ pub struct Row {
     pub lane: Lane,
     /// The counts.
     pub counts: Counts,
+}
+
+impl Account {
+    /// Requests that a release answers for and that have not ended, streams included.
+    #[must_use]
+    pub fn unended(&self, until: Option<Revision>) -> u64 {
+        let rows = self.rows.iter().filter(|row| is_before(row, until)).map(|row| row.counts.open);
+        rows.chain(self.former.iter().map(|former| former.open)).fold(0, u64::saturating_add)
+    }
+
+    /// This account with what has ended since of the requests that were open in it, by what is counted `now`. Nothing else
+    /// is taken over: what came later is another release's. Where a gateway is missing, so is what it has counted, and
+    /// nothing changes.
+    #[must_use]
+    pub fn settled(&self, now: &Account, until: Option<Revision>) -> Account {
+        let mut settled = self.clone();
+        if !self.gateways.iter().all(|gateway| now.gateways.contains(gateway)) {
+            return settled;
+        }
+        let mut has_changed = false;
+        for row in settled.rows.iter_mut().filter(|row| is_before(row, until) && row.counts.open > 0) {
+            let same = |other: &&Row| {
+                (other.epoch, other.answerer, other.lane) == (row.epoch, row.answerer, row.lane)
+                    && other.counts.received == row.counts.received
+            };
+            if let Some(other) = now.rows.iter().find(same).filter(|now| now.counts.open < row.counts.open) {
+                row.counts = other.counts.clone();
+                has_changed = true;
+            }
+        }
+        for former in settled.former.iter_mut().filter(|former| former.open > 0) {
+            let same =
+                |other: &&Former| other.answerer == former.answerer && other.received == former.received;
+            if let Some(other) = now.former.iter().find(same).filter(|now| now.open < former.open) {
+                *former = *other;
+                has_changed = true;
+            }
+        }
+        if has_changed {
+            settled.at_ms = now.at_ms;
+        }
+        settled
+    }
+}
+
+impl Folded {
+    /// What the release answers for of an account that was read: the requests of its own epochs, and what became of
+    /// those that were open when it began to write.
+    #[must_use]
+    pub fn account_of(&self, read: &Account) -> Account {
+        let until = self.until();
+        let mut account = Account { until, ..read.clone() };
+        account.rows.retain(|row| is_before(row, until));
+        account.former = Vec::new();
+        for now in &read.former {
+            let then = self.former.iter().find(|then| then.answerer == now.answerer);
+            account.former.extend(then.map(|then| now.since(then)).filter(|since| since.received > 0));
+        }
+        account
+    }
+
+    /// The epoch that ends the release: the one of the write that put everything back, or cleaned up.
+    #[must_use]
+    pub fn until(&self) -> Option<Revision> {
+        let last = self.moves.iter().filter(|moved| ["restore", "clean-up"].contains(&moved.kind.as_str()));
+        last.filter_map(|moved| moved.revision).min()
+    }
+}
+
+fn is_before(row: &Row, until: Option<Revision>) -> bool {
+    until.is_none_or(|until| row.epoch < until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Move, fold, read};
+    use crate::report::{Ledger, Lost};
+    use model::colour::Colour;
+
+    fn row(epoch: Revision, colour: Colour, received: u64, open: u64) -> Row {
+        let whole = [0, received - open, 0, 0, 0];
+        let counts = Counts { received, whole, open, ..Counts::default() };
+        Row { epoch, answerer: colour.into(), lane: Lane::Share, counts }
+    }
+
+    fn former(answered: u64, drained: u64, cut_short: u64, open: u64) -> Former {
+        let received = answered + drained + cut_short + open;
+        let answerer = Answerer::Blue;
+        Former { answerer, received, answered, cut_short, client_left: 0, drained, open }
+    }
+
+    fn account(at_ms: i64, rows: Vec<Row>, former: Former) -> Account {
+        let (gateways, former) = (vec!["gw".to_owned()], vec![former]);
+        Account { at_ms, since: Some(5), gateways, rows, former, ..Account::default() }
+    }
+
+    /// A release that wrote from revision 5 on and was cleaned up as revision 8; before it 4 were open on blue.
+    fn release() -> Folded {
+        let requested = crate::journal::Event::Requested(Box::new(crate::example::request("2")));
+        let chain = read(&crate::example::journal_of(&[requested])).unwrap();
+        let mut folded = fold("shop-2", &chain).unwrap();
+        folded.former = vec![former(100, 0, 0, 4)];
+        let moved = |kind: &str, revision| {
+            let moved = serde_json::json!({"action": kind, "kind": kind, "share": 100, "intended_at_ms": 1,
+                "revision": revision, "took_ms": 9});
+            serde_json::from_value::<Move>(moved).unwrap()
+        };
+        folded.moves = vec![moved("share", 5), moved("clean-up", 8)];
+        folded
+    }
+
+    #[test]
+    fn a_release_answers_for_its_own_epochs_and_for_what_was_open_when_it_began() {
+        let rows = vec![row(5, Colour::Green, 50, 0), row(8, Colour::Green, 900, 7)];
+        let account = release().account_of(&account(1, rows, former(101, 3, 0, 0)));
+        assert_eq!((account.rows.len(), account.until), (1, Some(8)), "what came later is not the release's");
+        let begun = Former { received: 4, answered: 1, drained: 3, ..former(0, 0, 0, 0) };
+        assert_eq!(account.former, [begun]);
+        let ledger = Ledger::of(Some(&account), false);
+        assert_eq!((ledger.received, ledger.open, ledger.is_unended()), (50, 0, false));
+        let lines = ledger.lines(|number| number.to_string());
+        let told = lines.iter().position(|(name, _)| name.starts_with("begun before the release")).unwrap();
+        let told: Vec<String> =
+            lines[told..].iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let expected = [
+            "begun before the release, open on blue when it began: 4",
+            "– of these, answered: 1",
+            "– of these, drained: 3",
+            "lost: 0",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_was_open_when_the_account_was_closed_is_followed_to_its_end_and_nothing_else_is() {
+        let closed =
+            account(1, vec![row(5, Colour::Green, 50, 3), row(8, Colour::Green, 9, 9)], former(100, 0, 0, 4));
+        let later = account(
+            2,
+            vec![row(5, Colour::Green, 50, 0), row(8, Colour::Green, 70, 1)],
+            former(100, 2, 2, 0),
+        );
+        let settled = closed.settled(&later, Some(8));
+        let rows = vec![row(5, Colour::Green, 50, 0), row(8, Colour::Green, 9, 9)];
+        assert_eq!(settled, account(2, rows, former(100, 2, 2, 0)));
+        assert_eq!((closed.unended(Some(8)), settled.unended(Some(8))), (7, 0));
+        let lost = Ledger::of(Some(&release().account_of(&settled)), false).lost;
+        assert_eq!(lost, Lost::Known(2), "those that began before it and were cut are lost, too");
+        assert_eq!(settled.settled(&later, Some(8)), settled, "it has come to its end");
+    }
+
+    #[test]
+    fn what_a_gateway_counted_that_went_is_not_guessed() {
+        let closed = account(1, vec![row(5, Colour::Green, 50, 3)], former(100, 0, 0, 4));
+        let other =
+            Account { gateways: vec!["other".to_owned()], ..account(2, Vec::new(), former(0, 0, 0, 0)) };
+        assert_eq!(closed.settled(&other, Some(8)), closed);
+        let fewer = account(2, vec![row(5, Colour::Green, 40, 0)], former(90, 0, 0, 0));
+        assert_eq!(closed.settled(&fewer, Some(8)), closed, "what is not the same series is left alone");
+    }
 }

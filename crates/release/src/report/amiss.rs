@@ -23,6 +23,12 @@ impl Amiss {
         Amiss { failed: counts.failed(), client_left: counts.client_left, open }
     }
 
+    /// What else there is than failures, of a version that is live: some of its requests are always open.
+    #[must_use]
+    pub fn besides_failures(self) -> Amiss {
+        Amiss { failed: 0, open: 0, ..self }
+    }
+
     /// `12 of its requests failed, 40 of its answers failed check order, 6 of its requests were left by their clients, 2 have
     /// no answer yet`; empty: nothing. `number` writes numbers.
     #[must_use]

@@ -1,6 +1,6 @@
 //! The ledger: what became of every request that the gateways received since the release's first change.
 
-use super::Account;
+use super::{Account, Former};
 use model::record::Answerer;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -55,8 +55,15 @@ pub struct Ledger {
     /// Of these, those that green has.
     #[serde(default)]
     pub green_open: u64,
-    /// Requests that lost their answer halfway: cut short, by whichever colour. What the gate answered itself is
-    /// answered, see [`Ledger::gate`].
+    /// What became of the requests that were open when the release began, by colour: streams above all. Not contained in
+    /// the lines above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<Former>,
+    /// When it was counted, milliseconds since the Unix epoch; `None`: nothing was.
+    #[serde(default)]
+    pub counted_at_ms: Option<i64>,
+    /// Requests that lost their answer halfway: cut short, by whichever colour, whenever they began. What the gate
+    /// answered itself is answered, see [`Ledger::gate`].
     pub lost: Lost,
 }
 
@@ -97,13 +104,16 @@ impl Ledger {
             cut_short += counts.cut_short;
             ledger.add_answers(row.answerer, counts);
         }
+        ledger.former.clone_from(&account.former);
+        ledger.counted_at_ms = account.since.map(|_| account.at_ms);
+        cut_short += account.former.iter().map(|former| former.cut_short).fold(0, u64::saturating_add);
         ledger.lost = if gap { Lost::Unknown } else { Lost::Known(cut_short) };
         ledger
     }
 
     /// Its lines as people read them; `number` writes numbers. What neither colour has is the rest of a line: the client was
     /// gone, or the request came, before one was chosen.
-    pub(super) fn lines(&self, number: impl Fn(u64) -> String) -> Vec<(&'static str, String)> {
+    pub(super) fn lines(&self, number: impl Fn(u64) -> String) -> Vec<(String, String)> {
         let counted = [
             ("received", self.received),
             ("answered by blue", self.blue),
@@ -123,8 +133,16 @@ impl Ledger {
             ("– of these, open on blue", self.blue_open),
             ("– of these, open on green", self.green_open),
         ];
-        let lost = ("lost", self.lost.to_string());
-        counted.map(|(name, count)| (name, number(count))).into_iter().chain([lost]).collect()
+        let lost = ("lost".to_owned(), self.lost.to_string());
+        let counted = counted.map(|(name, count)| (name.to_owned(), number(count)));
+        let former = self.former.iter().flat_map(|former| former_lines(former, &number));
+        counted.into_iter().chain(former).chain([lost]).collect()
+    }
+
+    /// Whether something that the release answers for has not ended.
+    #[must_use]
+    pub fn is_unended(&self) -> bool {
+        self.open > 0 || self.former.iter().any(|former| former.open > 0)
     }
 
     fn add_answers(&mut self, answerer: Answerer, counts: &Counts) {
@@ -151,6 +169,21 @@ impl Ledger {
             Answerer::Gate | Answerer::Upstream => self.gate += by_upstream,
         }
     }
+}
+
+/// What was open before: how many, and what became of them.
+fn former_lines(former: &Former, number: impl Fn(u64) -> String) -> Vec<(String, String)> {
+    let became = [
+        ("answered", former.answered),
+        ("cut short", former.cut_short),
+        ("client left", former.client_left),
+        ("drained", former.drained),
+        ("open", former.open),
+    ];
+    let became = became.into_iter().filter(|(_, count)| *count > 0);
+    let became = became.map(|(name, count)| (format!("– of these, {name}"), number(count)));
+    let title = format!("begun before the release, open on {} when it began", former.answerer.name());
+    std::iter::once((title, number(former.received))).chain(became).collect()
 }
 
 /// The word `unknown` where a number could stand.

@@ -1,5 +1,6 @@
 //! A report in Markdown.
 
+use super::times::latency;
 use super::{Evidence, Report};
 use crate::machine::Verdict;
 use crate::plan::Plan;
@@ -11,8 +12,8 @@ use telemetry::report::Judged;
 /// Writing into a `String` cannot fail, so the results of `writeln!` are dropped.
 pub(super) fn markdown(report: &Report) -> String {
     let mut out = String::new();
-    let outcome = report.outcome.map_or("in flight", |outcome| outcome.name());
-    let _ = writeln!(out, "# Release {}: {} {} {outcome}\n", report.release, report.app, report.version);
+    let (release, app, version) = (&report.release, &report.app, &report.version);
+    let _ = writeln!(out, "# Release {release}: {app} {version}: {}\n", report.headline());
     let _ = writeln!(out, "Started by {} at {}.", cell(&report.started_by), time(report.started_at_ms));
     if let Some(why) = &report.why {
         let _ = writeln!(out, "\n**Why:** {}", cell(why));
@@ -20,6 +21,7 @@ pub(super) fn markdown(report: &Report) -> String {
     if let Some(amiss) = report.amiss(|number| number.to_string()) {
         let _ = writeln!(out, "\n**The new version:** {}.", cell(&amiss));
     }
+    write_standing(&mut out, report);
     if let Some(rehearsal) = &report.rehearsal {
         let _ = writeln!(out, "\n**Rehearsal:** {}.", rehearsal.words());
     }
@@ -50,6 +52,20 @@ pub(super) fn markdown(report: &Report) -> String {
     out
 }
 
+fn write_standing(out: &mut String, report: &Report) {
+    let Some(standing) = &report.standing else { return };
+    let words = cell(&standing.words(report.outcome.is_some()));
+    if standing.goes_on {
+        let _ = writeln!(out, "\n**As of {}, still running.** {words}", time(standing.at_ms));
+    } else {
+        let _ = writeln!(out, "\n{words}");
+    }
+    for (number, way) in standing.ways.iter().enumerate() {
+        let gap = if number == 0 { "\n" } else { "" };
+        let _ = writeln!(out, "{gap}* `{}` {}", way.command, cell(&way.does));
+    }
+}
+
 fn write_plan(out: &mut String, plan: &Plan) {
     let _ = writeln!(out, "\n## Plan\n");
     for component in &plan.components {
@@ -72,14 +88,23 @@ fn write_plan(out: &mut String, plan: &Plan) {
 }
 
 fn write_moves(out: &mut String, report: &Report) {
-    let _ =
-        writeln!(out, "\n## Moves of traffic\n\n| at | what | new version | until every gateway ran it |");
-    let _ = writeln!(out, "|---|---|---|---|");
+    if report.moves.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n## Moves of traffic\n");
+    let _ = writeln!(out, "| at | what | new version | until it was so everywhere | by | why |");
+    let _ = writeln!(out, "|---|---|---|---|---|---|");
     for moved in &report.moves {
-        let took = moved.took_ms.map_or("not seen".to_owned(), |ms| format!("{ms} ms"));
+        let took = match (moved.took_us, moved.took_ms) {
+            (Some(us), _) => format!("{} (in that gateway)", latency(us)),
+            (None, Some(ms)) => format!("{ms} ms"),
+            (None, None) => "not seen".to_owned(),
+        };
         let at = time(moved.intended_at_ms);
         let step = moved.rehearses.map(|share| format!(" (rehearses {share} %)")).unwrap_or_default();
-        let _ = writeln!(out, "| {at} | {}{step} | {} % | {took} |", moved.kind, moved.share);
+        let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), cell);
+        let (by, why) = (text(&moved.by), text(&moved.why));
+        let _ = writeln!(out, "| {at} | {}{step} | {} % | {took} | {by} | {why} |", moved.kind, moved.share);
     }
 }
 
@@ -211,17 +236,17 @@ fn write_copies(out: &mut String, report: &Report) {
 }
 
 fn write_counts(out: &mut String, report: &Report) {
-    let Some(account) = &report.counts else { return };
-    let _ = writeln!(out, "\n## Counts by epoch\n");
+    let Some(account) = report.counts.as_ref().filter(|account| !account.rows.is_empty()) else { return };
+    let _ = writeln!(out, "\n## Counts by epoch\n\nCounted until {}.\n", time(account.at_ms));
     let _ = writeln!(
         out,
-        "| epoch | answerer | lane | received | whole | 5xx | cut short | left | drained | open | p99 ms |"
+        "| epoch | answerer | lane | received | whole | 5xx | cut short | left | drained | open | p99 |"
     );
     let _ = writeln!(out, "|---|---|---|---|---|---|---|---|---|---|---|");
     for row in &account.rows {
         let Counts { received, cut_short, client_left, drained, open, .. } = &row.counts;
         let (whole, [.., errors]) = (row.counts.whole_total(), row.counts.whole);
-        let p99 = row.counts.latency.quantile(0.99).map_or("-".to_owned(), |us| format!("{}", us / 1_000));
+        let p99 = row.counts.latency.quantile(0.99).map_or("-".to_owned(), latency);
         let who = row.answerer.name();
         let _ = writeln!(
             out,
@@ -249,7 +274,15 @@ fn write_checks(out: &mut String, report: &Report) {
 
 fn write_ledger(out: &mut String, report: &Report) {
     let _ = writeln!(out, "\n## Ledger\n");
-    for (name, value) in report.ledger.lines(|number| number.to_string()) {
+    let ledger = &report.ledger;
+    let Some(at_ms) = ledger.counted_at_ms else {
+        let _ = writeln!(out, "Nothing: the release has moved no traffic.");
+        return;
+    };
+    if ledger.is_unended() {
+        let _ = writeln!(out, "Counted until {}; what was open then may have ended since.\n", time(at_ms));
+    }
+    for (name, value) in ledger.lines(|number| number.to_string()) {
         let _ = writeln!(out, "* {name}: {value}");
     }
 }

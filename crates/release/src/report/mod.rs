@@ -6,14 +6,19 @@ mod baseline;
 mod checks;
 mod course;
 mod evidence;
+mod former;
 mod guard;
 mod hold;
 mod html;
 mod ledger;
 mod markdown;
+mod moves;
 mod rehearsal;
 mod shadow;
+mod standing;
 mod timeline;
+mod times;
+mod users;
 
 pub use account::{Account, OpenNow, Row};
 pub use amiss::Amiss;
@@ -25,13 +30,17 @@ pub use evidence::Evidence;
 #[cfg(test)]
 pub(crate) use evidence::tests as tests_of_evidence;
 pub(crate) use evidence::{proves_more, strongest, update};
+pub use former::Former;
 pub use guard::GuardSummary;
 pub use hold::HoldSummary;
 pub use ledger::{Ledger, Lost};
 pub use rehearsal::RehearsalSummary;
 pub(crate) use shadow::by_reason;
 pub use shadow::{Difference, ShadowSummary};
+pub(crate) use standing::Seen;
+pub use standing::Standing;
 pub use timeline::Line;
+pub use users::users_on;
 
 use crate::journal::{Chain, Event, Folded, Move, Span};
 use crate::machine::{ActionResult, Outcome, Verdict, describe};
@@ -58,6 +67,9 @@ pub struct Report {
     pub decided_at_ms: Option<i64>,
     /// How it ended; `None`: it goes on.
     pub outcome: Option<Outcome>,
+    /// Where it stood when the report was asked for, and what is left to do.
+    #[serde(default)]
+    pub standing: Option<Standing>,
     /// Why it ended so.
     pub why: Option<String>,
     /// What it has shown, if it is a rehearsal.
@@ -67,7 +79,7 @@ pub struct Report {
     pub plan: Option<Plan>,
     /// The phases, with their times.
     pub phases: Vec<Span>,
-    /// The moves of traffic, from the intent until every gateway ran it.
+    /// The moves of traffic, from the intent until every gateway ran it; those of guards among them.
     pub moves: Vec<Move>,
     /// The holds under which it moved.
     #[serde(default)]
@@ -132,6 +144,7 @@ impl Report {
             _ => None,
         });
         let (log_lines, failures) = seen.unwrap_or_default();
+        let counts = folded.account.as_ref().map(|account| folded.account_of(account));
         Report {
             release: folded.release.clone(),
             app: folded.request.app.clone(),
@@ -139,19 +152,20 @@ impl Report {
             started_by: folded.requested_by.clone(),
             started_at_ms: folded.requested_at_ms,
             outcome: folded.outcome(),
+            standing: None,
             why: crate::view::why(folded),
-            rehearsal: RehearsalSummary::of(folded, folded.account.as_ref()),
+            rehearsal: RehearsalSummary::of(folded, counts.as_ref()),
             plan: folded.plan.as_ref().map(Plan::masked),
             phases: folded.spans.clone(),
-            moves: folded.moves.clone(),
+            moves: moves::moves(folded),
             holds: folded.holds.clone(),
             guards: folded.guards.clone(),
             evidence: folded.evidence.clone(),
             timeline: timeline::timeline(chain),
             gates: gates(folded, chain),
-            ledger: Ledger::of(folded.account.as_ref(), !folded.gaps.is_empty()),
-            counts: folded.account.clone(),
-            checks: CheckSummary::all(folded.plan.as_ref(), folded.account.as_ref()),
+            ledger: Ledger::of(counts.as_ref(), !folded.gaps.is_empty()),
+            checks: CheckSummary::all(folded.plan.as_ref(), counts.as_ref()),
+            counts,
             course: folded.course.clone(),
             decided_at_ms: folded.decided_at_ms,
             gaps: folded.gaps.iter().cloned().collect(),
@@ -164,9 +178,38 @@ impl Report {
     /// What became of users' requests of the new version besides good answers, in words; `None`: nothing, or no request was
     /// counted.
     fn amiss(&self, number: impl Fn(u64) -> String) -> Option<String> {
-        let new = self.plan.as_ref().and_then(Plan::lead)?.new.colour;
-        let words = Amiss::of(&self.counts.as_ref()?.of_users(new)).words(&self.checks, number);
-        (!words.is_empty()).then(|| words.join(", "))
+        let plan = self.plan.as_ref()?;
+        let new = plan.lead()?.new.colour;
+        let counts = self.counts.as_ref()?.of_users(new);
+        let amiss = Amiss::of(&counts);
+        if self.outcome != Some(Outcome::Promoted) {
+            let words = amiss.words(&self.checks, number);
+            return (!words.is_empty()).then(|| words.join(", "));
+        }
+        let limit = plan.limits.as_ref().and_then(|limits| limits.max_error_rate);
+        let users = users_on(new, counts.requests(), counts.failed(), limit, &number);
+        let words = std::iter::once(users).chain(amiss.besides_failures().words(&self.checks, number));
+        Some(words.collect::<Vec<_>>().join(", "))
+    }
+
+    /// How it stands or ended, in a word or two.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let goes_back =
+            || self.phases.iter().any(|span| ["revert", "keep-failed"].contains(&span.phase.as_str()));
+        match (self.outcome, &self.standing) {
+            (Some(Outcome::RolledBack), _) if self.rehearsal.is_some() => "rehearsal failed".to_owned(),
+            (Some(outcome), _) => outcome.name().to_owned(),
+            (None, _) if goes_back() => "rolling back".to_owned(),
+            (None, Some(standing)) if standing.asks_person() => format!("{}, needs a person", standing.phase),
+            (None, Some(standing)) => standing.phase.clone(),
+            (None, None) => "in flight".to_owned(),
+        }
+    }
+
+    /// Whether it moved or may have moved traffic, so that there is something to count.
+    fn has_counts(&self) -> bool {
+        self.counts.as_ref().is_some_and(|account| account.since.is_some())
     }
 
     /// The report as one HTML page that needs nothing else: no script, no other file.

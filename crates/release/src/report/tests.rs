@@ -7,7 +7,7 @@ fn row(answerer: Answerer, counts: Counts) -> Row {
 }
 
 fn account(rows: Vec<Row>) -> Account {
-    Account { at_ms: 0, since: Some(1), gateways: vec!["gw".to_owned()], rows, open: Vec::new() }
+    Account { since: Some(1), gateways: vec!["gw".to_owned()], rows, ..Account::default() }
 }
 
 #[test]

@@ -146,6 +146,7 @@ impl AppRunner {
         for release in releases.iter().filter(|release| !release.folded.ended()) {
             self.drive(release, &releases, &gateways).await?;
         }
+        self.settle(&releases, &gateways).await?;
         self.forget_ended();
         self.begin_next().await
     }
@@ -207,6 +208,7 @@ impl AppRunner {
         let sight = Sight {
             waiting: self.waiting.clone(),
             evidence: self.evidence.clone(),
+            course: self.samplers.iter().map(|(id, one)| (id.clone(), one.unwritten().to_vec())).collect(),
             environments: self.environments.statuses(),
             settled: self.environments.settled(),
             trouble: trouble.or_else(|| self.context.book.damage(&self.app)),

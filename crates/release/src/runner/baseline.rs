@@ -239,7 +239,8 @@ mod tests {
             row(Answerer::Blue, Lane::Matched, 9),
             row(Answerer::Green, Lane::Share, 5),
         ];
-        let account = Account { at_ms: 10_000, since: Some(7), gateways: gateways(), rows, open: Vec::new() };
+        let account =
+            Account { at_ms: 10_000, since: Some(7), gateways: gateways(), rows, ..Account::default() };
         let of = |instances: &[String], now_ms| {
             let window = since_account(&account, instances, Colour::Blue, (now_ms, 300_000), &counts(1_240));
             window.map(|window| (window.ms, window.counts.requests()))

@@ -19,6 +19,7 @@ mod observe;
 mod observer;
 mod record;
 mod sampler;
+mod settle;
 mod silence;
 mod telling;
 mod wanted;

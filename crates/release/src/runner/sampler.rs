@@ -74,6 +74,11 @@ impl Sampler {
         self.last = Some((now_ms, counts));
     }
 
+    /// What is not written down yet, oldest first.
+    pub(super) fn unwritten(&self) -> &[Point] {
+        &self.unwritten
+    }
+
     /// What is to be written down now; empty: nothing.
     fn due(&mut self, now_ms: i64, at_once: bool) -> Vec<Point> {
         let Some(first) = self.unwritten.first() else { return Vec::new() };

@@ -21,7 +21,7 @@ Then: tealgate check FILE, tealgate release start APP --version V. `tealgate hel
 ";
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 released or done, 1 rolled back, 2 usage, 3 refused, 4 aborted or superseded,
+Exit codes: 0 promoted or done, 1 rolled back, 2 usage, 3 refused, 4 aborted or superseded,
             5 waiting or timed out, 6 unreachable or internal";
 
 /// An API gateway and a blue-green release controller in one binary.

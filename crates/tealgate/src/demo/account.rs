@@ -124,7 +124,7 @@ impl Account {
             .map(|(_, n)| n)
             .sum();
         let checks = [
-            (ended("v2", Ended::Promoted), "version 2 was not released".to_owned()),
+            (ended("v2", Ended::Promoted), "version 2 was not promoted".to_owned()),
             (evidence.live == Some("v2"), format!("live is {:?} and not version 2", evidence.live)),
             (ended("v3", Ended::RolledBack), "version 3 was not taken back by itself".to_owned()),
             (self.user_errors > 0, "version 3 broke nothing: nothing was shown".to_owned()),

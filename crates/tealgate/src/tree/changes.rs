@@ -30,6 +30,11 @@ pub fn changes(before: Option<&Picture>, now: &Picture) -> Vec<String> {
             tell(format!("waits for {waiting}"));
         }
     }
+    for way in &now.ways {
+        if before.is_none_or(|before| !before.ways.contains(way)) {
+            tell(way.clone());
+        }
+    }
     for (_, remark) in &now.remarks {
         if before.is_none_or(|before| before.remarks.iter().all(|(_, old)| head(old) != head(remark))) {
             tell(remark.clone());
@@ -65,7 +70,8 @@ fn phase_changes(row: &PhaseRow, before: &[PhaseRow], path: &str, tell: &mut dyn
         let step = row.steps.as_ref().filter(|_| row.standing == Standing::Running);
         let step = step.and_then(|steps| steps.shares.get(steps.begun.checked_sub(1)?));
         let step = step.map(|share| format!(" to {share} %")).unwrap_or_default();
-        tell(format!("{path} {}{step}{took}{detail}", word(row.standing)));
+        let word = if path.contains('/') { verdict(row.standing) } else { word(row.standing) };
+        tell(format!("{path} {word}{step}{took}{detail}"));
     }
     if !over {
         gates(tell);
@@ -78,9 +84,18 @@ fn word(standing: Standing) -> &'static str {
         Standing::Running => "begins",
         Standing::Held => "is held",
         Standing::Done => "done",
-        Standing::Failed => "FAILED",
+        Standing::Failed => "failed",
         Standing::Stopped => "stopped",
         Standing::Skipped => "skipped",
+    }
+}
+
+/// How a gate or a comparison stands, in the words of verdicts.
+fn verdict(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Done => "passed",
+        Standing::Running | Standing::Held => "inconclusive",
+        other => word(other),
     }
 }
 
@@ -163,6 +178,6 @@ mod tests {
     fn the_first_picture_is_told_whole() {
         let lines = changes(None, &at_step(1, 0));
         assert_eq!(lines[0], "[   0.0 s] shop: release shop-7 of v1 -> v2");
-        assert!(lines.iter().any(|line| line.ends_with("shop: test/smoke done: 3 requests")), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.ends_with("shop: test/smoke passed: 3 requests")), "{lines:#?}");
     }
 }

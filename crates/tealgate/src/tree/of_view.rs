@@ -6,8 +6,8 @@ use crate::tree::picture::{ColourRow, Mood, PhaseRow, Picture, Standing, Steps};
 use release::journal::Move;
 use release::machine::{Outcome, Verdict};
 use release::notify::ReceiverView;
-use release::report::HoldSummary;
-use release::view::{ColourView, GateView, Progress, ReleaseView, SILENT_MS};
+use release::report::{HoldSummary, users_on};
+use release::view::{ColourView, GateView, Progress, ReleaseView, SILENT_MS, WaitingView};
 use std::ops::RangeInclusive;
 
 /// The phases of a release that succeeds, and on which occasions their gates run.
@@ -41,6 +41,7 @@ impl Picture {
             colours: view.colours.iter().map(|colour| colour_row(colour, view)).collect(),
             phases: phases(view, now_ms),
             waiting: waiting(view),
+            ways: ways(view),
             remarks: remarks(view),
         }
     }
@@ -48,8 +49,7 @@ impl Picture {
 
 fn headline(view: &ReleaseView) -> (String, Mood) {
     match view.outcome {
-        Some(Outcome::Promoted) => ("released".to_owned(), Mood::Good),
-        Some(Outcome::Rehearsed) => ("rehearsed".to_owned(), Mood::Good),
+        Some(outcome @ (Outcome::Promoted | Outcome::Rehearsed)) => (outcome.name().to_owned(), Mood::Good),
         Some(Outcome::RolledBack) if view.rehearsal.is_some() => ("rehearsal failed".to_owned(), Mood::Bad),
         None if turns_well(view) => ("rehearsal, going back".to_owned(), Mood::Neutral),
         Some(outcome @ (Outcome::RolledBack | Outcome::Refused)) => (outcome.name().to_owned(), Mood::Bad),
@@ -250,17 +250,27 @@ fn waiting(view: &ReleaseView) -> Vec<String> {
     if view.outcome.is_some() && !view.in_flight {
         return Vec::new();
     }
-    let with_time = view.waiting_for.iter().map(|waiting| match waiting.remaining_ms {
-        Some(remaining) => format!("{}, at most {}", waiting.what, duration(remaining)),
-        None => waiting.what.clone(),
-    });
-    with_time.collect()
+    view.waiting_for.iter().map(WaitingView::words).collect()
+}
+
+/// What a person can do, where one is asked, or where the release stands behind another one.
+fn ways(view: &ReleaseView) -> Vec<String> {
+    let is_for_people = |waiting: &WaitingView| waiting.asks_person || !waiting.behind.is_empty();
+    if !view.waiting_for.iter().any(is_for_people) {
+        return Vec::new();
+    }
+    view.ways.iter().map(|way| format!("{}: {}", way.command, way.does)).collect()
 }
 
 fn remarks(view: &ReleaseView) -> Vec<(Mood, String)> {
     let mut remarks = Vec::new();
     if let Some(why) = &view.why {
         remarks.push((if by_request(view) { Mood::Attention } else { Mood::Bad }, why.clone()));
+    }
+    let new = view.colours.iter().find(|colour| colour.is_new && colour.errors > 0);
+    if let Some(new) = new.filter(|_| view.outcome == Some(Outcome::Promoted)) {
+        let users = users_on(new.colour, new.requests, new.errors, view.max_error_rate, grouped);
+        remarks.push((Mood::Attention, format!("promoted: {users}")));
     }
     remarks.extend(view.colours.iter().filter_map(silent).map(|text| (Mood::Attention, text)));
     remarks.extend(endless(view).map(|text| (Mood::Attention, text)));

@@ -13,7 +13,7 @@ pub struct Picture {
     pub from: Option<String>,
     /// The version that is to become live.
     pub to: String,
-    /// How it stands, in a word or two: `shift`, `released`, `rolled back`.
+    /// How it stands, in a word or two: `shift`, `promoted`, `rolled back`.
     pub headline: String,
     /// Whether that is good.
     pub mood: Mood,
@@ -25,6 +25,8 @@ pub struct Picture {
     pub phases: Vec<PhaseRow>,
     /// What it waits for.
     pub waiting: Vec<String>,
+    /// What a person can do about it: the command, and what comes of it.
+    pub ways: Vec<String>,
     /// Why it goes or went back, and what a person should know.
     pub remarks: Vec<(Mood, String)>,
 }

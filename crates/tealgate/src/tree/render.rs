@@ -40,6 +40,11 @@ pub fn render(picture: &Picture, width: usize, style: Style) -> String {
         let line = Line::new().with(format!("{icon} "), Paint::Teal);
         wrapped(line, &text, Paint::Plain, "", width, &mut lines);
     }
+    for way in &picture.ways {
+        let icon = style.icon("→", ">");
+        let line = Line::new().with(format!("  {icon} "), Paint::Teal);
+        wrapped(line, way, Paint::Plain, "", width, &mut lines);
+    }
     for (mood, remark) in &picture.remarks {
         let icon = format!("{} ", remark_icon(*mood, style));
         wrapped(Line::new().with(icon, paint(*mood)), remark, Paint::Plain, "", width, &mut lines);

@@ -39,7 +39,7 @@ async fn a_version_that_fails_under_load_is_refused_before_any_user_saw_it() {
     );
     let started = started.exits(1);
     let seen = users.stop().await;
-    assert!(started.err.contains("test/load FAILED: green v2 fails more often: "), "{started:?}");
+    assert!(started.err.contains("test/load failed: green v2 fails more often: "), "{started:?}");
 
     assert_eq!((seen.tally.lost, seen.tally.user_errors_total()), (0, 0), "{:?}", seen.failures);
     assert_eq!(seen.tally.answered.keys().collect::<Vec<_>>(), ["blue"]);

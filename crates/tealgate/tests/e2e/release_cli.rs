@@ -189,6 +189,14 @@ async fn a_second_release_waits_for_its_turn_or_takes_it() {
     let path = format!("/tealgate/v1/apps/shop/releases/{first}");
     let asked = async || gate.admin().get(&path).await.json()["waiting_for"][0]["asks_person"] == true;
     eventually("the question", asked).await;
+    let queued = shop::newest(&gate).await;
+    let behind = &queued["waiting_for"][0]["behind"][0];
+    assert_eq!((&behind["release"], &behind["asks_person"]), (&json!(first), &json!(true)), "{queued}");
+    let tree = run(&gate, &["release", "status", "shop"], None).await.exits(5).out;
+    let (other, own) = (format!("abort shop --release {first}"), queued["release"].as_str().unwrap());
+    for part in [&format!("behind release {first} of v1"), &other, &format!("abort shop --release {own}")] {
+        assert!(tree.contains(part.as_str()), "{part} is missing in:\n{tree}");
+    }
     // Meant is the one in flight, not the newer one that waits for its turn.
     release(&gate, &["promote", "shop"]).await.exits(0);
     shop::until(&gate, "its turn", |view| view["phase"] == "test").await;

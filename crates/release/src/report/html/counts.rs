@@ -1,8 +1,9 @@
 //! What was counted: the tiles, both versions, the ledger, the epochs.
 
-use super::text::{Text, grouped, milliseconds, percent};
-use super::{latency, sides};
-use crate::report::{Amiss, Lost, Report};
+use super::text::{Text, grouped, percent, time_of_day};
+use super::{Side, latency, sides};
+use crate::machine::Outcome;
+use crate::report::{Amiss, Lost, Report, times};
 use model::colour::Colour;
 use model::record::{Answerer, Lane};
 use std::fmt::Write;
@@ -14,8 +15,12 @@ fn of_colour(report: &Report, colour: Colour) -> Counts {
 }
 
 pub(super) fn write_tiles(out: &mut String, report: &Report) {
+    let tiles = tiles(report);
+    if tiles.is_empty() {
+        return;
+    }
     out.push_str(r#"<div class="tiles">"#);
-    for (value, mood, what) in tiles(report) {
+    for (value, mood, what) in tiles {
         let (value, what) = (Text(&value), Text(&what));
         let _ = write!(out, r#"<div class="tile"><b class="{mood}">{value}</b><span>{what}</span></div>"#);
     }
@@ -25,25 +30,24 @@ pub(super) fn write_tiles(out: &mut String, report: &Report) {
 /// Value, how it is meant, and what it is.
 fn tiles(report: &Report) -> Vec<(String, &'static str, String)> {
     let ledger = &report.ledger;
-    let mut tiles = vec![(grouped(ledger.received), "", "requests during the release".to_owned())];
-    let (lost, mood) = match ledger.lost {
-        Lost::Known(0) => ("0".to_owned(), "good"),
-        Lost::Known(lost) => (grouped(lost), "bad"),
-        Lost::Unknown => ("unknown".to_owned(), "attention"),
-    };
-    tiles.push((lost, mood, "lost: broke off halfway".to_owned()));
-    for (colour, version, role) in sides(report) {
-        let counts = of_colour(report, colour);
-        let failed = counts.failed();
-        let mood = if failed > 0 && role == "new" { "bad" } else { "" };
-        let of = grouped(counts.requests());
-        tiles.push((grouped(failed), mood, format!("failed of {of} on {version}")));
+    let mut tiles = Vec::new();
+    if report.has_counts() {
+        let goes_on = report.standing.as_ref().is_some_and(|standing| standing.goes_on);
+        let until = if goes_on && report.outcome.is_none() { " until now" } else { "" };
+        tiles.push((grouped(ledger.received), "", format!("requests during the release{until}")));
+        let (lost, mood) = match ledger.lost {
+            Lost::Known(0) => ("0".to_owned(), "good"),
+            Lost::Known(lost) => (grouped(lost), "bad"),
+            Lost::Unknown => ("unknown".to_owned(), "attention"),
+        };
+        tiles.push((lost, mood, "lost: broke off halfway".to_owned()));
+        tiles.extend(sides(report).into_iter().map(|side| failed_of(report, &side)));
     }
     tiles.extend(amiss_of_new(report));
     let swapped_us = report.guards.iter().filter_map(|guard| guard.trip.swapped_in_us).max();
     if let Some(us) = swapped_us {
         let what = "until all traffic was back in the gateway that fired";
-        tiles.push((milliseconds(us), "", what.to_owned()));
+        tiles.push((times::latency(us), "", what.to_owned()));
     }
     let restore = report.moves.iter().rev().find(|moved| moved.kind == "restore");
     let share = report.moves.iter().rev().find(|moved| moved.kind == "share" && moved.share > 0);
@@ -59,10 +63,19 @@ fn tiles(report: &Report) -> Vec<(String, &'static str, String)> {
     tiles
 }
 
+/// The failed requests of one version.
+fn failed_of(report: &Report, (colour, version, role): &Side) -> (String, &'static str, String) {
+    let counts = of_colour(report, *colour);
+    let failed = counts.failed();
+    let mood = if failed > 0 && *role == "new" { "bad" } else { "" };
+    (grouped(failed), mood, format!("failed of {} on {version}", grouped(counts.requests())))
+}
+
 /// What else became of the new version's requests than a failure or a good answer.
 fn amiss_of_new(report: &Report) -> Vec<(String, &'static str, String)> {
     let Some((colour, version, _)) = sides(report).pop() else { return Vec::new() };
     let amiss = Amiss::of(&of_colour(report, colour));
+    let amiss = if report.outcome == Some(Outcome::Promoted) { amiss.besides_failures() } else { amiss };
     let of_checks = report.checks.iter().map(|check| {
         let what = format!("answers of {version} failed check {}", check.name);
         (check.new.failed, "bad", what)
@@ -126,6 +139,17 @@ pub(super) fn write_checks(out: &mut String, report: &Report) {
 pub(super) fn write_ledger(out: &mut String, report: &Report) {
     let ledger = &report.ledger;
     out.push_str(r#"<section class="card"><h2>Ledger: what became of every request</h2>"#);
+    let Some(at_ms) = ledger.counted_at_ms else {
+        out.push_str(r#"<p class="soft">Nothing: the release has moved no traffic.</p></section>"#);
+        return;
+    };
+    if ledger.is_unended() {
+        let at = time_of_day(at_ms);
+        let _ = write!(
+            out,
+            r#"<p class="soft">Counted until {at} UTC; what was open then may have ended since.</p>"#
+        );
+    }
     let cut_short = ledger.blue_cut_short.saturating_add(ledger.green_cut_short);
     let rest = ledger.client_left.saturating_add(ledger.drained).saturating_add(ledger.open);
     if ledger.received > 0 {

@@ -1,8 +1,9 @@
 //! What stands across all plots: moves of traffic, and trips of guards.
 
 use super::scale::Scale;
-use super::text::{Text, milliseconds};
+use super::text::Text;
 use crate::report::Report;
+use crate::report::times;
 use std::fmt::Write;
 
 /// Labels that are closer than this stand on one another.
@@ -64,7 +65,7 @@ fn moves(report: &Report) -> impl Iterator<Item = Mark> {
 fn trips(report: &Report) -> impl Iterator<Item = Mark> {
     report.guards.iter().map(|guard| {
         let swapped =
-            guard.trip.swapped_in_us.map(|us| format!(", all traffic back {} later", milliseconds(us)));
+            guard.trip.swapped_in_us.map(|us| format!(", all traffic back {} later", times::latency(us)));
         Mark {
             at_ms: guard.trip.at_ms,
             label: "guard".to_owned(),

@@ -15,11 +15,12 @@ mod shadow;
 mod tests;
 mod text;
 
-use super::Report;
+use super::{Report, Standing, times};
+use crate::journal::Move;
 use crate::machine::Outcome;
 use model::colour::Colour;
 use std::fmt::Write;
-use text::{Text, duration, grouped, milliseconds, moment};
+use text::{Text, duration, grouped, moment, time_of_day};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -42,7 +43,7 @@ pub(super) fn page(report: &Report) -> String {
 <body>
 <main>
 "#,
-        outcome(report).0
+        Text(&report.headline())
     );
     write_head(&mut out, report);
     counts::write_tiles(&mut out, report);
@@ -52,9 +53,10 @@ pub(super) fn page(report: &Report) -> String {
     evidence::write_evidence(&mut out, report);
     evidence::write_gates(&mut out, report);
     out.push_str(r#"<div class="two">"#);
-    write_moves(&mut out, report);
+    write_phases(&mut out, report);
     counts::write_ledger(&mut out, report);
     out.push_str("</div>");
+    write_switches(&mut out, report);
     evidence::write_guards(&mut out, report);
     evidence::write_holds(&mut out, report);
     evidence::write_failures(&mut out, report);
@@ -72,22 +74,23 @@ pub(super) fn page(report: &Report) -> String {
     out
 }
 
-/// The outcome in a word, and how it is meant.
-fn outcome(report: &Report) -> (&'static str, &'static str) {
+/// How the headline is meant.
+fn mood(report: &Report) -> &'static str {
     match report.outcome {
-        None => ("in flight", "neutral"),
-        Some(Outcome::Promoted) => ("released", "good"),
-        Some(Outcome::Rehearsed) => ("rehearsed", "good"),
-        Some(Outcome::RolledBack) if report.rehearsal.is_some() => ("rehearsal failed", "bad"),
-        Some(outcome @ (Outcome::RolledBack | Outcome::Refused)) => (outcome.name(), "bad"),
-        Some(outcome) => (outcome.name(), "attention"),
+        None if report.why.is_some() => "bad",
+        None if report.standing.as_ref().is_some_and(Standing::asks_person) => "attention",
+        None => "neutral",
+        Some(Outcome::Promoted | Outcome::Rehearsed) => "good",
+        Some(Outcome::RolledBack | Outcome::Refused) => "bad",
+        Some(_) => "attention",
     }
 }
 
 fn write_head(out: &mut String, report: &Report) {
     let lead = report.plan.as_ref().and_then(|plan| plan.lead());
     let (app, version) = (Text(&report.app), Text(&report.version));
-    let (word, mood) = outcome(report);
+    let (headline, mood) = (report.headline(), mood(report));
+    let word = Text(&headline);
     let _ = write!(out, "<header><h1>{app} ");
     if let Some(old) = lead.and_then(|lead| lead.old.as_ref()) {
         let _ = write!(out, r#"{}<span class="arrow">→</span>"#, Text(&old.version));
@@ -107,6 +110,12 @@ fn write_head(out: &mut String, report: &Report) {
     if let Some(why) = &report.why {
         let _ = write!(out, r#"<p class="why {mood}">{}</p>"#, Text(why));
     }
+    if let Some(users) = report.amiss(grouped).filter(|_| report.outcome == Some(Outcome::Promoted)) {
+        let lead = lead.map(|lead| lead.new.colour);
+        let counts = lead.and_then(|colour| Some(report.counts.as_ref()?.of_users(colour)));
+        let mood = if counts.is_some_and(|counts| counts.failed() > 0) { "attention" } else { "good" };
+        let _ = write!(out, r#"<p class="why {mood}">promoted: {}</p>"#, Text(&users));
+    }
     if let Some(rehearsal) = &report.rehearsal {
         let words = rehearsal.words();
         let _ = write!(out, r#"<p class="why good">Rehearsal: {}.</p>"#, Text(&words));
@@ -118,7 +127,31 @@ fn write_head(out: &mut String, report: &Report) {
             r#"<p class="why attention">Gateway {gap} went, and with it what it had counted last. What was lost is not known.</p>"#
         );
     }
+    write_standing(out, report);
     out.push_str("</header>\n");
+}
+
+/// What is left to do, and how.
+fn write_standing(out: &mut String, report: &Report) {
+    let Some(standing) = &report.standing else { return };
+    let words = standing.words(report.outcome.is_some());
+    let words = Text(&words);
+    if !standing.goes_on {
+        let _ = write!(out, r#"<p class="left soft">{words}</p>"#);
+        return;
+    }
+    let mood = if standing.asks_person() { "attention" } else { "neutral" };
+    let at = moment(standing.at_ms);
+    let _ = write!(out, r#"<div class="why {mood}"><p><b>As of {at}, still running.</b> {words}</p>"#);
+    if !standing.ways.is_empty() {
+        out.push_str(r#"<ul class="plain">"#);
+        for way in &standing.ways {
+            let (command, does) = (Text(&way.command), Text(&way.does));
+            let _ = write!(out, "<li><code>{command}</code> <span>{does}</span></li>");
+        }
+        out.push_str("</ul>");
+    }
+    out.push_str("</div>");
 }
 
 fn write_course(out: &mut String, report: &Report) {
@@ -146,46 +179,65 @@ fn write_course(out: &mut String, report: &Report) {
     out.push_str("</section>\n");
 }
 
+/// A colour, its version, and whether that is the `old` or the `new` one.
+type Side = (Colour, String, &'static str);
+
 /// The colours of the release, the old one first, with their versions.
-fn sides(report: &Report) -> Vec<(Colour, String, &'static str)> {
+fn sides(report: &Report) -> Vec<Side> {
     let Some(lead) = report.plan.as_ref().and_then(|plan| plan.lead()) else { return Vec::new() };
     let old = lead.old.as_ref().map(|old| (old.colour, old.version.clone(), "old"));
     old.into_iter().chain([(lead.new.colour, lead.new.version.clone(), "new")]).collect()
 }
 
-fn write_moves(out: &mut String, report: &Report) {
+fn write_phases(out: &mut String, report: &Report) {
     out.push_str(
-        r#"<section class="card"><h2>Phases and moves of traffic</h2><div class="scroll"><table><tr><th>phase</th><th class="n">took</th></tr>"#,
+        r#"<section class="card"><h2>Phases</h2><div class="scroll"><table><tr><th>phase</th><th class="n">took</th></tr>"#,
     );
     for span in &report.phases {
         let took = span.ended_at_ms.map_or("goes on".to_owned(), |ended| duration(ended - span.began_at_ms));
         let _ = write!(out, r#"<tr><td>{}</td><td class="n">{took}</td></tr>"#, Text(&span.phase));
     }
     out.push_str("</table></div>");
-    if !report.moves.is_empty() {
-        out.push_str(
-            r#"<div class="scroll"><table><tr><th>moved to the new version</th><th class="n">until every gateway ran it</th></tr>"#,
-        );
-        for moved in &report.moves {
-            let took = moved.took_ms.map_or("not seen".to_owned(), |ms| format!("{} ms", grouped(ms)));
-            let what = match moved.kind.as_str() {
-                "share" if moved.rehearses.is_some() => {
-                    format!("0 %, rehearses {} %", moved.rehearses.unwrap_or_default())
-                }
-                "share" if moved.share == 0 => "preview only".to_owned(),
-                "copy" => "copies of live requests".to_owned(),
-                "share" => format!("{} %", moved.share),
-                "restore" => "back to what was before".to_owned(),
-                _ => "commit: the new version is the default".to_owned(),
-            };
-            let _ = write!(out, r#"<tr><td>{what}</td><td class="n">{took}</td></tr>"#);
-        }
-        out.push_str("</table></div>");
-    }
     out.push_str("</section>\n");
+}
+
+/// Who moved the traffic, when and why: controllers, and guards by themselves.
+fn write_switches(out: &mut String, report: &Report) {
+    if report.moves.is_empty() {
+        return;
+    }
+    out.push_str(
+        r#"<section class="card long"><h2>Moves of traffic</h2><div class="scroll"><table><tr><th>at (UTC)</th><th>what</th><th class="n">until it was so</th><th>by</th><th>why</th></tr>"#,
+    );
+    for moved in &report.moves {
+        let took = match (moved.took_us, moved.took_ms) {
+            (Some(us), _) => format!("{} in that gateway", times::latency(us)),
+            (None, Some(ms)) => format!("{} ms", grouped(ms)),
+            (None, None) => "not seen".to_owned(),
+        };
+        let what = match moved.kind.as_str() {
+            "share" if moved.rehearses.is_some() => {
+                format!("0 %, rehearses {} %", moved.rehearses.unwrap_or_default())
+            }
+            "share" if moved.share == 0 => "preview only".to_owned(),
+            "copy" => "copies of live requests".to_owned(),
+            "share" => format!("{} % to the new version", moved.share),
+            "restore" => "back to what was before".to_owned(),
+            Move::GUARD => "all users back to the old version".to_owned(),
+            _ => "the new version is the default".to_owned(),
+        };
+        let text = |text: &Option<String>| text.clone().unwrap_or("–".to_owned());
+        let (at, by, why) = (time_of_day(moved.intended_at_ms), text(&moved.by), text(&moved.why));
+        let (by, why) = (Text(&by), Text(&why));
+        let _ = write!(
+            out,
+            r#"<tr><td class="nowrap">{at}</td><td>{what}</td><td class="n">{took}</td><td class="soft">{by}</td><td>{why}</td></tr>"#
+        );
+    }
+    out.push_str("</table></div></section>\n");
 }
 
 /// A quantile in milliseconds, or a dash.
 fn latency(us: Option<u64>) -> String {
-    us.map_or("–".to_owned(), milliseconds)
+    us.map_or("–".to_owned(), times::latency)
 }

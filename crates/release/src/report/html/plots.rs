@@ -3,6 +3,7 @@
 use super::scale::{Scale, lines, number_label, time_label, time_step_ms};
 use super::text::Text;
 use super::{marks, proof};
+use crate::journal::Move;
 use crate::report::{Point, Report, Slice};
 use model::colour::Colour;
 use std::fmt::Write;
@@ -98,7 +99,9 @@ pub(super) fn write_plots(out: &mut String, report: &Report) {
 fn span(report: &Report) -> Option<(i64, i64)> {
     let from_ms = report.phases.first()?.began_at_ms;
     let last = report.course.points().last().map(|point| point.at_ms);
-    let moved = report.moves.iter().map(|moved| moved.intended_at_ms).max();
+    // A gateway has a clock of its own.
+    let moved = report.moves.iter().filter(|moved| moved.kind != Move::GUARD);
+    let moved = moved.map(|moved| moved.intended_at_ms).max();
     let to_ms = [last, moved, report.decided_at_ms].into_iter().flatten().max()?;
     (to_ms > from_ms).then_some((from_ms, to_ms))
 }

@@ -69,16 +69,6 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// `0.85 ms`, `12.3 ms`, `1 234 ms`.
-pub(super) fn milliseconds(us: u64) -> String {
-    let ms = us as f64 / 1_000.0;
-    match us {
-        0..10_000 => format!("{ms:.2} ms"),
-        10_000..100_000 => format!("{ms:.1} ms"),
-        _ => format!("{} ms", grouped(us / 1_000)),
-    }
-}
-
 /// `0 %`, `0.04 %`, `12.5 %`.
 pub(super) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
@@ -108,7 +98,6 @@ mod tests {
         let times = [0, 999, 1_234, 61_000, 3_660_000, 200_000_000].map(duration);
         assert_eq!(times, ["0 ms", "999 ms", "1.2 s", "1 min 1 s", "1 h 1 min", "2 d 7 h"]);
         assert_eq!([7, 1_000, 1_234_567].map(grouped), ["7", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
-        assert_eq!([850, 12_345, 1_234_000].map(milliseconds), ["0.85 ms", "12.3 ms", "1\u{202f}234 ms"]);
         assert_eq!([percent(0, 0), percent(0, 9), percent(1, 100_000)], ["–", "0 %", "< 0.01 %"]);
         assert_eq!([percent(1, 200), percent(1, 8)], ["0.50 %", "12.5 %"]);
         assert_eq!(moment(1_790_000_000_123), "2026-09-21 14:13:20.123 UTC");

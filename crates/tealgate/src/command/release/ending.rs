@@ -57,7 +57,10 @@ pub(super) fn sentence(view: &ReleaseView) -> String {
             "{app}: release {release} of {version} is in {}, {} % of the traffic",
             view.phase, view.share
         ),
-        Some(Outcome::Promoted) => format!("{app}: {version} is live{took} (release {release})"),
+        Some(Outcome::Promoted) => {
+            let users = view.amiss(grouped).join(", ");
+            format!("{app}: {version} promoted{took} (release {release}): {users}")
+        }
         Some(Outcome::RolledBack) => {
             format!("{app}: {version} was taken back{took}{amiss} (release {release}){why}")
         }

@@ -65,10 +65,13 @@ pub(super) fn left(following: &Following<'_>, view: &ReleaseView, output: Output
     if output.json {
         output.data(&serde_json::to_value(view).map_err(Failure::internal)?);
     }
-    output.talk(&format!(
-        "release {release} goes on without this command\n  watch it: tealgate release status {app} --watch\n  \
-         stop it:  tealgate release abort {app}"
-    ));
+    let mut words = format!(
+        "release {release} goes on without this command\n  watch it: tealgate release status {app} --release {release} --watch"
+    );
+    for way in &view.ways {
+        words.push_str(&format!("\n  {}: {}", way.command, way.does));
+    }
+    output.talk(&words);
     Ok(Exit::Waiting)
 }
 

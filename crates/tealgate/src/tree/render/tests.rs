@@ -46,6 +46,7 @@ pub(in crate::tree) fn shifting() -> Picture {
             phase("decommission", Standing::Ahead, None, ""),
         ],
         waiting: vec!["step 10 %, at most 3.0 s".to_owned()],
+        ways: Vec::new(),
         remarks: Vec::new(),
     }
 }
