@@ -10,6 +10,7 @@
 
 use crate::bound::{Bound, LIFTS};
 use crate::likelihood;
+use crate::slot::Slot;
 use crate::tally::Tally;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,7 @@ const MAX_E_VALUE: f64 = 1e300;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    /// Natural logarithms of the likelihood ratios, one for each lift of the bound.
+    /// Natural logarithms of the likelihood ratios, or of what was won, one for each lift of the bound.
     log_likelihoods: [f64; LIFTS],
     /// Blue in the windows that were compared.
     blue: Tally,
@@ -36,6 +37,12 @@ impl Evidence {
     pub fn add(&mut self, bound: &Bound, blue: Tally, green: Tally) {
         let ratios = likelihood::ratios(bound, blue, green);
         self.merge(&Evidence { log_likelihoods: ratios, blue, green, windows: 1 });
+    }
+
+    /// Adds a slot of time: all units of both colours that came in it, which count once ([`crate::slot`]).
+    pub fn add_slot(&mut self, bound: &Bound, slot: Slot, blue: Tally, green: Tally) {
+        let factors = slot.log_factors(bound, blue, green);
+        self.merge(&Evidence { log_likelihoods: factors, blue, green, windows: 1 });
     }
 
     /// Adds what was found elsewhere, or at another time, under the same bound.

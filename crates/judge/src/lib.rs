@@ -33,7 +33,7 @@
 //! The **judge** of a release does the same on what all gateways reported.
 //!
 //! What the counts must be: whole units of assignment ([`tally`]). Where users keep their colour, [`keys`] turns
-//! requests into users.
+//! requests into users. Where requests are slow together because one version stalls, [`slot`] counts the stall.
 #![forbid(unsafe_code)]
 
 pub mod bound;
@@ -51,6 +51,7 @@ pub mod noise;
 pub mod panel;
 pub mod sample_ratio;
 pub mod silence;
+pub mod slot;
 pub mod tally;
 pub mod unended;
 pub mod verdict;

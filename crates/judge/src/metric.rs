@@ -1,5 +1,6 @@
 //! What is compared: each metric is a yes or no about a unit, so that one kind of evidence serves all of them.
 
+use crate::slot::Slot;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -12,6 +13,10 @@ const SLACK_US: f64 = 2_000.0;
 const TOLERANCE_OF_ENDS: f64 = 2.0;
 /// Odds of being slow that are right at least, Green to Blue: no two machines are alike.
 const TOLERANCE_OF_TIMES: f64 = 1.2;
+/// How long a slot of times lasts, milliseconds: longer than most pauses of a process, and a few reports of a gateway. A
+/// pause that falls into two slots counts twice; with longer ones a minute has too few of them to find a p99 that is half
+/// as long again.
+const SLOT_MS: u32 = 500;
 
 /// One question about every unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +65,26 @@ impl Metric {
             Metric::Unended { .. } => TOLERANCE_OF_ENDS,
             Metric::Failures | Metric::Business { .. } | Metric::Unexamined { .. } => 1.0,
         }
+    }
+
+    /// Slots of time that count once each, where requests are not independent; `None`: each unit counts.
+    ///
+    /// Of a slot so many answers are drawn that among them one of Blue's is slow in about every third slot: a question that
+    /// is always or never answered with yes teaches nothing.
+    #[must_use]
+    pub fn slot(&self) -> Option<Slot> {
+        let drawn = match self {
+            Metric::Failures
+            | Metric::Business { .. }
+            | Metric::Unexamined { .. }
+            | Metric::Unended { .. } => {
+                return None;
+            }
+            Metric::Slower { percentile: 0..=74, .. } => 1,
+            Metric::Slower { percentile: 75..=94, .. } => 5,
+            Metric::Slower { .. } => 32,
+        };
+        Some(Slot { length_ms: SLOT_MS, drawn })
     }
 
     /// Which part of the budget it gets, relative to the others: most where users are hurt most.

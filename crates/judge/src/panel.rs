@@ -34,7 +34,11 @@ impl Panel {
     /// Arms the comparisons of a release.
     #[must_use]
     pub fn armed(terms: &Terms) -> Panel {
-        let seat = |charge: &Charge| Seat { charge: charge.clone(), watch: Watch::armed(charge.bound) };
+        let watch = |charge: &Charge| match charge.metric.slot() {
+            Some(slot) => Watch::in_slots(charge.bound, slot),
+            None => Watch::armed(charge.bound),
+        };
+        let seat = |charge: &Charge| Seat { charge: charge.clone(), watch: watch(charge) };
         Panel { seats: terms.charges.iter().map(seat).collect() }
     }
 

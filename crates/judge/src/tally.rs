@@ -2,7 +2,8 @@
 //!
 //! **The unit of evidence is the unit of assignment.** Where each request is assigned to a colour for itself, a request
 //! is a unit. Where users keep their colour, a user is one ([`crate::keys`]): a thousand failures of one user are one
-//! piece of evidence, because one draw put all of them on that side.
+//! piece of evidence, because one draw put all of them on that side. Where what is asked is not independent from request to
+//! request within a colour, all of a slot of time is one ([`crate::slot`]).
 
 use serde::{Deserialize, Serialize};
 

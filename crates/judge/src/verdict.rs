@@ -14,7 +14,7 @@ use crate::metric::Metric;
 use crate::panel::Panel;
 use crate::sample_ratio::SampleRatio;
 use crate::tally::Tally;
-use crate::watch::Crossing;
+use crate::watch::{Crossing, Watch};
 use serde::{Deserialize, Serialize};
 
 /// What the judge says. The greater decides.
@@ -159,16 +159,22 @@ impl Panel {
     }
 }
 
-fn found(charge: &Charge, watch: &crate::watch::Watch) -> Finding {
+fn found(charge: &Charge, watch: &Watch) -> Finding {
+    let (bound, evidence, crossing) = (watch.bound(), watch.evidence(), watch.crossing());
     let Charge { metric, unit, .. } = charge;
-    compared(metric, *unit, Basis::Concurrent, watch.bound(), watch.evidence(), watch.crossing())
+    let (detectable, slots) = (watch.detectable(), metric.slot().map(|_| evidence.windows()));
+    let compared = Compared { metric, unit: *unit, basis: Basis::Concurrent, bound, detectable, slots };
+    compared.finding(evidence, crossing)
 }
 
 impl Historical {
     /// What the comparison with the time before found until now.
     #[must_use]
     pub fn finding(&self, metric: &Metric, unit: Unit) -> Finding {
-        compared(metric, unit, Basis::Historical, self.bound(), self.evidence(), self.crossing())
+        let (bound, evidence) = (self.bound(), self.evidence());
+        let detectable = detectable::excess(bound, evidence.blue(), evidence.green());
+        let compared = Compared { metric, unit, basis: Basis::Historical, bound, detectable, slots: None };
+        compared.finding(evidence, self.crossing())
     }
 }
 
@@ -204,62 +210,78 @@ impl Identity {
     }
 }
 
-fn compared(
-    metric: &Metric,
+/// A comparison as it is told.
+struct Compared<'a> {
+    metric: &'a Metric,
     unit: Unit,
     basis: Basis,
-    bound: &Bound,
-    evidence: &Evidence,
-    crossing: Option<Crossing>,
-) -> Finding {
-    // What decided is shown as it was when it decided.
-    let (blue, green) =
-        crossing.map_or((evidence.blue(), evidence.green()), |crossing| (crossing.blue, crossing.green));
-    let figures = Figures {
-        blue,
-        green,
-        e_value: crossing.map_or(evidence.e_value(), |crossing| crossing.e_value),
-        threshold: bound.threshold(),
-        detectable: detectable::excess(bound, blue, green),
-        crossing,
-    };
-    let would_have_been_found = figures.detectable.is_some_and(|excess| excess <= bound.sensitivity());
-    let verdict = match crossing {
-        Some(_) => Verdict::Fail,
-        None if would_have_been_found => Verdict::Pass,
-        None => Verdict::Inconclusive,
-    };
-    let words = in_words(metric, unit, basis, bound, &figures);
-    Finding { check: metric.to_string(), basis, verdict, words, figures: Some(figures) }
+    bound: &'a Bound,
+    /// By how much a higher rate would have been found.
+    detectable: Option<f64>,
+    /// How many slots of time were compared, where each of them counts once.
+    slots: Option<u64>,
 }
 
-fn in_words(metric: &Metric, unit: Unit, basis: Basis, bound: &Bound, figures: &Figures) -> String {
-    let side = |tally: Tally| {
-        let rate = percent(tally.rate().unwrap_or(0.0));
-        format!("{} of {} ({rate})", tally.failed, unit.counted(tally.units))
-    };
-    let other = if basis == Basis::Historical { "the old one before (historical)" } else { "the old one" };
-    if figures.blue.units == 0 || figures.green.units == 0 {
-        // Whether it is too little on one side only does not show: nothing is added up until both have enough.
-        let too_little = match metric {
-            Metric::Business { .. } => "too few examined answers",
-            Metric::Failures | Metric::Slower { .. } | Metric::Unexamined { .. } | Metric::Unended { .. } => {
-                "too little traffic"
-            }
+impl Compared<'_> {
+    fn finding(&self, evidence: &Evidence, crossing: Option<Crossing>) -> Finding {
+        // What decided is shown as it was when it decided.
+        let (blue, green) =
+            crossing.map_or((evidence.blue(), evidence.green()), |crossing| (crossing.blue, crossing.green));
+        let figures = Figures {
+            blue,
+            green,
+            e_value: crossing.map_or(evidence.e_value(), |crossing| crossing.e_value),
+            threshold: self.bound.threshold(),
+            detectable: self.detectable,
+            crossing,
         };
-        return format!("{metric}: {too_little} to compare");
+        let would_have_been_found =
+            figures.detectable.is_some_and(|excess| excess <= self.bound.sensitivity());
+        let verdict = match crossing {
+            Some(_) => Verdict::Fail,
+            None if would_have_been_found => Verdict::Pass,
+            None => Verdict::Inconclusive,
+        };
+        let words = self.words(&figures);
+        Finding { check: self.metric.to_string(), basis: self.basis, verdict, words, figures: Some(figures) }
     }
-    let (green, blue) = (side(figures.green), side(figures.blue));
-    let counts = format!("{metric}: new version {green}, {other} {blue}");
-    match (figures.crossing, figures.detectable) {
-        (Some(crossing), _) => format!(
-            "{counts}; {} times better explained by a worse version than by chance, the bound is {}",
-            times(crossing.e_value),
-            times(figures.threshold)
-        ),
-        (None, Some(excess)) => format!("{counts}; {} more would have been found", points(excess)),
-        (None, None) => {
-            format!("{counts}; too little to find even {} more", points(bound.sensitivity()))
+
+    fn words(&self, figures: &Figures) -> String {
+        let side = |tally: Tally| {
+            let rate = percent(tally.rate().unwrap_or(0.0));
+            format!("{} of {} ({rate})", tally.failed, self.unit.counted(tally.units))
+        };
+        let Compared { metric, basis, bound, .. } = self;
+        let other =
+            if *basis == Basis::Historical { "the old one before (historical)" } else { "the old one" };
+        if figures.blue.units == 0 || figures.green.units == 0 {
+            // Whether it is too little on one side only does not show: nothing is added up until both have enough.
+            let too_little = match metric {
+                Metric::Business { .. } => "too few examined answers",
+                Metric::Failures
+                | Metric::Slower { .. }
+                | Metric::Unexamined { .. }
+                | Metric::Unended { .. } => "too little traffic",
+            };
+            return format!("{metric}: {too_little} to compare");
+        }
+        let (green, blue) = (side(figures.green), side(figures.blue));
+        let counts = format!("{metric}: new version {green}, {other} {blue}");
+        match (figures.crossing, figures.detectable, self.slots) {
+            (Some(crossing), _, slots) => format!(
+                "{counts}; {}{} times better explained by a worse version than by chance, the bound is {}",
+                if slots.is_some() { "slot by slot " } else { "" },
+                times(crossing.e_value),
+                times(figures.threshold)
+            ),
+            (None, Some(excess), _) => format!("{counts}; {} more would have been found", points(excess)),
+            (None, None, Some(slots)) => {
+                let more = points(bound.sensitivity());
+                format!("{counts}; {slots} slots of time are too few to find even {more} more")
+            }
+            (None, None, None) => {
+                format!("{counts}; too little to find even {} more", points(bound.sensitivity()))
+            }
         }
     }
 }

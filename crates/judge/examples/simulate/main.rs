@@ -11,17 +11,21 @@ mod detection;
 mod latency;
 mod picture;
 mod plots;
+mod stalls;
 mod traffic;
 
 use alarms::{Kind, Mistake};
 use detection::{Found, Worse, mean, quantile};
 use latency::Slower;
+use stalls::{Blamed, Law, Stalling};
 use std::path::Path;
 
 /// Releases of each line of a table.
 const RELEASES: u64 = 1_001;
 /// Releases of each kind of traffic without a difference; ten kinds.
 const GOOD_RELEASES: u64 = 1_000;
+/// Releases of each law by which versions stall, at each rate and share.
+const STALLING_RELEASES: u64 = 200;
 
 fn main() -> std::io::Result<()> {
     if let Some(directory) = std::env::args().nth(1) {
@@ -31,6 +35,7 @@ fn main() -> std::io::Result<()> {
     lifts();
     slower_versions();
     false_alarms();
+    stalls();
     Ok(())
 }
 
@@ -153,4 +158,67 @@ fn false_alarms() {
     ] {
         println!("* {name}: {}", blamed(kind, mistake)[0]);
     }
+}
+
+/// Releases that were blamed.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    releases: u64,
+    by_requests: u64,
+    strict: u64,
+    lax: u64,
+}
+
+impl Sum {
+    fn add(&mut self, blamed: Blamed) {
+        self.releases += 1;
+        self.by_requests += u64::from(blamed.by_requests[0]);
+        self.strict += u64::from(blamed.judge[0]);
+        self.lax += u64::from(blamed.judge[1]);
+    }
+
+    fn row(&self, name: &str) {
+        println!("| {name} | {} | {} | {} | {} |", self.releases, self.by_requests, self.strict, self.lax);
+    }
+}
+
+fn stalls() {
+    let rates = [20.0, 200.0, 1_000.0, 5_000.0];
+    let (mut by_rate, mut by_share) = ([Sum::default(); 4], [Sum::default(); 3]);
+    println!(
+        "\nStalls: versions that are alike, each of which stalls for itself; 60 s, a look every 100 ms\n"
+    );
+    println!("| stalls | releases | alpha 0.001, if each request counted | alpha 0.001 | alpha 0.05 |");
+    println!("|---|---|---|---|---|");
+    let mut all = Sum::default();
+    let laws = Law::COVERED.into_iter().chain([(Law::LONGER, "four times as slow for 0.2 to 2 s")]);
+    for (place, (law, name)) in laws.enumerate() {
+        let mut of_law = Sum::default();
+        for (rps, of_rate) in rates.into_iter().zip(&mut by_rate) {
+            for (percent, of_share) in [1, 10, 50].into_iter().zip(&mut by_share) {
+                let stalling = Stalling { law, rps, percent, fails: false };
+                let seeds = (0..STALLING_RELEASES).map(|seed| seed + (rps as u64 + percent as u64) * 1_000);
+                for blamed in seeds.map(|seed| stalling.play(seed, 60)) {
+                    of_law.add(blamed);
+                    if place < Law::COVERED.len() {
+                        [&mut all, &mut *of_rate, &mut *of_share].into_iter().for_each(|sum| sum.add(blamed));
+                    }
+                }
+            }
+        }
+        of_law.row(name);
+    }
+    for (rps, sum) in rates.into_iter().zip(by_rate) {
+        sum.row(&format!("the first five, {rps} requests/s"));
+    }
+    for (percent, sum) in [1, 10, 50].into_iter().zip(by_share) {
+        sum.row(&format!("the first five, a share of {percent} %"));
+    }
+    all.row("the first five");
+    let law = Law::Pauses { gap_ms: 5_000.0, pause_ms: [20.0, 200.0] };
+    let failing = Stalling { law, rps: 200.0, percent: 10, fails: true };
+    let blamed = (0..GOOD_RELEASES).filter(|seed| failing.play(*seed, 60).judge[0]).count();
+    println!(
+        "\nWhat a pause of 20 to 200 ms hits fails, every 5 s, 200 requests/s, 10 %: {blamed} of {GOOD_RELEASES}"
+    );
 }

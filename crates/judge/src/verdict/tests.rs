@@ -45,6 +45,35 @@ fn a_pass_says_what_would_have_been_found() {
     );
 }
 
+/// So many seconds of 200 requests/s, a tenth of them Green's; of each half second of Green's `slow` are slow.
+fn times(seconds: i64, slow: u64) -> Finding {
+    let slower = Metric::Slower { percentile: 99, threshold_us: 12_500 };
+    let mut panel = Panel::armed(&Budget::default().terms(&[slower], Unit::Request).unwrap());
+    let (mut blue, mut green) = (Tally::default(), Tally::default());
+    for half in 0..=2 * seconds {
+        panel.observe(half * 500, 7, &[blue], &[green]);
+        (blue, green) = (blue.plus(Tally::new(90, 1)), green.plus(Tally::new(10, slow)));
+    }
+    panel.findings().remove(0)
+}
+
+#[test]
+fn times_are_judged_slot_by_slot_and_their_words_say_so() {
+    let slow = times(20, 3);
+    assert_eq!(slow.verdict, Verdict::Fail);
+    assert!(
+        slow.words.contains("; slot by slot ") && slow.words.contains("times better explained"),
+        "{slow:?}"
+    );
+    let soon = times(3, 0);
+    assert_eq!(soon.verdict, Verdict::Inconclusive);
+    let words = "; 6 slots of time are too few to find even 5 points more";
+    assert!(soon.words.ends_with(words), "{}", soon.words);
+    let later = times(60, 0);
+    assert_eq!(later.verdict, Verdict::Pass, "{}", later.words);
+    assert!(later.words.ends_with("points more would have been found"), "{}", later.words);
+}
+
 #[test]
 fn little_traffic_is_inconclusive_however_good_it_looks() {
     let little = finding(Tally::new(180, 0), Tally::new(20, 0));

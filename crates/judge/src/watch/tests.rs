@@ -1,6 +1,7 @@
 use super::Watch;
 use crate::bound::Bound;
 use crate::evidence::Evidence;
+use crate::slot::Slot;
 use crate::tally::Tally;
 use proptest::prelude::*;
 
@@ -56,6 +57,51 @@ fn counters_that_went_backwards_begin_where_they_are() {
     assert_eq!(watch.evidence().green(), Tally::new(100, 1), "a gateway is gone, nothing came");
     watch.observe(3, 7, Tally::new(540, 0), Tally::new(60, 1));
     assert_eq!(watch.evidence().green(), Tally::new(110, 1));
+}
+
+fn in_slots() -> Watch {
+    Watch::in_slots(bound(), Slot { length_ms: 500, drawn: 32 })
+}
+
+#[test]
+fn a_slot_ends_when_it_has_lasted_long_enough_and_both_colours_have_enough_units() {
+    let mut watch = in_slots();
+    watch.observe(1_000, 7, Tally::new(100, 0), Tally::new(3, 0));
+    watch.observe(1_499, 7, Tally::new(140, 0), Tally::new(50, 0));
+    assert_eq!(watch.evidence().windows(), 0, "half a second is not over");
+    watch.observe(1_500, 7, Tally::new(150, 0), Tally::new(51, 0));
+    assert_eq!((watch.evidence().windows(), watch.evidence().green()), (1, Tally::new(51, 0)));
+    watch.observe(2_100, 7, Tally::new(200, 0), Tally::new(54, 0));
+    assert_eq!(watch.evidence().windows(), 1, "three requests of Green");
+    watch.observe(2_300, 7, Tally::new(210, 0), Tally::new(55, 0));
+    assert_eq!(watch.evidence().windows(), 2);
+    watch.observe(2_400, 8, Tally::new(9, 0), Tally::new(9, 0));
+    watch.observe(2_700, 8, Tally::new(20, 0), Tally::new(20, 0));
+    assert_eq!(watch.evidence().windows(), 2, "a new share begins a slot of its own");
+}
+
+#[test]
+fn one_stall_however_hard_is_no_proof_and_being_slow_all_the_time_is_found() {
+    let alarms = |slow_for_ms: i64| {
+        let (mut watch, mut blue, mut green) = (in_slots(), Tally::default(), Tally::default());
+        for at_ms in (0..30_000).step_by(100) {
+            blue = blue.plus(Tally::new(90, 1));
+            green = green.plus(Tally::new(10, if at_ms < slow_for_ms { 10 } else { 0 }));
+            watch.observe(at_ms, 7, blue, green);
+        }
+        watch.crossing()
+    };
+    assert_eq!(alarms(2_000), None);
+    assert!(alarms(30_000).is_some_and(|crossing| crossing.at_ms < 20_000), "{:?}", alarms(30_000));
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_stop_the_comparison() {
+    let mut watch = in_slots();
+    watch.observe(3_600_000, 7, Tally::new(10, 0), Tally::new(10, 0));
+    watch.observe(1_000, 7, Tally::new(20, 0), Tally::new(20, 0));
+    watch.observe(1_500, 7, Tally::new(30, 0), Tally::new(30, 0));
+    assert_eq!(watch.evidence().windows(), 1);
 }
 
 #[test]

@@ -336,7 +336,14 @@ mod tests {
 
     #[test]
     fn slower_answers_are_found_against_what_was_frozen() {
-        let judgement = comparison().look(&look(10, counts(2_700, 0, 20), counts(300, 0, 40)));
+        let mut comparison = comparison();
+        let mut after = |halves: u64, ms| {
+            let at_ms = i64::try_from(halves).unwrap() * 500;
+            let (old, new) = (counts(90 * halves, 0, 20), counts(10 * halves, 0, ms));
+            comparison.look(&Look { at_ms, ..look(10, old, new) })
+        };
+        assert_ne!(verdict_of(&after(1, 40), "slower"), Verdict::Fail, "one stall looks so, too");
+        let judgement = (2..40).map(|halves| after(halves, 40)).last().unwrap();
         assert_eq!(verdict_of(&judgement, "slower"), Verdict::Fail);
         assert_eq!(verdict_of(&judgement, "failures"), Verdict::Pass);
     }
