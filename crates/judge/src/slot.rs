@@ -20,6 +20,10 @@
 //!   answers, so that for ρ = 1 it holds exactly, however different the requests are.
 //! * *Each colour stalls for itself*, by the same law: what happens within a slot may depend on each other in any way.
 //!
+//! Of stalls this is strictly true as long as slots are independent of each other. A stall that is under way when a slot ends makes
+//! it more likely that the next one is hit. What is bet does not depend on that, so all it can do is to put more hit slots on
+//! one side than chance would; what is left of the promise then is measured (`examples/simulate/stalls.rs`), not proven.
+//!
 //! It costs power: a slot is worth a factor below 2 and what it takes to be sure is slots, not requests. And a disturbance
 //! that lasts longer counts once for each slot that it lasts.
 //!
