@@ -235,6 +235,28 @@ mod tests {
     }
 
     #[test]
+    fn users_whose_answers_a_check_could_not_look_at_are_compared_apart() {
+        let metrics = [
+            Metric::Failures,
+            Metric::Business { check: "order".to_owned() },
+            Metric::Unexamined { check: "order".to_owned() },
+        ];
+        let terms = Budget::default().terms(&metrics, Unit::User).unwrap();
+        let (mut users, mut panel) = (Users::new(1, 1), Panel::armed(&terms));
+        let seats = [false, true].map(|is_new| Seat::new(users.log(), is_new, 1));
+        for user in 0..1_000 {
+            let is_new = user % 10 == 0;
+            // The new version's cannot be looked at, and a check that is none of the rule's has failed.
+            let (asked, failed) = if is_new { (0b1_0001, 0b1_0010) } else { (0b1_0011, 0) };
+            seats[usize::from(is_new)].ended(0, point(user), asked, failed);
+        }
+        assert_eq!(users.look(&counted(1), &mut panel).map(|alarm| alarm.charge), Some(2));
+        let seen = [0, 1, 2].map(|charge| panel.get(charge).unwrap().1.evidence().green());
+        assert_eq!(seen, [Tally::new(100, 0), Tally::default(), Tally::new(100, 100)]);
+        assert_eq!(users.failing(None), 0, "nobody has failed");
+    }
+
+    #[test]
     fn what_came_under_other_shares_is_not_mixed_in() {
         let (mut users, mut panel) = (Users::new(1, 4), panel());
         users.look(&counted(1), &mut panel);

@@ -5,6 +5,7 @@ use gateway::Settings;
 use model::resource::Kind;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::path::Path;
 use telemetry::counts::{Examined, Hindered};
 use telemetry::found::Hindrance;
 use testkit::clock::within;
@@ -228,46 +229,69 @@ async fn a_shadow_and_a_check_keep_the_same_answer() {
     assert_eq!(gate.settled().await.checks[0], examined(2, 0, 0));
 }
 
-#[tokio::test]
-async fn answers_that_say_in_their_json_that_they_are_none_trip_the_guard() {
-    let (blue, green) =
-        (Service::start(|_| Answer::json(GOOD)).await, Service::start(|_| Answer::json(BAD)).await);
-    let directory = tempfile::tempdir().unwrap();
-    let guarded = Settings { guard_dir: Some(directory.path().join("guards")), ..settings() };
-    let guard = json!({
+/// A gateway that gives both versions one half, with checks that the guard compares, and these changes of its rule.
+async fn guarded(blue: &Service, green: &Service, directory: &Path, changes: Value) -> Gate {
+    let guarded = Settings { guard_dir: Some(directory.join("guards")), ..settings() };
+    let mut guard = json!({
         "id": "g", "new": "green", "max_error_ppm": null, "min_requests": 20, "break_ppm": 250_000,
         "false_alarm_one_in": 1_000, "tolerance_percent": 120, "controller_missing": "stay",
-        "missing_after_ms": 0, "planned_restart_ms": 600_000, "checks": ["order"], "check_false_alarm_one_in": 1_000,
+        "missing_after_ms": 0, "planned_restart_ms": 600_000, "checks": ["order"],
     });
+    guard.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     let rule = json!({"weighted_upstreams": [{"upstream_id": "green", "weight": 1}, {"upstream_id": "blue", "weight": 1}],
         "tealgate": {"shuffle": "shop-1", "answers": order(), "guard": guard}});
     let labels = |colour: &str| json!({"labels": {"tealgate.app": "shop", "tealgate.colour": colour}});
     let split = json!({"traffic-split": {"rules": [rule]}});
-    let gate = Gate::with(
-        guarded,
-        &[
-            upstream_with("blue", &[blue.address()], &labels("blue")),
-            upstream_with("green", &[green.address()], &labels("green")),
-            (Kind::Service, json!({"id": "s", "upstream_id": "blue", "plugins": split})),
-            route(&json!({"service_id": "s"})),
-        ],
-    )
-    .await;
+    let resources = [
+        upstream_with("blue", &[blue.address()], &labels("blue")),
+        upstream_with("green", &[green.address()], &labels("green")),
+        (Kind::Service, json!({"id": "s", "upstream_id": "blue", "plugins": split})),
+        route(&json!({"service_id": "s"})),
+    ];
+    Gate::with(guarded, &resources).await
+}
+
+/// Asks until the guard has fired, and then twenty times more, for the old version's answers.
+async fn until_gone(gate: &Gate) -> telemetry::report::GuardTrip {
     let state = || gate.gateway.guards().reports().pop().map(|report| report.state);
     let trip = within("the guard", async {
         loop {
             gate.ask(get("/")).await;
             if let Some(telemetry::report::GuardState::Tripped { trip }) = state() {
-                return trip;
+                return *trip;
             }
         }
     })
     .await;
-    assert!(trip.evidence[0].contains("check order: "), "{trip:?}");
-    assert_eq!((trip.new.failed, trip.old.failed), (trip.new.requests, 0), "{trip:?}");
     for _ in 0..20 {
         assert_eq!(gate.ask(get("/")).await.body, GOOD);
     }
+    trip
+}
+
+#[tokio::test]
+async fn answers_that_say_in_their_json_that_they_are_none_trip_the_guard() {
+    let (blue, green) =
+        (Service::start(|_| Answer::json(GOOD)).await, Service::start(|_| Answer::json(BAD)).await);
+    let directory = tempfile::tempdir().unwrap();
+    let checked = json!({"check_false_alarm_one_in": 1_000});
+    let trip = until_gone(&guarded(&blue, &green, directory.path(), checked).await).await;
+    assert!(trip.evidence[0].contains("check order: "), "{trip:?}");
+    assert_eq!((trip.new.failed, trip.old.failed), (trip.new.requests, 0), "{trip:?}");
+}
+
+#[tokio::test]
+async fn answers_that_can_be_examined_no_more_trip_the_guard_and_it_says_why() {
+    // The same bytes, but they do not say that they are JSON.
+    let (blue, green) =
+        (Service::start(|_| Answer::json(GOOD)).await, Service::start(|_| Answer::ok(GOOD)).await);
+    let directory = tempfile::tempdir().unwrap();
+    let checked = json!({"check_false_alarm_one_in": 1_000, "unexamined_false_alarm_one_in": 1_000});
+    let trip = until_gone(&guarded(&blue, &green, directory.path(), checked).await).await;
+    assert!(trip.evidence[0].starts_with("not examined by check order: new version "), "{trip:?}");
+    assert!(trip.evidence[1].contains("not JSON "), "{trip:?}");
+    assert_eq!((trip.new.failed, trip.old.failed), (trip.new.requests, 0), "{trip:?}");
+    assert_eq!(trip.found_in_ms, None, "nothing has failed");
 }
 
 #[tokio::test]

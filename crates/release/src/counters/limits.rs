@@ -2,8 +2,9 @@
 //!
 //! `max_error_rate` holds for failures, and for each check of the business by itself. A check of which too few answers
 //! could be examined is not known, and what is not known is no pass: the release waits, as it does for too few
-//! requests. With one exception: where the old version's answers show that too few of those that came could be about
-//! what the check asks for, nobody waits for more; that is told.
+//! requests. With two exceptions: where the old version's answers show that too few of those that came could be about
+//! what the check asks for, nobody waits for more; that is told. And where next to none can be examined of what could be of the old
+//! version, there is nothing to wait for: that is a failure.
 
 use super::Gateways;
 use crate::machine::Traffic;
@@ -93,6 +94,11 @@ pub struct Held {
 /// Answers of the old version that must have been asked before it can be said how many a check is about.
 const KNOWN_FROM: u64 = 100;
 
+/// Answers of the new version that must have been to be examined before it is said that they cannot be.
+const SURE_FROM: u64 = 20;
+/// Then fewer than one in so many of them can be.
+const GONE_ONE_IN: u64 = 10;
+
 /// What follows from one check.
 enum Standing {
     /// A limit is broken.
@@ -155,7 +161,12 @@ fn of_check(sides: &Sides, place: usize, check: &AnswerCheck, limits: &judge::li
         }
         Verdict::Inconclusive { .. } => {}
     }
-    let words = format!("check {}: {}", check.name, unexamined(check, &sides.new, new));
+    let seen = unexamined(check, &sides.new, new);
+    if let Some((of_old, when)) = gone(sides, place, check, needed) {
+        let (examined, asked) = (of_old.examined(), of_old.asked());
+        return Standing::Bad(vec![format!("{seen}, {examined} of {asked} of the old version's {when}")]);
+    }
+    let words = format!("check {}: {seen}", check.name);
     let Some(expected) = expected(sides, place, check, came) else {
         return Standing::Unknown(format!("{words}; {needed} are needed for a verdict"));
     };
@@ -168,6 +179,26 @@ fn of_check(sides: &Sides, place: usize, check: &AnswerCheck, limits: &judge::li
     } else {
         Standing::Unasked(format!("{words}, {of_old}: too few ask for what it is about to say anything"))
     }
+}
+
+/// What the old version shows if next to none of the new one's answers can be examined any more, and when it did. Beside it, that is enough;
+/// before it, another kind of request may have been asked for, unless the answers are JSON all the same.
+fn gone(sides: &Sides, place: usize, check: &AnswerCheck, needed: u64) -> Option<(Examined, &'static str)> {
+    let new = said(&sides.new, place);
+    let (good, _) = new.of_good(sides.new.failed());
+    let expected = |of_old: Examined| {
+        let expected = good.saturating_mul(of_old.examined()) / of_old.asked().max(1);
+        let is_gone = new.examined().saturating_mul(GONE_ONE_IN) < expected;
+        (of_old.asked() >= KNOWN_FROM && expected >= needed.max(SURE_FROM) && is_gone).then_some(expected)
+    };
+    let [beside, before] = [&sides.old, &sides.usual].map(|counts| said(counts, place));
+    if expected(beside).is_some() {
+        return Some((beside, "meanwhile"));
+    }
+    let unseen = if check.json.is_some() { sides.new.hindered.are_json() } else { 0 };
+    let is_there =
+        |expected: u64| unseen.saturating_mul(GONE_ONE_IN) >= expected.saturating_mul(GONE_ONE_IN - 1);
+    expected(before).filter(|expected| is_there(*expected)).map(|_| (before, "before"))
 }
 
 /// How many answers of the new version the check should be about if they are like the old version's; `None`: too little is
@@ -267,6 +298,41 @@ mod tests {
         assert!(
             why(&held).contains("3 of 300 answers could be examined (not JSON 297), 900 of 1000 of the old")
         );
+    }
+
+    #[test]
+    fn what_can_no_longer_be_examined_although_the_old_version_can_be_is_a_failure() {
+        let beside = |new: Counts, old: Counts| {
+            hold_against(&Sides { new, old, usual: Counts::default() }, &limits(), &[check("json")]).traffic
+        };
+        let bad = |evidence: &str| Traffic::Bad { evidence: vec![evidence.to_owned()] };
+        assert_eq!(
+            beside(counts(300, 3, not_json(297)), counts(1_000, 900, not_json(100))),
+            bad(
+                "check total: 3 of 300 answers could be examined (not JSON 297), 900 of 1000 of the old version's meanwhile"
+            )
+        );
+        // Of every third one that could be, a tenth is left; then fewer come than is sure.
+        for (came, examined, is_bad) in [(300, 9, true), (300, 10, false), (60, 0, true), (59, 0, false)] {
+            let found =
+                beside(counts(came, examined, not_json(came - examined)), counts(900, 300, not_json(600)));
+            assert_eq!(matches!(found, Traffic::Bad { .. }), is_bad, "{examined} of {came}");
+        }
+        let mut broken = counts(300, 0, Hindered { failed: 285, ..not_json(15) });
+        broken.whole = [0, 15, 0, 0, 285];
+        let lax = Limits { max_error_rate: Some(0.99), ..limits() };
+        let sides = Sides { new: broken, old: counts(1_000, 1_000, not_json(0)), usual: Counts::default() };
+        let held = hold_against(&sides, &lax, &[check("json")]);
+        assert!(matches!(held.traffic, Traffic::Unknown { .. }), "what has failed is not examined: {held:?}");
+    }
+
+    #[test]
+    fn without_the_old_version_beside_it_json_that_cannot_be_looked_at_is_a_failure() {
+        let usual = || counts(1_000, 900, not_json(100));
+        let held = held(counts(300, 0, compressed(280)), usual());
+        let evidence = "check total: 0 of 300 answers could be examined (compressed 280), 900 of 1000 of the old version's before";
+        assert_eq!(held.traffic, Traffic::Bad { evidence: vec![evidence.to_owned()] });
+        assert!(why(&self::held(counts(300, 0, compressed(200)), usual())).contains("compressed 200"));
     }
 
     #[test]

@@ -123,6 +123,23 @@ async fn a_version_that_hangs_with_all_of_the_traffic_and_a_dead_controller_is_g
 }
 
 #[tokio::test]
+async fn a_version_that_sends_half_of_each_answer_is_gone_in_seconds() {
+    let site = Site::in_shift(json!({})).await;
+    site.stalls("in the shift").await;
+    site.is_rolled_back(&["not ended"]).await;
+}
+
+#[tokio::test]
+async fn a_version_that_sends_half_of_each_answer_with_all_of_the_traffic_and_a_dead_controller_is_gone_as_well()
+ {
+    let mut site = Site::in_soak().await;
+    site.controller.crash();
+    site.stalls("controller killed").await;
+    site.controller = Start::new(&site.world).role("controller").ready().await;
+    site.is_rolled_back(&["not ended"]).await;
+}
+
+#[tokio::test]
 async fn in_a_rehearsal_without_a_controller_it_ends_and_no_user_was_moved() {
     let missing = json!({"guard": {"controller_missing": {"after_ms": 0}}});
     let mut site = Site::in_rehearsal(missing).await;

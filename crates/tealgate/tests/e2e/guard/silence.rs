@@ -23,6 +23,9 @@ const AFTER_MS: u64 = 300;
 /// So many that each version is asked for more than that.
 const CLIENTS: usize = 20;
 
+/// An answer that has begun, and of which no more comes.
+const STREAM: Behaviour = Behaviour::StallAfter(4);
+
 /// One gateway with one thread, so that the shares of few requests are exact, and with many apps.
 struct Site {
     gate: Gate,
@@ -132,15 +135,24 @@ impl Site {
 
     /// Waits from now on as long as silence takes, and longer: version 2 of one more app is asked, and hangs.
     async fn another_hangs(&self, id: &'static str) {
+        self.another(id, Behaviour::Held, &["bound=\"hang\""]).await;
+    }
+
+    /// The same with one that begins answers and does not end them.
+    async fn another_stalls(&self, id: &'static str) {
+        self.another(id, STREAM, &["bound=\"unended\"", "bound=\"comparison\""]).await;
+    }
+
+    async fn another(&self, id: &'static str, behaviour: Behaviour, bounds: &[&str]) {
         let shop = self.shop(id, half()).await;
         self.gives(id, 50).await;
-        shop.green.behave(Behaviour::Held);
+        shop.green.behave(behaviour);
         let _waiting = self.ask(&format!("/{id}"), CLIENTS).await;
         clock::until("the guard", async || self.has_fired(id), || self.gate.log()).await;
         let log = self.gate.log();
         let line =
             log.lines().find(|line| line.contains("the guard has fired") && line.contains(id)).unwrap();
-        assert!(line.contains("bound=\"hang\""), "{line}");
+        assert!(bounds.iter().any(|bound| line.contains(bound)), "{line}");
     }
 
     /// Nobody has taken the release back.
@@ -238,4 +250,31 @@ async fn a_version_that_hangs_as_the_old_one_does_is_not_blamed_and_its_release_
     }
     let over = site.until("shop", "the end", |view| !view["outcome"].is_null()).await;
     assert_eq!(over["outcome"], "promoted", "{over}");
+}
+
+#[tokio::test]
+async fn streams_on_both_versions_are_shown_and_no_reason_to_go_back() {
+    let site = Site::start().await;
+    let events = site.shop("events", half()).await;
+    site.gives("events", 50).await;
+    let both = [&events.blue, &events.green];
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        both.iter().for_each(|one| one.behave(STREAM));
+        open.extend(events.asks(&site, CLIENTS).await);
+        let begun = |view: &Value| {
+            let colours = view["colours"].as_array().unwrap();
+            let unended: Vec<u64> =
+                colours.iter().map(|colour| colour["unended"].as_u64().unwrap()).collect();
+            unended.iter().sum::<u64>() == open.len() as u64
+                && colours.iter().all(|colour| colour["unended_ms"].is_u64())
+                && unended.iter().all(|unended| *unended > REQUESTS as u64)
+        };
+        site.until("events", "all that is open", begun).await;
+        // Beside them, short answers, that both versions end.
+        both.iter().for_each(|one| one.behave(Behaviour::Echo));
+        all_are_answered(events.asks(&site, CLIENTS).await).await;
+    }
+    site.another_stalls("other").await;
+    site.goes_on("events", 50).await;
 }

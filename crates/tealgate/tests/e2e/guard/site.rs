@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use testkit::raw::RawClient;
 use testkit::upstream::{Behaviour, Upstream};
 use tokio::task::JoinHandle;
 
@@ -233,6 +234,35 @@ impl Site {
         assert_eq!(others.end().await, 0);
         green.iter().for_each(|one| one.release(1_000));
         assert_eq!(users.end().await, 0, "who hung has an answer, now that there is one");
+    }
+
+    /// Green begins each answer and sends only half of it; Green is gone within seconds.
+    pub(super) async fn stalls(&self, what: &str) {
+        let users = Users::of(self.address);
+        users.more(SETTLED).await;
+        assert_eq!(users.end().await, 0);
+        for green in [&self.colours.good, &self.colours.bad] {
+            green.behave(Behaviour::StallAfter(4));
+        }
+        let mut waiting = Vec::new();
+        for _ in 0..40 {
+            let mut client = RawClient::connect(self.address).await;
+            client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n").await;
+            waiting.push(client);
+        }
+        let began = clock::now();
+        let fired = async || self.gateway.log().contains("the guard has fired");
+        clock::until("the guard", fired, || self.gateway.log()).await;
+        println!("{what}: fired {} ms after the last answer had begun", began.elapsed().as_millis());
+        let log = self.gateway.log();
+        assert!(
+            [r#"bound="unended""#, r#"bound="comparison""#].iter().any(|bound| log.contains(bound)),
+            "{log}"
+        );
+        drop(waiting);
+        let others = Users::of(self.address);
+        others.on_blue(what).await;
+        assert_eq!(others.end().await, 0);
     }
 
     /// The release is over, as one that was rolled back; the report says by what.
