@@ -259,6 +259,9 @@ mod tests {
             ("hang", json!({"requests": 0})),
             ("hang", json!({"after_ms": 0})),
             ("false_alarm_one_in", json!(1)),
+            ("check_false_alarm_one_in", json!(1)),
+            ("unexamined_false_alarm_one_in", json!(0)),
+            ("unended_false_alarm_one_in", json!(1)),
             ("tolerance_percent", json!(99)),
             ("missing_after_ms", json!(u64::MAX)),
         ] {
