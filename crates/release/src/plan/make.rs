@@ -3,7 +3,9 @@
 use super::budget::Parts;
 use super::standing::{Standing, standing};
 use super::{Component, FORMAT, Plan, PlanInput, PlannedPreview, PlannedStep, Refusal, Wave};
-use super::{asked, beside, guard, identity, live_requests, parity, rehearsal, routes, rules, users};
+use super::{
+    asked, beside, guard, identity, live_requests, parity, rehearsal, routes, rules, unwatched, users,
+};
 use crate::target::EnvironmentSpec;
 use model::app::App;
 use model::colour::{Colour, upstream_id};
@@ -110,9 +112,6 @@ fn assemble(
     notes.extend(live_requests::planned(&mut gates, protected));
     let has_preview = policy.preview.is_some();
     notes.extend(asked::unreachable(&gates, has_preview, &component.service, input.resources));
-    if protected && !has_limits(&policy.limits) && !input.rehearsal.wanted {
-        notes.push("no limits are set: only gates and people can take this release back".to_owned());
-    }
     let new = upstream_id(&component.app, component.new.colour);
     let parts = Parts::of(policy, input.gateways);
     let compared = protected && !input.takes_back && !input.rehearsal.wanted;
@@ -122,6 +121,12 @@ fn assemble(
     let (judge, said) =
         if compared { beside::planned(policy, &parts, &steps, &soak) } else { (None, Vec::new()) };
     notes.extend(said);
+    if compared {
+        notes.extend(unwatched::of(policy, &steps, &soak).into_iter().map(|open| open.words));
+    }
+    let hold = Some(policy.hold.clone())
+        .filter(|hold| hold.requests != HeldRequests::None && protected && !input.takes_back);
+    notes.extend(hold.as_ref().filter(|_| compared).map(|hold| users::held(hold, component.new.scheme())));
     Plan {
         format: FORMAT,
         release: input.release.to_owned(),
@@ -133,8 +138,7 @@ fn assemble(
         preview: policy.preview.clone().map(|rule| PlannedPreview { rule, token: input.token.clone() }),
         assignment: users::assignment(&component.app, input.release, policy),
         // Nobody waits on the way back, nor where there is no old version to finish anything.
-        hold: Some(policy.hold.clone())
-            .filter(|hold| hold.requests != HeldRequests::None && protected && !input.takes_back),
+        hold,
         guard: guard::planned(policy, &parts, input.release, input.now_ms, new, input.takes_back)
             .filter(|_| protected),
         gates,

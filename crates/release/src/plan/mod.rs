@@ -22,6 +22,7 @@ mod rules;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod unwatched;
 mod users;
 
 pub use beside::PlannedJudge;
@@ -35,6 +36,7 @@ pub use refusal::{Refusal, SPEC};
 pub use rehearsal::{PastRehearsal, PlannedRehearsal, RehearsalInput};
 pub use routes::{Path, RoutePath};
 pub use standing::{Standing, standing};
+pub use unwatched::{Unwatched, unwatched};
 
 use crate::target::EnvironmentSpec;
 use model::colour::Colour;

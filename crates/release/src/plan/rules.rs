@@ -144,6 +144,10 @@ fn gates(gates: &[Gate], policy: &ReleasePolicy) -> Vec<Refusal> {
 }
 
 fn limits(limits: &Limits) -> Option<Refusal> {
+    if limits.min_requests == 0 {
+        let what = "must be at least 1: nothing is known of a version that nobody has asked";
+        return Some(Refusal::policy("limits.min_requests", what));
+    }
     let rate = limits.max_error_rate?;
     (!(0.0..=1.0).contains(&rate))
         .then(|| Refusal::policy("limits.max_error_rate", format!("is a share from 0 to 1, not {rate}")))

@@ -1,7 +1,7 @@
 //! What becomes of users while both colours serve: who stays with which, and whether that can work on the routes at hand.
 
 use super::{Path, Refusal, RoutePath};
-use model::policy::{ReleasePolicy, Sticky, StickyBy};
+use model::policy::{HeldRequests, Hold, ReleasePolicy, Sticky, StickyBy};
 use model::resource::{Kind, Resource};
 use model::route::plugins;
 use model::traffic_split::{Extension, StickyRule};
@@ -40,6 +40,20 @@ fn anonymous<'a>(service: &Value, routes: &'a [RoutePath], resources: &[Arc<Reso
     };
     let decided = routes.iter().filter(|route| route.path == Path::Service);
     decided.map(|route| route.route.as_str()).filter(|id| !by_service && !by_route(id)).collect()
+}
+
+/// What keeps a share from moving while requests wait for those under way: whatever stays open for long.
+pub(super) fn held(hold: &Hold, scheme: &str) -> String {
+    let Hold { requests, budget_ms, tries, .. } = hold;
+    let (requests, what) = match (requests, scheme) {
+        (HeldRequests::All, _) => ("all", "a download, a stream of events or a gRPC stream"),
+        (_, "grpc" | "grpcs") => ("writes", "a gRPC stream (each call is a POST)"),
+        _ => ("writes", "a slow upload or a gRPC stream (each call is a POST)"),
+    };
+    format!(
+        "requests wait while the share moves (hold: {requests}): what stays open on the old version for longer than {budget_ms} ms, such \
+         as {what}, keeps it from moving, and after {tries} tries the release goes back"
+    )
 }
 
 /// What cannot work, and what works otherwise than someone might think.

@@ -1,11 +1,15 @@
-//! `tealgate check FILE`: all errors at once, each with file, line and field.
+//! `tealgate check FILE`: all errors at once, each with file, line and field; and what a right file leaves open.
 
 use crate::cli::CheckArgs;
 use crate::command::output::Output;
 use crate::config;
-use crate::config::resources::COLLECTIONS;
+use crate::config::error::ConfigError;
+use crate::config::resources::{COLLECTIONS, FileResource};
+use crate::config::typed::Finding;
 use crate::error::Outcome;
 use crate::exit::Exit;
+use model::app::App;
+use model::resource::Kind;
 use serde_json::{Map, Value, json};
 
 /// Checks a file. Exit 0: right; 2: wrong.
@@ -16,9 +20,16 @@ pub fn run(arguments: &CheckArgs, output: Output) -> Outcome {
     match config::load(&arguments.file, plugins::ALL) {
         Ok(loaded) => {
             let counts = counts(&loaded);
+            let warnings = warnings(&loaded);
             if output.json {
-                output.data(&json!({"file": loaded.file, "ok": true, "resources": counts, "errors": []}));
+                let (file, errors) = (&loaded.file, json!([]));
+                let right = json!({"file": file, "ok": true, "resources": counts, "errors": errors, "warnings": warnings});
+                output.data(&right);
             } else {
+                for warning in warnings {
+                    let message = format!("warning: {}", warning.message);
+                    output.text(&format!("{}\n", ConfigError { message, ..warning }));
+                }
                 let counts: Vec<String> =
                     counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
                 output.text(&format!("{}: right ({})\n", loaded.file, counts.join(", ")));
@@ -35,6 +46,22 @@ pub fn run(arguments: &CheckArgs, output: Output) -> Outcome {
             Ok(Exit::Usage)
         }
     }
+}
+
+/// Where a release of one of its apps could make a bad version live without anybody's looking. A warning is no error: the file
+/// is right.
+fn warnings(loaded: &config::Loaded) -> Vec<ConfigError> {
+    let apps = loaded.resources.iter().filter(|resource| resource.kind == Kind::App);
+    let of_app = |resource: &FileResource| {
+        let app = serde_json::from_value::<App>(resource.value.clone()).ok();
+        let open = app.map(|app| release::plan::unwatched(&app.release)).unwrap_or_default();
+        open.into_iter().map(|open| Finding {
+            pointer: format!("{}/release{}", resource.pointer, open.pointer),
+            message: open.words,
+            hint: String::new(),
+        })
+    };
+    apps.flat_map(of_app).map(|finding| loaded.error(&finding)).collect()
 }
 
 fn counts(loaded: &config::Loaded) -> Map<String, Value> {

@@ -193,6 +193,8 @@ fn limits(errors: &mut Errors, at: &str, limits: &Limits) {
     if let Some(rate) = limits.max_error_rate {
         errors.expect((0.0..=1.0).contains(&rate), &format!("{at}/max_error_rate"), "must be 0 to 1");
     }
+    let text = "must be at least 1: nothing is known of a version that nobody has asked";
+    errors.expect(limits.min_requests > 0, &format!("{at}/min_requests"), text);
     if let Some(ms) = limits.max_p99_ms {
         errors.positive_duration(&format!("{at}/max_p99_ms"), ms);
     }

@@ -328,6 +328,12 @@ fn the_rest_of_the_policy_is_bounded() {
         (json!({"guard": {"hang": {"requests": 0}}}), "guard/hang/requests"),
         (json!({"guard": {"hang": {"after_ms": 0}}}), "guard/hang/after_ms"),
         (json!({"limits": {"max_p99_ms": 0}}), "limits/max_p99_ms"),
+        (json!({"limits": {"min_requests": 0}}), "limits/min_requests"),
+        (
+            json!({"rehearsal": {"requests": [{"path": "/", "method": "POST"}]}}),
+            "rehearsal/requests/0/method",
+        ),
+        (json!({"rehearsal": {"requests": [{"path": "x"}]}}), "rehearsal/requests/0/path"),
         (json!({"soak": {"interval_ms": 0}}), "soak/interval_ms"),
         (json!({"soak": {"hold_back": 51}}), "soak/hold_back"),
         (json!({"soak": {"hold_back": 10}, "steps": [90, 100]}), "soak/hold_back"),
