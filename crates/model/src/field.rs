@@ -1,5 +1,6 @@
 //! An error of one field, and reading our own formats so that an error names its field.
 
+mod stand_in;
 mod wording;
 
 pub use wording::Wording;

@@ -46,6 +46,9 @@ impl Wording {
     }
 
     fn expected(&self, pointer: &str, expected: &str) -> String {
+        if let Some(range) = expected.strip_prefix(['u', 'i']).and_then(|_| self.range(pointer)) {
+            return range;
+        }
         let plain = match expected {
             "u8" => "a whole number from 0 to 255",
             "u16" => "a whole number from 0 to 65535",
@@ -64,6 +67,16 @@ impl Wording {
             other => other,
         };
         plain.to_owned()
+    }
+
+    /// A whole number's range, where the schema says it: the same words whether the type or the range is missed.
+    fn range(&self, pointer: &str) -> Option<String> {
+        let bound = |name: &str| self.at(pointer).iter().find_map(|schema| schema.get(name)?.as_u64());
+        match (bound("minimum"), bound("maximum")) {
+            (Some(least), Some(most)) => Some(format!("a whole number from {least} to {most}")),
+            (Some(least), None) => Some(format!("a whole number from {least} on")),
+            _ => None,
+        }
     }
 
     fn mapping(&self, pointer: &str) -> String {
@@ -106,7 +119,7 @@ impl Wording {
     }
 
     /// The parts of the schema that may hold at a pointer, references and alternatives resolved.
-    fn at(&self, pointer: &str) -> Vec<&Map<String, Value>> {
+    pub(super) fn at(&self, pointer: &str) -> Vec<&Map<String, Value>> {
         let mut here = Vec::new();
         self.resolve(&self.schema, 0, &mut here);
         for token in pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")) {
@@ -125,11 +138,29 @@ impl Wording {
     }
 
     fn resolve<'a>(&'a self, schema: &'a Value, depth: usize, into: &mut Vec<&'a Map<String, Value>>) {
-        let Some(object) = schema.as_object().filter(|_| depth < MAX_REFERENCES) else { return };
+        if let Some(object) = schema.as_object() {
+            self.resolve_object(object, depth, into);
+        }
+    }
+
+    /// What a schema refers to.
+    pub(super) fn referred(&self, schema: &Map<String, Value>) -> Option<&Map<String, Value>> {
+        let path = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
+        self.schema.pointer(path)?.as_object()
+    }
+
+    fn resolve_object<'a>(
+        &'a self,
+        object: &'a Map<String, Value>,
+        depth: usize,
+        into: &mut Vec<&'a Map<String, Value>>,
+    ) {
+        if depth >= MAX_REFERENCES {
+            return;
+        }
         into.push(object);
-        let target = object.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix('#'));
-        if let Some(target) = target.and_then(|path| self.schema.pointer(path)) {
-            self.resolve(target, depth + 1, into);
+        if let Some(target) = self.referred(object) {
+            self.resolve_object(target, depth + 1, into);
         }
         for several in ["anyOf", "oneOf", "allOf"] {
             for one in object.get(several).and_then(Value::as_array).into_iter().flatten() {
@@ -200,8 +231,9 @@ mod tests {
     #[test]
     fn a_wrong_type_is_told_without_the_words_of_rust() {
         let cases = [
-            (json!({"soak": {"hold_back": 300}}), "a whole number from 0 to 255, not the number 300"),
-            (json!({"soak": {"hold_back": "5"}}), "a whole number from 0 to 255, not the text \"5\""),
+            (json!({"soak": {"hold_back": 300}}), "a whole number from 0 to 50, not the number 300"),
+            (json!({"limits": {"min_requests": "many"}}), "a whole number from 1 on, not the text \"many\""),
+            (json!({"soak": {"hold_back": "5"}}), "a whole number from 0 to 50, not the text \"5\""),
             (
                 json!({"soak": {"duration_ms": "look at line 3"}}),
                 "a whole number from 0 on, not the text \"look at line 3\"",

@@ -15,6 +15,9 @@ use std::path::Path;
 /// The collections that a file may hold.
 pub const COLLECTIONS: [&str; 6] = ["routes", "services", "upstreams", "ssls", "consumers", "apps"];
 
+/// Most errors that are looked for in one resource of the gateway.
+const MAX_OF_ONE: usize = 20;
+
 /// One resource of a file.
 #[derive(Clone, PartialEq)]
 pub struct FileResource {
@@ -144,20 +147,45 @@ fn hint(kind: Kind, item: &Value) -> &'static str {
     }
 }
 
+/// What is wrong with a resource of the gateway. APISIX's checks stop at the first error: what it is about is taken out, and the rest
+/// is checked again, as long as what is found cannot come from that.
+fn of_gateway(kind: Kind, item: &Value, plugins: &[PluginInfo]) -> Vec<Finding> {
+    let mut rest = item.clone();
+    let mut found: Vec<Finding> = Vec::new();
+    while let Err(error) = model::check::check(kind, &rest, plugins) {
+        let pointer = error.pointer.unwrap_or_default();
+        let is_below = |one: &Finding| {
+            one.pointer.strip_prefix(&pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if found.iter().any(is_below) {
+            break;
+        }
+        let text = error.text.strip_prefix("invalid configuration: ").unwrap_or(&error.text);
+        let hint = hint(kind, item).to_owned();
+        found.push(Finding { pointer: pointer.clone(), message: text.to_owned(), hint });
+        if found.len() >= MAX_OF_ONE || !remove_field(&mut rest, &pointer) {
+            break;
+        }
+    }
+    found
+}
+
+/// Takes a member of a mapping out. An item of a list is left: the places of those behind it would change.
+fn remove_field(value: &mut Value, pointer: &str) -> bool {
+    let Some((owner, name)) = pointer.rsplit_once('/') else { return false };
+    let owner = value.pointer_mut(owner).and_then(Value::as_object_mut);
+    owner.is_some_and(|owner| owner.shift_remove(&name.replace("~1", "/").replace("~0", "~")).is_some())
+}
+
 fn check(kind: Kind, item: &Value, pointer: &str, plugins: &[PluginInfo], findings: &mut Vec<Finding>) {
     let below = |at: String| format!("{pointer}{at}");
     if kind != Kind::App {
-        if let Err(error) = model::check::check(kind, item, plugins) {
-            let text = error.text.strip_prefix("invalid configuration: ").unwrap_or(&error.text);
-            let pointer = below(error.pointer.unwrap_or_default());
-            findings.push(Finding { pointer, message: text.to_owned(), hint: hint(kind, item).to_owned() });
-        } else if let Err(error) = admin::pem::check(kind, item) {
-            findings.push(Finding {
-                pointer: below(error.pointer),
-                message: error.text,
-                hint: String::new(),
-            });
+        let wrong = of_gateway(kind, item, plugins);
+        if let (true, Err(error)) = (wrong.is_empty(), admin::pem::check(kind, item)) {
+            let (pointer, message) = (below(error.pointer), error.text);
+            findings.push(Finding { pointer, message, hint: String::new() });
         }
+        findings.extend(wrong.into_iter().map(|one| Finding { pointer: below(one.pointer), ..one }));
         return;
     }
     let mut item = item.clone();

@@ -96,6 +96,59 @@ apps:
     }
 }
 
+/// One mistake of form must not hide one of meaning beside it: who mends what is told has nothing more to mend.
+#[test]
+fn errors_of_form_and_of_meaning_are_told_in_one_pass() {
+    let text = "\
+routes:
+  - {id: a, uri: 5, methods: [FETCH], service_id: s, plugins: {limit-count: {}}}
+services: [{id: s}]
+apps:
+  - id: shop
+    service_id: s
+    target: {process: {comand: [x], instances: 0}}
+    release:
+      limits: {min_requests: 0, max_p99: 5}
+      checks:
+        - {name: a, header: X, fails_if: missing}
+        - {name: b, header: X, fails_if: missing}
+        - {name: c, header: X, fails_if: missing}
+        - {name: d, heder: X, fails_if: missing}
+        - {name: e, header: X}
+      preview: {header: a b}
+      gates:
+        - {name: twice, when: [], check: {smoke: {}}}
+        - {name: twice, check: {metric: {source: {http_json: {url: nowhere, pointer: /a, hedaers: {}}}}}}
+        - {when: [], check: {smok: {requests: [{path: /}]}}}
+";
+    let found = errors(text);
+    let told = |field: &str| found.iter().filter(|(_, place, _)| place == field).count();
+    let gate = |rest: &str| format!("apps[0].release.gates[{rest}");
+    for (field, times) in [
+        ("routes[0].uri", 1),
+        ("routes[0].methods[0]", 1),
+        ("apps[0].target.process.comand", 1),
+        ("apps[0].target.process", 1),
+        ("apps[0].target.process.instances", 1),
+        ("apps[0].release.limits.min_requests", 1),
+        ("apps[0].release.limits.max_p99", 1),
+        ("apps[0].release.checks", 1),
+        ("apps[0].release.checks[3].heder", 1),
+        ("apps[0].release.checks[4]", 1),
+        ("apps[0].release.preview.header", 1),
+        (&gate("0].when"), 1),
+        (&gate("0].check.smoke"), 1),
+        (&gate("1].name"), 1),
+        (&gate("1].check.metric"), 1),
+        (&gate("1].check.metric.source.http_json.url"), 1),
+        (&gate("1].check.metric.source.http_json.hedaers"), 1),
+        (&gate("2].when"), 1),
+        (&gate("2]"), 1),
+    ] {
+        assert_eq!(told(field), times, "{field} in {found:#?}");
+    }
+}
+
 #[test]
 fn ranges_and_listeners_are_checked() {
     let found = errors("proxy_protocol: {listen: \"127.0.0.1:1\"}\nreal_ip_header: \"X Y\"\n");

@@ -1,7 +1,8 @@
 //! JSON value → typed form, with all errors at once.
 //!
 //! serde stops at the first error. Here the part that is wrong is taken out and the rest is tried again, until
-//! nothing is wrong any more; each round takes something out, so it ends.
+//! nothing is wrong any more. What cannot be missing is made up, once at each place, so that what is around it can be checked
+//! further. Each round takes something out or makes something up, so it ends.
 
 use crate::config::pointer::{escape, of_path, tokens};
 use crate::config::suggest::nearest;
@@ -40,12 +41,10 @@ impl<T> Parsed<T> {
     #[must_use]
     pub fn place(&self, pointer: &str) -> Option<String> {
         let place = self.removed.to_original(pointer);
-        let is_at_or_below = |inner: &str, outer: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let owns_removed = self.removed.taken.iter().any(|removed| is_at_or_below(removed, &place));
-        let is_filled = self.removed.filled.iter().any(|filled| is_at_or_below(&place, filled));
-        (!owns_removed && !is_filled).then_some(place)
+        let held =
+            |taken: &String| *taken == place || taken.rsplit_once('/').is_some_and(|(up, _)| up == place);
+        let owns_removed = self.removed.taken.iter().any(held);
+        (!owns_removed && !self.removed.is_made_up(&place)).then_some(place)
     }
 }
 
@@ -67,26 +66,57 @@ pub fn parse<T: DeserializeOwned + JsonSchema>(
             Ok(parsed) => return Parsed { value: Some(parsed), findings, removed },
             Err(error) => error,
         };
+        let wording = wording.get_or_insert_with(|| Wording::of(schemars::schema_for!(T).to_value()));
         let current = of_path(error.path());
         let pointer = removed.to_original(&current);
         let text = error.inner().to_string();
         let names = quoted(&text);
         if !removed.caused(&pointer, &text, &names) {
-            let wording = wording.get_or_insert_with(|| Wording::of(schemars::schema_for!(T).to_value()));
             findings.push(finding(wording, &pointer, &text, &names, also_known));
         }
-        let missing = names.first().filter(|_| current.is_empty() && text.starts_with("missing field"));
-        let stand_in = missing.and_then(|name| stand_ins.iter().find(|(field, _)| field == name));
-        if let (Some((name, stand_in)), Some(object)) = (stand_in, rest.as_object_mut()) {
-            object.insert((*name).to_owned(), stand_in.clone());
-            removed.filled.push(format!("/{}", escape(name)));
-            continue;
-        }
-        if findings.len() >= MAX_FINDINGS || !take_out(&mut rest, &current) {
+        let missing = names.first().filter(|_| text.starts_with("missing field"));
+        let place = missing.map_or_else(|| current.clone(), |name| format!("{current}/{}", escape(name)));
+        let stand_in = match missing {
+            Some(name) if current.is_empty() => {
+                let known = stand_ins.iter().find(|(field, _)| field == name);
+                known.map(|(_, value)| value.clone()).or_else(|| wording.stand_in(&place))
+            }
+            Some(_) => wording.stand_in(&place),
+            // Of a list, a mapping keeps its place; what else is wrong falls back to its default.
+            None if is_item(&place) && wording.is_mapping(&place) => wording.stand_in(&place),
+            None => None,
+        };
+        let original = removed.to_original(&place);
+        let stand_in =
+            stand_in.filter(|_| !text.starts_with("unknown field") && !removed.filled.contains(&original));
+        if findings.len() >= MAX_FINDINGS {
             return Parsed { value: None, findings, removed };
         }
-        removed.taken.push(pointer);
+        if stand_in.is_some_and(|value| put(&mut rest, &place, value)) {
+            removed.filled.push(original);
+        } else if take_out(&mut rest, &current) {
+            removed.taken.push(pointer);
+        } else {
+            return Parsed { value: None, findings, removed };
+        }
     }
+}
+
+/// Whether a pointer leads to an item of a list.
+fn is_item(pointer: &str) -> bool {
+    pointer.rsplit('/').next().is_some_and(|token| token.parse::<usize>().is_ok())
+}
+
+/// Puts a value where nothing or something wrong stands; false where there is no owner for it.
+fn put(value: &mut Value, pointer: &str, stand_in: Value) -> bool {
+    if let Some(there) = value.pointer_mut(pointer) {
+        *there = stand_in;
+        return true;
+    }
+    let Some((owner, name)) = pointer.rsplit_once('/') else { return false };
+    let Some(owner) = value.pointer_mut(owner).and_then(Value::as_object_mut) else { return false };
+    owner.insert(name.replace("~1", "/").replace("~0", "~"), stand_in);
+    true
 }
 
 fn finding(wording: &Wording, pointer: &str, text: &str, names: &[&str], also_known: &[&str]) -> Finding {
@@ -141,8 +171,19 @@ struct Removed {
 }
 
 impl Removed {
-    /// Whether an error is only there because something was taken out right below its place.
+    /// Whether something is made up, or part of what is.
+    fn is_made_up(&self, place: &str) -> bool {
+        let holds = |filled: &String| {
+            place.strip_prefix(filled.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.filled.iter().any(holds)
+    }
+
+    /// Whether an error is only there because something was taken out right below its place, or made up.
     fn caused(&self, pointer: &str, text: &str, names: &[&str]) -> bool {
+        if self.is_made_up(pointer) {
+            return true;
+        }
         let mut below =
             self.taken.iter().filter_map(|removed| removed.rsplit_once('/')).filter(|(up, _)| *up == pointer);
         if text.starts_with("unknown") {
@@ -229,16 +270,33 @@ mod tests {
 
     #[test]
     fn what_is_left_knows_where_it_stood_and_what_may_be_a_consequence() {
-        let value = json!({"release": {"steps": ["half", 10], "gates": [{"name": 1}, {"name": "a", "check": {"approval": {}}}]}});
+        let value = json!({"release": {
+            "steps": ["half", 10], "soak": {"hold_bakc": 1},
+            "gates": [{"name": 1}, {"name": "a", "check": {"approval": {}}}, "smoke"],
+        }});
         let stand_ins = [("service_id", json!("")), ("target", json!({"process": {"command": ["x"]}}))];
         let parsed = parse::<App>(&value, &[], &stand_ins);
         let app = parsed.value.as_ref().unwrap();
-        assert_eq!((app.release.steps.len(), app.release.gates.len()), (1, 1));
+        assert_eq!((app.release.steps.len(), app.release.gates.len()), (1, 3));
         let told: Vec<_> = parsed.findings.iter().map(|finding| finding.pointer.as_str()).collect();
-        assert_eq!(told, ["/release/steps/0", "/release/gates/0/name", "", ""], "{:?}", parsed.findings);
+        let expected = [
+            "/release/steps/0",
+            "/release/gates/0/name",
+            "/release/gates/0",
+            "/release/gates/2",
+            "/release/soak/hold_bakc",
+            "",
+            "",
+        ];
+        assert_eq!(told.len(), expected.len(), "{:?}", parsed.findings);
+        assert!(expected.iter().all(|place| told.contains(place)), "{:?}", parsed.findings);
         assert_eq!(parsed.place("/release/gates/0/check").as_deref(), Some("/release/gates/1/check"));
         assert_eq!(parsed.place("/release/soak/hold_back").as_deref(), Some("/release/soak/hold_back"));
         assert_eq!(parsed.place("/release/steps"), None, "a step was taken out");
+        assert_eq!(parsed.place("/release/soak"), None, "what was taken out may be what is missed");
+        assert_eq!(parsed.place("/release/gates").as_deref(), Some("/release/gates"), "no gate was");
+        assert_eq!(parsed.place("/release/gates/0/name"), None, "it was made up");
+        assert_eq!(parsed.place("/release/gates/2/when"), None, "so was this");
         assert_eq!(parsed.place("/target/process"), None, "it was put in");
     }
 
