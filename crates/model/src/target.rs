@@ -142,6 +142,7 @@ pub struct Restart {
 #[serde(deny_unknown_fields, default)]
 pub struct CrashLoop {
     /// So often one instance exits by itself, 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     pub exits: u16,
     /// Within this time, milliseconds.
     pub within_ms: u64,

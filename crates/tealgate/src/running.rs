@@ -20,12 +20,31 @@ pub struct Running {
     /// Where its gateway listens for HTTP over TLS.
     #[serde(default)]
     pub tls_listen: Vec<SocketAddr>,
+    /// Where its gateway listens for proxies that speak the PROXY protocol.
+    #[serde(default, skip_serializing_if = "Relayed::is_empty")]
+    pub proxy_protocol: Relayed,
     /// Where its Admin API listens.
     #[serde(default)]
     pub admin: Option<SocketAddr>,
     /// Where its Admin API with TLS listens.
     #[serde(default)]
     pub admin_tls: Option<SocketAddr>,
+}
+
+/// Listeners for proxies that speak the PROXY protocol.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Relayed {
+    /// Those for HTTP.
+    pub listen: Vec<SocketAddr>,
+    /// Those for HTTP over TLS.
+    pub tls_listen: Vec<SocketAddr>,
+}
+
+impl Relayed {
+    fn is_empty(&self) -> bool {
+        self.listen.is_empty() && self.tls_listen.is_empty()
+    }
 }
 
 impl Running {

@@ -17,6 +17,7 @@ pub struct Beside {
     pub requests: Vec<BesideRequest>,
     /// How often each version is asked each of them, 1 to 100.
     #[serde(default = "ten")]
+    #[schemars(range(min = 1, max = 100))]
     pub rounds: u32,
 }
 

@@ -56,12 +56,16 @@ pub struct Hold {
     pub requests: HeldRequests,
     /// How long they wait at most, milliseconds, 1 to 30,000. Beyond it they go on to the old colour, and the share has
     /// not moved.
+    #[schemars(range(min = 1, max = 30000))]
     pub budget_ms: u64,
     /// How many may wait in one gateway; further ones do not wait.
+    #[schemars(range(min = 1))]
     pub max_requests: u32,
     /// How much memory may wait with them in one gateway, bytes; further ones do not wait.
+    #[schemars(range(min = 1))]
     pub max_bytes: u64,
     /// How often one move of the share is tried before the release goes back, 1 to 10.
+    #[schemars(range(min = 1, max = 10))]
     pub tries: u32,
 }
 

@@ -22,8 +22,10 @@ pub struct Guard {
 #[serde(deny_unknown_fields, default)]
 pub struct Hang {
     /// Requests that have no answer, 1 to 1000000.
+    #[schemars(range(min = 1, max = 1000000))]
     pub requests: u64,
     /// So long, and no other request of the version got one either, milliseconds.
+    #[schemars(range(min = 1))]
     pub after_ms: u64,
 }
 

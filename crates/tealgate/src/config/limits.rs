@@ -12,34 +12,46 @@ const WINDOWS_TEXT: &str = "must be 65535 to 2147483647";
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Longest message head, start line and header fields together, 1024 to 1048576 bytes; beyond it: 431.
+    #[schemars(range(min = 1024, max = 1048576))]
     pub head_bytes: usize,
     /// Most header fields of a head, and most fields of a trailer section, 8 to 256; beyond it: 431.
+    #[schemars(range(min = 8, max = 256))]
     pub headers: usize,
     /// Longest request target, bytes; beyond it: 414.
+    #[schemars(range(min = 64, max = 1048576))]
     pub target_bytes: usize,
     /// Longest trailer section, bytes; beyond it: 431.
+    #[schemars(range(min = 64, max = 1048576))]
     pub trailer_bytes: usize,
     /// Longest chunk-size line with its extensions, bytes; beyond it: 400.
+    #[schemars(range(min = 16, max = 1048576))]
     pub chunk_line_bytes: usize,
     /// Longest request body, bytes; 0: no limit. Beyond it: 413.
     pub body_bytes: u64,
     /// Longest request body that is kept so that an idempotent request can be tried again, bytes.
+    #[schemars(range(min = 0, max = 16777216))]
     pub replay_bytes: usize,
     /// Most bytes of bodies that are kept for shadows, of all requests together, from 65536; beyond it a request is not
     /// copied, or bodies are not compared.
+    #[schemars(range(min = 65536))]
     pub shadow_memory_bytes: usize,
     /// Longest body of an answer that a check of the business looks into, bytes; longer ones are not examined.
+    #[schemars(range(min = 1, max = 1048576))]
     pub examined_body_bytes: u64,
     /// Most bytes of bodies that are kept for that, over all threads, each of which has its part, from 65536; beyond it
     /// answers are not examined.
+    #[schemars(range(min = 65536))]
     pub examined_memory_bytes: usize,
     /// Most bytes that each thread looks into in a second, once for every check that asks for a field; beyond it answers
     /// are not examined.
+    #[schemars(range(min = 1))]
     pub examined_bytes_per_s: u64,
     /// Most keys (addresses, consumers) that all `limit-count`s together count by at a time; beyond it some other key
     /// begins anew.
+    #[schemars(range(min = 64, max = 16777216))]
     pub limit_keys: usize,
     /// Most client connections over all threads; beyond it: 503 and closed.
+    #[schemars(range(min = 1))]
     pub connections: usize,
     /// Most client connections from one address (IPv6: from one /64), those of `trusted_addresses` excluded; 0: no limit.
     /// Beyond it: 503 and closed.
@@ -48,28 +60,37 @@ pub struct Limits {
     pub requests: usize,
     /// Most connections that are being made to one upstream node, of each gateway thread, from 1; beyond it: the next
     /// node, or 503.
+    #[schemars(range(min = 1))]
     pub connecting_per_node: usize,
     /// What a client must send of a body over HTTP/1, or take of an answer, bytes a second, while nothing else is waited
     /// for; 0: no limit. Less: 408, or cut.
     pub min_rate_bytes_per_s: u64,
     /// The time over which that rate is measured, milliseconds.
+    #[schemars(range(min = 1000))]
     pub min_rate_window_ms: u64,
     /// How long a client connection may be idle between two requests, milliseconds; then it is closed.
+    #[schemars(range(min = 1))]
     pub idle_timeout_ms: u64,
     /// From a TLS client's connection to the end of its handshake, milliseconds; then it is closed.
+    #[schemars(range(min = 1))]
     pub handshake_timeout_ms: u64,
     /// Most TLS handshakes that are under way over all threads, which share them equally; one more is closed.
+    #[schemars(range(min = 1))]
     pub handshakes: usize,
     /// From the first byte of a request head to its last, milliseconds; beyond it: 408.
+    #[schemars(range(min = 1))]
     pub head_timeout_ms: u64,
     /// Between two pieces of a request body, milliseconds; beyond it: 408.
+    #[schemars(range(min = 1))]
     pub body_timeout_ms: u64,
     /// How long a client may take none of an answer's bytes, milliseconds; then the connection is cut.
+    #[schemars(range(min = 1))]
     pub write_timeout_ms: u64,
     /// From the head of a request to the end of its answer, milliseconds, streams excluded; 0: no limit. Beyond it:
     /// 504, or a cut if the answer has begun.
     pub total_timeout_ms: u64,
     /// Requests that may be open on one HTTP/2 connection, 1 to 65535; more are refused with REFUSED_STREAM.
+    #[schemars(range(min = 1, max = 65535))]
     pub http2_max_streams: u32,
     /// Content of a request that may be on its way or wait here, per HTTP/2 stream, 65535 to 2147483647 bytes; more is
     /// not sent by the client.
@@ -78,6 +99,7 @@ pub struct Limits {
     pub http2_connection_window_bytes: u32,
     /// Control frames that an HTTP/2 client may send beyond what its requests account for, from 100; a reset counts as
     /// two, or as ten. Beyond it: GOAWAY with ENHANCE_YOUR_CALM.
+    #[schemars(range(min = 100))]
     pub http2_control_burst: u32,
     /// How long a stream (WebSocket) may be silent in both directions, milliseconds; 0: no limit.
     pub stream_idle_timeout_ms: u64,

@@ -33,6 +33,7 @@ pub struct Settings {
     /// else `$XDG_STATE_HOME/tealgate` or `~/.local/state/tealgate`.
     pub data_dir: Option<PathBuf>,
     /// Gateway threads, 1 to 256; default: one for each core.
+    #[schemars(range(min = 1, max = 256))]
     pub threads: Option<u16>,
     /// Where the JSON access log is written: a file, or `off`.
     pub access_log: AccessLog,
@@ -227,6 +228,7 @@ impl Default for Dns {
 #[serde(deny_unknown_fields, default)]
 pub struct RetryBudget {
     /// Retries for each 100 requests of a second, 0 to 1000.
+    #[schemars(range(min = 0, max = 1000))]
     pub percent: u32,
     /// Retries in each second whatever the number of requests.
     pub min_per_s: u32,

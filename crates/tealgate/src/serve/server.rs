@@ -12,7 +12,7 @@ use super::{admin_listeners, controller_watch, failpoints, notify};
 use crate::cli::serve::Role;
 use crate::config::apply::check_file;
 use crate::config::settings::AccessLog;
-use crate::running::Running;
+use crate::running::{Relayed, Running};
 use admin::keys::FILE_NAME as KEYS_FILE;
 use admin::{AdminState, Dialect, Readiness, server as admin_server, ttl};
 use gateway::Gateway;
@@ -288,6 +288,10 @@ impl Server {
             pid: std::process::id(),
             listen: self.listening(),
             tls_listen: self.tls_listening(),
+            proxy_protocol: Relayed {
+                listen: self.relayed_listening(false),
+                tls_listen: self.relayed_listening(true),
+            },
             admin: self.admin(),
             admin_tls: self.admin_tls(),
         };
@@ -344,6 +348,11 @@ impl Server {
         self.gateway.as_ref().map(|gateway| addresses(gateway, true)).unwrap_or_default()
     }
 
+    /// Where the gateway listens for proxies that speak the PROXY protocol.
+    fn relayed_listening(&self, tls: bool) -> Vec<SocketAddr> {
+        self.gateway.as_ref().map(|gateway| relayed_addresses(gateway, tls)).unwrap_or_default()
+    }
+
     /// The counters of the routes that lead to apps.
     #[must_use]
     pub fn counters(&self) -> Vec<SeriesCounts> {
@@ -373,6 +382,12 @@ impl Server {
             vec![format!("tealgate {} is up ({})", env!("CARGO_PKG_VERSION"), self.instance.id())];
         lines.extend(self.listening().iter().map(|address| format!("  gateway    http://{address}")));
         lines.extend(self.tls_listening().iter().map(|address| format!("             https://{address}")));
+        for (scheme, tls) in [("http", false), ("https", true)] {
+            let relayed = self.relayed_listening(tls);
+            lines.extend(relayed.iter().map(|address| {
+                format!("             {scheme}://{address} (behind a proxy: PROXY protocol)")
+            }));
+        }
         lines.extend(self.admin().map(|address| format!("  Admin API  http://{address}/apisix/admin/")));
         lines.extend(
             self.admin_tls()
@@ -430,9 +445,18 @@ impl Server {
 
 /// The addresses of a gateway's listeners of one kind.
 pub(super) fn addresses(gateway: &Gateway, tls: bool) -> Vec<SocketAddr> {
+    of_kind(gateway, tls, false)
+}
+
+/// The same of those for proxies that speak the PROXY protocol.
+fn relayed_addresses(gateway: &Gateway, tls: bool) -> Vec<SocketAddr> {
+    of_kind(gateway, tls, true)
+}
+
+fn of_kind(gateway: &Gateway, tls: bool, relayed: bool) -> Vec<SocketAddr> {
     let listening = gateway.listening().iter();
     listening
-        .filter(|listener| listener.tls == tls && !listener.relayed)
+        .filter(|listener| listener.tls == tls && listener.relayed == relayed)
         .map(|listener| listener.address)
         .collect()
 }

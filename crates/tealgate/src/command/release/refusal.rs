@@ -6,6 +6,10 @@ use crate::exit::Exit;
 use http::StatusCode;
 use serde_json::Value;
 
+/// What to do without an admin key, or with a wrong one.
+const KEY: &str = "set TEALGATE_ADMIN_KEY, or name the server's directory with --data-dir (TEALGATE_DATA_DIR), where admin-keys.json holds a key, or \
+                   a file that holds one with --admin-key-file";
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
         let (exit, hint) = match &error {
@@ -32,9 +36,8 @@ fn exit(status: StatusCode) -> Exit {
 fn advice(status: StatusCode, body: &Value) -> String {
     let own = body.get("hint").and_then(Value::as_str).filter(|hint| !hint.is_empty());
     let known = match status {
-        StatusCode::UNAUTHORIZED => {
-            "name the key with --admin-key-file or TEALGATE_ADMIN_KEY; it is in admin-keys.json of the data directory"
-        }
+        // What the server says of it is meant for those who write headers.
+        StatusCode::UNAUTHORIZED => return KEY.to_owned(),
         StatusCode::NOT_FOUND => "`tealgate release list` shows the apps",
         _ => "",
     };
@@ -52,8 +55,11 @@ mod tests {
             |status, body| Failure::from(ClientError::Refused { status, text: "no".to_owned(), body });
         let failure = refused(StatusCode::CONFLICT, json!({"hint": "wait"}));
         assert_eq!((failure.exit, failure.hint.as_str()), (Exit::Refused, "wait"));
-        let failure = refused(StatusCode::UNAUTHORIZED, Value::Null);
-        assert!(failure.hint.contains("TEALGATE_ADMIN_KEY"));
+        let failure = refused(StatusCode::UNAUTHORIZED, json!({"hint": "send the header"}));
+        for way in ["TEALGATE_ADMIN_KEY", "--data-dir", "--admin-key-file"] {
+            assert!(failure.hint.contains(way), "{}", failure.hint);
+        }
+        assert_eq!(failure.hint.lines().count(), 1);
         assert_eq!(refused(StatusCode::INTERNAL_SERVER_ERROR, Value::Null).exit, Exit::Internal);
     }
 }
