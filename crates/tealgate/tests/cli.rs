@@ -57,6 +57,36 @@ fn check_says_that_a_right_file_is_right() {
 }
 
 #[test]
+fn check_warns_of_a_release_that_nobody_watches_and_calls_the_file_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "\
+services: [{id: s}]
+apps:
+  - id: shop
+    service_id: s
+    target: {process: {command: [x]}}
+    release:
+      limits: {max_error_rate: null}
+      guard: null
+      judge: {}
+      sticky: {by: cookie}
+";
+    let path = file(directory.path(), text);
+    let output = tealgate(&["check", &path]);
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    for part in [
+        "apps[0].release: warning: NOTHING STOPS A VERSION THAT FAILS ITS USERS: ",
+        ":9:7: apps[0].release.judge: warning: the judge compares nothing: ",
+        ": right (",
+    ] {
+        assert!(told.contains(part), "{part} is missing in:\n{told}");
+    }
+    let report: Value = serde_json::from_slice(&tealgate(&["--json", "check", &path]).stdout).unwrap();
+    assert_eq!((&report["ok"], report["warnings"].as_array().map(Vec::len)), (&Value::Bool(true), Some(2)));
+}
+
+#[test]
 fn check_tells_all_errors_with_file_line_and_field() {
     let directory = tempfile::tempdir().unwrap();
     let path =

@@ -55,11 +55,12 @@ fn warnings(loaded: &config::Loaded) -> Vec<ConfigError> {
     let of_app = |resource: &FileResource| {
         let app = serde_json::from_value::<App>(resource.value.clone()).ok();
         let open = app.map(|app| release::plan::unwatched(&app.release)).unwrap_or_default();
-        open.into_iter().map(|open| Finding {
-            pointer: format!("{}/release{}", resource.pointer, open.pointer),
-            message: open.words,
-            hint: String::new(),
-        })
+        let below = format!("{}/release", resource.pointer);
+        let told = |open: release::plan::Unwatched| {
+            let pointer = format!("{below}{}", open.pointer);
+            Finding { pointer, message: open.words, hint: String::new() }
+        };
+        open.into_iter().map(told).collect::<Vec<_>>()
     };
     apps.flat_map(of_app).map(|finding| loaded.error(&finding)).collect()
 }

@@ -8,7 +8,7 @@ use model::app::App;
 use model::plugin::PluginInfo;
 use model::resource::Kind;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
@@ -185,7 +185,10 @@ fn check(kind: Kind, item: &Value, pointer: &str, plugins: &[PluginInfo], findin
             let (pointer, message) = (below(error.pointer), error.text);
             findings.push(Finding { pointer, message, hint: String::new() });
         }
-        findings.extend(wrong.into_iter().map(|one| Finding { pointer: below(one.pointer), ..one }));
+        // What could not be read of another file is of the wrong type, too.
+        let known: HashSet<String> = findings.iter().map(|one| one.pointer.clone()).collect();
+        let wrong = wrong.into_iter().map(|one| Finding { pointer: below(one.pointer), ..one });
+        findings.extend(wrong.filter(|one| !known.contains(&one.pointer)));
         return;
     }
     let mut item = item.clone();

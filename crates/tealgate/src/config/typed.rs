@@ -290,7 +290,7 @@ mod tests {
         ];
         assert_eq!(told.len(), expected.len(), "{:?}", parsed.findings);
         assert!(expected.iter().all(|place| told.contains(place)), "{:?}", parsed.findings);
-        assert_eq!(parsed.place("/release/gates/0/check").as_deref(), Some("/release/gates/1/check"));
+        assert_eq!(parsed.place("/release/gates/1/check").as_deref(), Some("/release/gates/1/check"));
         assert_eq!(parsed.place("/release/soak/hold_back").as_deref(), Some("/release/soak/hold_back"));
         assert_eq!(parsed.place("/release/steps"), None, "a step was taken out");
         assert_eq!(parsed.place("/release/soak"), None, "what was taken out may be what is missed");
