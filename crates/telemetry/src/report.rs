@@ -144,6 +144,9 @@ pub enum GuardState {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GuardTrip {
+    /// The gateway in which it fired; empty: one that has not written that down.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub gateway: String,
     /// Which bound was crossed: `break`, `errors`, `hang`, `unended`, `comparison`, `nodes`, `controller`, or `other`.
     pub bound: String,
     /// The same in words for people.

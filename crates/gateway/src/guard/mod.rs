@@ -159,8 +159,8 @@ impl Guard {
         self.lock().sums.lead_to(old, new);
     }
 
-    /// Looks at what has come, and fires when a bound is crossed. Says whether it did now.
-    fn look(&self, lease: Lease, now: Instant) -> bool {
+    /// Looks at what has come, and fires when a bound is crossed, in the name of its gateway. Says whether it did now.
+    fn look(&self, lease: Lease, now: Instant, gateway: &str) -> bool {
         let inner = &mut *self.lock();
         if inner.state != GuardState::Armed {
             return false;
@@ -183,7 +183,8 @@ impl Guard {
         else {
             return false;
         };
-        let trip = inner.trip(crossed, &counted, wall_ms, now);
+        let gateway = gateway.to_owned();
+        let trip = GuardTrip { gateway, ..inner.trip(crossed, &counted, wall_ms, now) };
         inner.state = GuardState::Tripped { trip: Box::new(trip) };
         self.sends_back.store(true, Release);
         true
@@ -303,6 +304,7 @@ impl Inner {
             evidence.push(format!("what kept checks from answers of the new version: {hindered}"));
         }
         GuardTrip {
+            gateway: String::new(),
             bound: crossed.bound.to_owned(),
             evidence,
             at_ms: wall_ms,
@@ -321,8 +323,8 @@ fn nodes_down() -> Crossed {
     Crossed::absolute("nodes", evidence)
 }
 
-fn controller_missing(missing: Duration) -> Crossed {
-    Crossed::absolute("controller", vec![format!("no controller for {} ms", missing.as_millis())])
+fn controller_missing(words: String) -> Crossed {
+    Crossed::absolute("controller", vec![words])
 }
 
 #[cfg(test)]

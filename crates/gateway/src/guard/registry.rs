@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{AcqRel, Release};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use telemetry::report::GuardReport;
 use tokio::sync::Notify;
@@ -27,6 +27,8 @@ pub struct Guards {
     directory: Option<PathBuf>,
     /// Request threads.
     threads: usize,
+    /// What the gateway is called where trips are told of.
+    name: OnceLock<String>,
     known: Mutex<Vec<Arc<Guard>>>,
     recent: Mutex<VecDeque<GuardReport>>,
     lease: Mutex<Lease>,
@@ -41,6 +43,7 @@ impl Guards {
         Guards {
             directory,
             threads,
+            name: OnceLock::new(),
             known: Mutex::default(),
             recent: Mutex::default(),
             lease: Mutex::new(Lease::GivenBack(clock::now())),
@@ -57,6 +60,12 @@ impl Guards {
         lock(&self.recent).iter().cloned().chain(known).collect()
     }
 
+    /// Says what the gateway is called: a trip that is written down names who fired, whoever tells of it later. The first
+    /// name counts.
+    pub fn in_the_name_of(&self, gateway: &str) {
+        let _ = self.name.set(gateway.to_owned());
+    }
+
     /// Returns when a guard has fired.
     pub async fn changed(&self) {
         self.changed.notified().await;
@@ -70,13 +79,14 @@ impl Guards {
 
     /// The controller's lease was seen: it ends so long from now, unless it is renewed.
     pub fn controller_has(&self, left: Duration) {
-        *lock(&self.lease) = Lease::Held(clock::now() + left);
+        let heard = clock::now();
+        *lock(&self.lease) = Lease::Held { heard, until: heard + left };
     }
 
     /// The controller was seen to have given its lease back. The first such look counts.
     pub fn controller_has_left(&self) {
         let mut lease = lock(&self.lease);
-        if let Lease::Held(_) = *lease {
+        if let Lease::Held { .. } = *lease {
             *lease = Lease::GivenBack(clock::now());
         }
     }
@@ -95,8 +105,8 @@ impl Guards {
             None => Err("there is no data directory to keep its latch in".to_owned()),
         };
         let now = clock::now();
-        if let Lease::Held(until) = &mut *lock(&self.lease) {
-            *until = (*until).max(now + ARMED_BY);
+        if let Lease::Held { heard, until } = &mut *lock(&self.lease) {
+            (*heard, *until) = (now, (*until).max(now + ARMED_BY));
         }
         let guard = Arc::new(Guard::new(rule, service, latch, self.threads, now));
         if guard.sends_back() {
@@ -138,8 +148,9 @@ impl Guards {
     /// Looks at all of them; those that have fired now.
     pub(super) fn look(&self, now: Instant, also_latches: bool) -> Vec<Arc<Guard>> {
         let lease = *lock(&self.lease);
+        let name = self.name.get().map_or("", String::as_str);
         let known: Vec<Arc<Guard>> = self.known().clone();
-        let fires = |guard: &Arc<Guard>| guard.look(lease, now) || also_latches && guard.follow_latch();
+        let fires = |guard: &Arc<Guard>| guard.look(lease, now, name) || also_latches && guard.follow_latch();
         let fired: Vec<Arc<Guard>> = known.into_iter().filter(fires).collect();
         if !fired.is_empty() {
             self.unsent.store(true, Release);

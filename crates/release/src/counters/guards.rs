@@ -32,7 +32,9 @@ impl Gateways {
         let mut trips: Vec<GuardSummary> = Vec::new();
         for gateway in &self.gateways {
             if let Some(GuardReport { state: GuardState::Tripped { trip }, .. }) = gateway.guard(id) {
-                let (id, gateway) = (id.to_owned(), gateway.instance.clone());
+                // Who holds the latch now may have read in it what another one did.
+                let fired_in = if trip.gateway.is_empty() { &gateway.instance } else { &trip.gateway };
+                let (id, gateway) = (id.to_owned(), fired_in.clone());
                 let summary = GuardSummary { id, gateway, trip: (**trip).clone() };
                 if !trips.iter().any(|known| known.is_the_same(&summary)) {
                     trips.push(summary);

@@ -8,7 +8,7 @@ use telemetry::report::GuardTrip;
 pub struct GuardSummary {
     /// The guard's id.
     pub id: String,
-    /// The gateway that said so first. If the one that fired was started again before it could, that is the one after it.
+    /// The gateway in which it fired; where that was not written down, the one that said so first.
     pub gateway: String,
     /// Why and when.
     pub trip: GuardTrip,

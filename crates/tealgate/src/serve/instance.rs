@@ -50,6 +50,9 @@ impl Instance {
     ) -> Arc<Instance> {
         let started_at_ms = clock::now_ms();
         let id = format!("{role}-{}-{started_at_ms}", std::process::id());
+        if let Some(gateway) = &gateway {
+            gateway.guards().in_the_name_of(&id);
+        }
         Arc::new(Instance {
             store,
             id,

@@ -5,6 +5,7 @@ use super::site::{Site, Users, fill_disk};
 use crate::clock;
 use crate::harness::client::try_get;
 use crate::harness::gate::Start;
+use crate::harness::shop;
 use rustix::process::Signal;
 use testkit::upstream::Behaviour;
 
@@ -37,6 +38,7 @@ async fn of_both_that_died_at_once_before_the_controller_had_heard_of_it() {
     let mut site = Site::in_soak().await;
     site.controller.signal(Signal::STOP);
     site.breaks("controller stopped").await;
+    let fired_in = site.gateway.pid();
     let (code, why) = site.again("controller", "").refused().await;
     let holder = format!("pid {}", site.controller.pid());
     assert!(code == Some(3) && why.contains(&holder), "two controllers on one store: {code:?} {why}");
@@ -50,6 +52,13 @@ async fn of_both_that_died_at_once_before_the_controller_had_heard_of_it() {
     clock::until("a gateway that sends to Blue", answers, || site.gateway.log()).await;
     nobody_is_on_green(&site, "after the restart of both").await;
     site.is_rolled_back(FAILURES).await;
+    let report = shop::report(&site.controller).await;
+    let moved = report["moves"].as_array().unwrap().iter().find(|moved| moved["kind"] == "guard").unwrap();
+    let by = format!("guard of gateway gateway-{fired_in}-");
+    assert!(
+        moved["by"].as_str().unwrap().starts_with(&by),
+        "it names who fired, not who holds the latch: {moved}"
+    );
     site.crash();
     site.gateway = site.again("gateway", "").ready().await;
     site.controller = site.again("controller", "").ready().await;
