@@ -24,14 +24,27 @@ async fn released(world: &World, next: Value, says: &str) -> (Value, Value) {
 
 /// Version 2 is started with this policy, and with these further arguments.
 async fn started(world: &World, gate: &Gate, next: Value, says: &str, arguments: &[&str]) {
-    shop::put(gate, shop::target(world), policy(json!({"steps": [100], "on_inconclusive": "proceed"}))).await;
-    release(gate, &["start", "shop", "--version", "v1"]).await.exits(0);
-    let mut settings = json!({"steps": [{"share": 50, "pause_ms": 60_000}, 100]});
-    settings.as_object_mut().unwrap().extend(next.as_object().unwrap().clone());
-    shop::change(gate, shop::target(world), policy(settings)).await;
+    started_beside(world, gate, next, says, [&[], arguments]).await;
+}
+
+/// The target of the sample app with further arguments.
+fn target_with(world: &World, arguments: &[&str]) -> Value {
     let mut target = shop::target(world);
     let command = target["process"]["command"].as_array_mut().unwrap();
     command.extend(arguments.iter().map(|argument| json!(argument)));
+    target
+}
+
+/// The same beside a version 1 that has arguments of its own.
+async fn started_beside(world: &World, gate: &Gate, next: Value, says: &str, [old, new]: [&[&str]; 2]) {
+    let policies = policy(json!({"steps": [100], "on_inconclusive": "proceed"}));
+    shop::put(gate, target_with(world, old), policies).await;
+    release(gate, &["start", "shop", "--version", "v1"]).await.exits(0);
+    let mut settings = json!({"steps": [{"share": 50, "pause_ms": 60_000}, 100]});
+    settings.as_object_mut().unwrap().extend(next.as_object().unwrap().clone());
+    shop::change(gate, target_with(world, old), policy(settings)).await;
+    let mut target = target_with(world, new);
+    let command = target["process"]["command"].as_array_mut().unwrap();
     let place = command.iter().position(|word| word == "--version").unwrap() + 1;
     command[place] = json!(says);
     let spec = world.file("spec.yaml", target.to_string());
@@ -137,20 +150,52 @@ async fn a_version_whose_good_answers_have_an_error_in_their_json_is_taken_back(
     assert!(counted("no-error", "failed") && !counted("no-error", "passed"), "{metrics}");
 }
 
-#[tokio::test]
-async fn a_version_of_whose_answers_a_check_can_look_at_none_waits_and_does_not_pass() {
-    let world = World::new();
-    let gate = Gate::start(&world).await;
+/// A check of what the answers of `/orders` have while they are JSON, judged in a short first step.
+fn of_json(changes: Value) -> Value {
     let checks = json!([{"name": "has-path", "json": {"pointer": "/path"}, "fails_if": "missing"}]);
     let limits = json!({"max_error_rate": 0.5, "min_requests": 20});
     let steps = json!([{"share": 50, "pause_ms": 100}, 100]);
-    let next = json!({"checks": checks, "limits": limits, "steps": steps, "judge": {}});
-    started(&world, &gate, next, "v2", &["--json-as-text"]).await;
+    let mut next = json!({"checks": checks, "limits": limits, "steps": steps, "judge": {}});
+    next.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    next
+}
+
+#[tokio::test]
+async fn a_version_whose_answers_can_be_examined_no_more_is_taken_back() {
+    for (changes, said) in [
+        (json!({}), ["not examined by check has-path: new version ", "not JSON "]),
+        (json!({"guard": null}), ["check has-path: ", "not JSON "]),
+    ] {
+        let world = World::new();
+        let gate = Gate::start(&world).await;
+        started(&world, &gate, of_json(changes), "v2", &["--json-as-text"]).await;
+        let users = async {
+            loop {
+                assert_eq!(client::get(gate.gateway(), "/orders").await.status, 200);
+            }
+        };
+        let (view, _) = tokio::select! {
+            () = users => panic!("users do not end"),
+            over = over(&gate) => over,
+        };
+        let why = view["why"].as_str().unwrap();
+        assert!(said.iter().all(|said| why.contains(said)), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn where_a_check_can_look_at_no_answers_of_either_version_the_new_one_waits_and_does_not_pass() {
+    let world = World::new();
+    let gate = Gate::start(&world).await;
+    let as_text: &[&str] = &["--json-as-text"];
+    started_beside(&world, &gate, of_json(json!({})), "v2", [as_text, as_text]).await;
     shop::until(&gate, "the first step", |view| view["share"] == 50).await;
     let users = async {
-        loop {
+        // Fewer of the old version than tell that nobody asks for JSON.
+        for _ in 0..80 {
             assert_eq!(client::get(gate.gateway(), "/orders").await.status, 200);
         }
+        std::future::pending::<()>().await;
     };
     let is_examined = |view: &Value| view["waiting_for"].to_string().contains("answers could be examined");
     let view = tokio::select! {
