@@ -77,6 +77,11 @@ fn check_client_certificates(value: &Value, pointer: &str) -> Result<(), PemErro
     }
 }
 
+/// The first certificate of a PEM text, if there is one.
+pub(crate) fn leaf(pem: &str) -> Option<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem.as_bytes()).next()?.ok()
+}
+
 /// What is wrong with a certificate or its key.
 enum Fault {
     Cert(String),

@@ -88,7 +88,8 @@ pub(crate) async fn serve(
     // Shadow: what is kept of it, if it is to be copied to the new version once it has been answered.
     facts.shadow =
         claim.as_ref().ok().and_then(|claim| shadow::draw(claim, &request, worker.thread, facts.began));
-    client.timer.limit(grpc::limit_ms(&request, worker.settings.total_timeout_ms));
+    let of_route = claim.as_ref().ok().and_then(|claim| claim.route.total_timeout_ms);
+    client.timer.limit(grpc::limit_ms(&request, of_route.unwrap_or(worker.settings.total_timeout_ms)));
     let after = match &claim {
         // Forward: to a node of the upstream, with retries, both bodies streaming.
         Ok(claim) => {

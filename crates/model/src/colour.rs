@@ -12,6 +12,8 @@ pub const LABEL_VERSION: &str = "tealgate.version";
 /// Label of an upstream or a route: how long a stream may stay after traffic has left it, in milliseconds. The route's
 /// beats the upstream's.
 pub const LABEL_DRAIN_TIMEOUT_MS: &str = "tealgate.drain_timeout_ms";
+/// Label of a route: how long a whole request may take, in milliseconds, instead of what the setting says; 0: no limit.
+pub const LABEL_TOTAL_TIMEOUT_MS: &str = "tealgate.total_timeout_ms";
 /// Label of an http or https upstream: `h2` speaks HTTP/2 with its nodes; to https ones if they choose it, too.
 pub const LABEL_PROTOCOL: &str = "tealgate.protocol";
 

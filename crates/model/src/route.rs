@@ -1,6 +1,6 @@
 //! A route in typed form, read from JSON that the schema has accepted (APISIX §1.7, §3).
 
-use crate::colour::LABEL_DRAIN_TIMEOUT_MS;
+use crate::colour::{LABEL_DRAIN_TIMEOUT_MS, LABEL_TOTAL_TIMEOUT_MS};
 use crate::expr::{Expr, ExprError};
 use crate::upstream::{Timeouts, Upstream, as_integer, id_text};
 use serde_json::{Map, Value};
@@ -42,6 +42,8 @@ pub struct Route {
     pub enable_websocket: Option<bool>,
     /// How long a stream may stay when traffic has left its upstream, milliseconds; `None`: as the upstream says.
     pub drain_timeout_ms: Option<u64>,
+    /// How long a whole request may take, milliseconds, 0: as long as it likes; `None`: as the setting says.
+    pub total_timeout_ms: Option<u64>,
 }
 
 impl Route {
@@ -68,6 +70,7 @@ impl Route {
             timeouts: Timeouts::from_value(value),
             enable_websocket: value.get("enable_websocket").and_then(Value::as_bool),
             drain_timeout_ms: drain_timeout_ms(value),
+            total_timeout_ms: label_ms(value, LABEL_TOTAL_TIMEOUT_MS),
         })
     }
 }
@@ -75,7 +78,11 @@ impl Route {
 /// What the label of a route or an upstream says of how long streams may stay after traffic has left, milliseconds.
 #[must_use]
 pub fn drain_timeout_ms(owner: &Value) -> Option<u64> {
-    owner.get("labels")?.get(LABEL_DRAIN_TIMEOUT_MS)?.as_str()?.parse().ok()
+    label_ms(owner, LABEL_DRAIN_TIMEOUT_MS)
+}
+
+fn label_ms(owner: &Value, label: &str) -> Option<u64> {
+    owner.get("labels")?.get(label)?.as_str()?.parse().ok()
 }
 
 /// The plugin configurations of a route or a service.

@@ -2,6 +2,7 @@
 //!
 //! Of HTTP it knows only the refusals of `wire::problem` and the two headers of [`Progress`].
 
+mod advice;
 pub(crate) mod merge;
 mod owned;
 pub(crate) mod references;

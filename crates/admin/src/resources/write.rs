@@ -3,12 +3,13 @@
 use crate::clock;
 use crate::consumers::must_be_unique;
 use crate::resources::view::{self, Shown};
-use crate::resources::{EXPIRES_AT_MS, Progress, merge, owned, read_only, references, secrets, times};
+use crate::resources::{
+    EXPIRES_AT_MS, Progress, advice, merge, owned, read_only, references, secrets, times,
+};
 use crate::state::AdminState;
 use crate::wire::problem::Problem;
 use model::check;
 use model::resource::{Kind, Origin, Resource, Revision};
-use model::ssl::{Ssl, Usage};
 use serde_json::Value;
 use std::sync::Arc;
 use store::converge::{Convergence, wait_applied};
@@ -69,7 +70,7 @@ pub(crate) async fn write(state: &AdminState, order: &Order) -> Result<Written, 
             ended => break ended?,
         }
     };
-    written.warnings = names_of_others(state, &written.shown).await?;
+    written.warnings = advice::of_ssl(state, &written.shown).await?;
     written.progress = wait(state, written.progress.revision).await;
     Ok(written)
 }
@@ -210,21 +211,4 @@ pub(crate) async fn wait(state: &AdminState, revision: Revision) -> Progress {
         }
     }
     Progress::pending(revision)
-}
-
-/// The names of an SSL resource that clients get another one for. As in APISIX, two may have the same; here the older one
-/// is shown, and whoever writes the other should hear of it.
-async fn names_of_others(state: &AdminState, written: &Shown) -> Result<Vec<String>, Problem> {
-    let serves =
-        |value: &Value| Some(Ssl::from_value(value)).filter(|ssl| ssl.enabled && ssl.usage == Usage::Server);
-    let Some(ssl) = serves(&written.value).filter(|_| written.kind == Kind::Ssl) else {
-        return Ok(Vec::new());
-    };
-    let mut warnings = Vec::new();
-    for other in view::all(state, Kind::Ssl).await?.iter().filter(|other| other.created < written.created) {
-        let names = serves(&other.value).map(|other| other.snis).unwrap_or_default();
-        let shared = ssl.snis.iter().filter(|name| names.contains(name));
-        warnings.extend(shared.map(|name| format!("{name} is served by the older ssl {}", other.id)));
-    }
-    Ok(warnings)
 }

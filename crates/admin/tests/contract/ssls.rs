@@ -3,7 +3,7 @@
 use crate::support::{Gate, state, upstream};
 use admin::Dialect;
 use model::resource::Kind;
-use rcgen::generate_simple_self_signed;
+use rcgen::{CertificateParams, KeyPair, date_time_ymd, generate_simple_self_signed};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use store::secret::Keyring;
@@ -43,6 +43,49 @@ async fn a_name_that_another_one_has_is_taken_and_told_to_the_writer() {
         assert_eq!(warning("/ssls/1", ssl("a.test")).await, Value::Null, "the older one has it");
         both["status"] = json!(0);
         assert_eq!(warning("/ssls/3", both).await, Value::Null, "it is switched off");
+    }
+}
+
+#[tokio::test]
+async fn what_clients_would_refuse_is_told_to_the_writer() {
+    let made = |from: i32, to: i32| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+        json!({"sni": "a.test", "cert": params.self_signed(&key).unwrap().pem(), "key": key.serialize_pem()})
+    };
+    let with = |mut ssl: Value, name: &str, value: Value| {
+        ssl[name] = value;
+        ssl
+    };
+    let second = made(2001, 2002);
+    let both = with(with(made(2000, 4000), "certs", json!([second["cert"]])), "keys", json!([second["key"]]));
+    for dialect in [Dialect::Apisix, Dialect::Api7] {
+        let gate = Gate::start(dialect).await;
+        for (ssl, told) in [
+            (made(2000, 4000), None),
+            (made(2001, 2002), Some("the certificate in cert has expired at 2002-01-01T00:00:00Z")),
+            (made(3990, 4000), Some("the certificate in cert is not valid before 3990-01-01T00:00:00Z")),
+            (both.clone(), Some("the certificate in certs[0] has expired")),
+            (
+                with(made(2000, 4000), "ssl_protocols", json!(["TLSv1.1"])),
+                Some("none of its ssl_protocols is spoken"),
+            ),
+            (
+                with(made(2000, 4000), "ssl_protocols", json!(["TLSv1.1", "TLSv1.3"])),
+                Some("TLSv1.1 is not spoken"),
+            ),
+            (with(made(2001, 2002), "status", json!(0)), None),
+        ] {
+            let answer = gate.call("PUT", "/ssls/1", ssl).await;
+            let said: Value = serde_json::from_str(&answer.text).unwrap();
+            match told {
+                Some(told) => {
+                    assert!(said["warning_msg"].as_str().unwrap_or_default().contains(told), "{told}: {said}")
+                }
+                None => assert_eq!(said["warning_msg"], Value::Null),
+            }
+        }
     }
 }
 

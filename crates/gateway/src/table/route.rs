@@ -46,6 +46,8 @@ pub struct Route {
     pub websocket: bool,
     /// How long a stream may stay when traffic has left its target, milliseconds; `None`: as the target says.
     pub drain_timeout_ms: Option<u64>,
+    /// How long a whole request may take, milliseconds, 0: as long as it likes; `None`: as the setting says.
+    pub total_timeout_ms: Option<u64>,
     /// Its plugins and its service's.
     pub(crate) plugins: Plan,
     /// Counts the requests that a hold would wait for, where there may be one.

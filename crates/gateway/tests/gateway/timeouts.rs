@@ -126,6 +126,29 @@ async fn a_whole_request_has_a_limit_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_route_may_have_another_limit_or_none() {
+    let held = Upstream::start("u").await;
+    held.behave(Behaviour::Held);
+    let routes = |of_route: &str| {
+        let timeout = json!({"connect": 1, "send": 1, "read": 0.2});
+        let labels = json!({"tealgate.total_timeout_ms": of_route});
+        [
+            crate::support::upstream("u", &[held.address()]),
+            route(&json!({"upstream_id": "u", "labels": labels, "timeout": timeout})),
+        ]
+    };
+    let spared = Gate::with(Settings { total_timeout_ms: 1, ..settings() }, &routes("0")).await;
+    assert_eq!(spared.ask(get("/")).await.status, 504);
+    let ended = Gate::with(settings(), &routes("1")).await;
+    assert_eq!(ended.ask(get("/")).await.status, 504);
+    for (gate, reason) in [(&spared, "timeout_read"), (&ended, "timeout_total")] {
+        gate.settled().await;
+        let answers = gate.gateway.totals().snapshot().gate_answers;
+        assert_eq!(answers.into_iter().collect::<Vec<_>>(), [(reason.to_owned(), 1)]);
+    }
+}
+
+#[tokio::test]
 async fn the_whole_limit_leaves_no_time_for_another_try() {
     let (held, good) = (Upstream::start("held").await, Upstream::start("good").await);
     held.behave(Behaviour::Held);

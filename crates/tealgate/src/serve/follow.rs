@@ -16,12 +16,14 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) async fn follow(store: Arc<dyn Store>, gateway: Arc<Gateway>, instance: Arc<Instance>) {
     let mut changes = store.watch();
     let mut expiry = Expiry::default();
+    let mut told = Vec::new();
     loop {
         changes.mark_unchanged();
         match store.snapshot().await {
             Ok(snapshot) => {
                 let Ok(applied) = gateway.apply(snapshot.revision, snapshot.resources).await else { return };
-                for problem in &applied.problems {
+                // A problem is told when it comes, and not with every change of something else.
+                for problem in applied.problems.iter().filter(|problem| !told.contains(*problem)) {
                     tracing::error!(
                         kind = problem.kind.singular(),
                         id = problem.id,
@@ -29,6 +31,7 @@ pub(super) async fn follow(store: Arc<dyn Store>, gateway: Arc<Gateway>, instanc
                         problem.what
                     );
                 }
+                told = applied.problems;
                 expiry.warn(gateway.certificates(), clock::now_s());
                 instance.applied(applied.revision).await;
             }

@@ -40,7 +40,7 @@ fn everyone(world: &World) -> Vec<(&'static str, Vec<Pid>)> {
 
 /// A world in which version 1 is live, and version 2 is on its way with this policy and target.
 async fn on_its_way(target: Value, world: &World, changes: Value) -> Gate {
-    let gate = Gate::start(world).await;
+    let gate = Start::new(world).staying().ready().await;
     shop::put(&gate, shop::target(world), policy(json!({}))).await;
     release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
     shop::change(&gate, target, policy(changes)).await;

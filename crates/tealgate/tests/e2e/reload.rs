@@ -32,7 +32,7 @@ fn with_extra(mut file: Value) -> Value {
 
 async fn serving(world: &World, file: &Value) -> Gate {
     let config = world.config(file);
-    let gate = Start::new(world).with(&["--config", &config]).ready().await;
+    let gate = Start::new(world).staying().with(&["--config", &config]).ready().await;
     release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
     gate
 }

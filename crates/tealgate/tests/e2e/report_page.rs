@@ -21,7 +21,7 @@ fn requests(report: &Value, colour: &str) -> u64 {
 #[tokio::test]
 async fn the_course_of_a_release_survives_the_controller_and_stands_in_the_page() {
     let world = World::new();
-    let mut gate = Gate::start(&world).await;
+    let mut gate = Start::new(&world).staying().ready().await;
     shop::put(&gate, shop::target(&world), policy(json!({}))).await;
     release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
     let changes = json!({"steps": [{"share": 20, "pause_ms": 1_500}, 100], "gates": approval("each_step")});

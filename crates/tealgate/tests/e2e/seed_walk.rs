@@ -165,7 +165,7 @@ async fn on_the_plain_port_the_same_steps_have_apisix_semantics() {
 async fn the_walk_survives_a_restart() {
     let world = World::new();
     let colours = Colours::start(&world).await;
-    let mut gate = Gate::start(&world).await;
+    let mut gate = Start::new(&world).staying().ready().await;
     for call in [BLUE_SERVICE, ROUTE, SWITCH] {
         colours.call(&gate, call).await;
     }

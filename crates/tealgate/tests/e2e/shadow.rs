@@ -170,7 +170,7 @@ async fn second_gateway(world: &World) -> Gate {
             std::os::unix::fs::symlink(entry.path(), directory.join(name)).unwrap();
         }
     }
-    Start::elsewhere(world, directory.to_str().unwrap()).role("gateway").ready().await
+    Start::elsewhere(world, directory.to_str().unwrap()).role("gateway").staying().ready().await
 }
 
 /// Users of a gateway that may be gone: they ask again and again, and take what they get.

@@ -166,7 +166,7 @@ async fn of_an_old_one_that_is_killed_while_it_drains_only_its_own_requests_are_
     assert_eq!(client::get(gateway, "/").await.status, 200);
     assert_eq!(Start::new(&world).refused().await.0, Some(3), "the lock is the new one's");
     next.crash();
-    let alone = successor(&world).where_it_was(&next).ready().await;
+    let alone = successor(&world).ready().await;
     assert_eq!(client::get(alone.gateway(), "/").await.status, 200, "with nobody left, it just starts");
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 /// A crashed server in whose store version 2 is in the soak of its release.
 async fn crashed_in_the_soak(world: &World) -> Gate {
-    let mut gate = Gate::start(world).await;
+    let mut gate = Start::new(world).staying().ready().await;
     shop::put(&gate, shop::target(world), policy(json!({}))).await;
     release(&gate, &["start", "shop", "--version", "v1"]).await.exits(0);
     let soak = json!({"soak": {"duration_ms": 3_000, "interval_ms": 500}});

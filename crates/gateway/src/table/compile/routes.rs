@@ -128,6 +128,7 @@ impl Compiler {
                 .unwrap_or(false),
             plugins: Plan::default(),
             drain_timeout_ms: parsed.drain_timeout_ms,
+            total_timeout_ms: parsed.total_timeout_ms,
             tallies,
             digest,
             sources,

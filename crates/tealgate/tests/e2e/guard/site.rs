@@ -161,10 +161,9 @@ impl Site {
 
     async fn with(command: &str, changes: Value, there: impl Fn(&Value) -> bool) -> Site {
         let (world, colours) = (World::new(), Colours::start().await);
-        let start = |role| patient(&world, role, "").ready();
-        let gateway = start("gateway").await;
+        let gateway = patient(&world, "gateway", "").staying().ready().await;
         let address = gateway.gateway();
-        let controller = start("controller").await;
+        let controller = patient(&world, "controller", "").ready().await;
         shop::put(&controller, colours.target(), policy(json!({}))).await;
         release(&controller, &["start", "shop", "--version", "v1"]).await.exits(0);
         shop::change(&controller, colours.target(), policy(changes)).await;
@@ -186,8 +185,7 @@ impl Site {
     /// A process as it is started again, where it was; the shell does `first` before.
     pub(super) fn again(&self, role: &'static str, first: &str) -> Start {
         let start = patient(&self.world, role, first);
-        let address = self.address.to_string();
-        if role == "gateway" { start.with(&["--listen", &address]) } else { start }
+        if role == "gateway" { start.where_it_was(&self.gateway) } else { start }
     }
 
     /// The trip as it is written on disk; `None`: there is none.

@@ -2,6 +2,7 @@
 
 use super::admin::Admin;
 use super::client;
+use super::kept_ports::KeptPorts;
 use super::processes::pid_of;
 use super::world::World;
 use crate::clock;
@@ -12,6 +13,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The binary under test.
@@ -71,6 +73,7 @@ pub(crate) struct Start {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     passed: Vec<TcpListener>,
+    kept: Option<Arc<KeptPorts>>,
 }
 
 impl Start {
@@ -90,6 +93,7 @@ impl Start {
             arguments: Vec::new(),
             environment: Vec::new(),
             passed: Vec::new(),
+            kept: None,
         }
     }
 
@@ -112,9 +116,21 @@ impl Start {
         Start { role, ..self }
     }
 
-    /// Where another one was, for a restart that its clients do not notice.
+    /// On ports that nobody else gets, so that the next one can be where this one was.
+    pub(crate) fn staying(self) -> Start {
+        self.on(Arc::new(KeptPorts::new()))
+    }
+
+    fn on(self, kept: Arc<KeptPorts>) -> Start {
+        let (listen, admin) = (kept.gateway.to_string(), kept.admin.to_string());
+        Start { listen, admin, kept: Some(kept), ..self }
+    }
+
+    /// Where another one was that was to stay, for a restart that its clients do not notice.
     pub(crate) fn where_it_was(self, gate: &Gate) -> Start {
-        Start { listen: gate.gateway().to_string(), admin: gate.admin_address().to_string(), ..self }
+        let kept =
+            gate.kept.as_ref().expect("the one before was not `staying`: its ports may be somebody else's");
+        self.on(Arc::clone(kept))
     }
 
     /// With more arguments.
@@ -168,7 +184,8 @@ impl Start {
     pub(crate) async fn ready(self) -> Gate {
         let log = File::create(&self.log).unwrap();
         let child = self.command().stderr(log).spawn().unwrap();
-        let mut gate = Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log };
+        let mut gate =
+            Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log, kept: self.kept };
         let log = gate.log.clone();
         clock::until("a ready server", async || gate.is_ready().await, || read(&log)).await;
         gate
@@ -178,14 +195,15 @@ impl Start {
     pub(crate) fn launched(self) -> Gate {
         let log = File::create(&self.log).unwrap();
         let child = self.command().stderr(log).spawn().unwrap();
-        Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log }
+        Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log, kept: self.kept }
     }
 
     /// Starts it beside one that has left word in the data directory, and waits until it says that it is up.
     pub(crate) async fn up(self) -> Gate {
         let log = File::create(&self.log).unwrap();
         let child = self.command().stderr(log).spawn().unwrap();
-        let gate = Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log };
+        let gate =
+            Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log, kept: self.kept };
         gate.logged(" is up (").await;
         gate
     }
@@ -194,7 +212,8 @@ impl Start {
     pub(crate) async fn refused(self) -> (Option<i32>, String) {
         let log = File::create(&self.log).unwrap();
         let child = self.command().stderr(log).spawn().unwrap();
-        let mut gate = Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log };
+        let mut gate =
+            Gate { child, running: Value::Null, data_dir: self.data_dir, log: self.log, kept: self.kept };
         let status = gate.end().await;
         (status.code(), gate.log())
     }
@@ -206,6 +225,7 @@ pub(crate) struct Gate {
     running: Value,
     data_dir: PathBuf,
     log: PathBuf,
+    kept: Option<Arc<KeptPorts>>,
 }
 
 impl Gate {

@@ -5,6 +5,7 @@ pub(crate) mod certificate;
 pub(crate) mod cli;
 pub(crate) mod client;
 pub(crate) mod gate;
+pub(crate) mod kept_ports;
 pub(crate) mod nginx;
 pub(crate) mod processes;
 pub(crate) mod prometheus;
