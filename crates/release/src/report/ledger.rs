@@ -111,7 +111,7 @@ impl Ledger {
         ledger
     }
 
-    /// Its lines as people read them; `number` writes numbers. What neither colour has is the rest of a line: the client was
+    /// Its lines as people read them, without parts that are nothing; `number` writes numbers. What neither colour has is the rest of a line: the client was
     /// gone, or the request came, before one was chosen.
     pub(super) fn lines(&self, number: impl Fn(u64) -> String) -> Vec<(String, String)> {
         let counted = [
@@ -134,9 +134,11 @@ impl Ledger {
             ("– of these, open on green", self.green_open),
         ];
         let lost = ("lost".to_owned(), self.lost.to_string());
+        let is_told = |(name, count): &(&str, u64)| *count > 0 || !name.starts_with('–');
+        let counted = counted.into_iter().filter(is_told);
         let counted = counted.map(|(name, count)| (name.to_owned(), number(count)));
         let former = self.former.iter().flat_map(|former| former_lines(former, &number));
-        counted.into_iter().chain(former).chain([lost]).collect()
+        counted.chain(former).chain([lost]).collect()
     }
 
     /// Whether something that the release answers for has not ended.

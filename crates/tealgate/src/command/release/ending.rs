@@ -62,7 +62,7 @@ pub(super) fn sentence(view: &ReleaseView) -> String {
             format!("{app}: {version} promoted{took} (release {release}): {users}")
         }
         Some(Outcome::RolledBack) => {
-            format!("{app}: {version} was taken back{took}{amiss} (release {release}){why}")
+            format!("{app}: {version} was rolled back{took}{amiss} (release {release}){why}")
         }
         Some(Outcome::Aborted) => {
             format!("{app}: {version} was aborted{took}{amiss} (release {release}){why}")
