@@ -198,6 +198,8 @@ static_resources:
 class Tealgate(Proxy):
     """With everything on: see the head of `side-by-side`."""
 
+    NAME, PATH = "tealgate", binary("tealgate")
+
     def __init__(self, *args):
         super().__init__(*args)
         self.admin = free_port()
@@ -245,13 +247,13 @@ class Tealgate(Proxy):
     snis: [bench.test]
     cert: {{from_file: {self.certificate}/cert.pem}}
     key: {{from_file: {self.certificate}/key.pem}}"""
-        config = self.machine.write("tealgate.yaml", f"""
+        config = self.machine.write(f"{self.NAME}.yaml", f"""
 listen: 127.0.0.1:{self.plain}
 {"" if self.tls is None else f"tls_listen: 127.0.0.1:{self.tls}"}
 admin: {{listen: "127.0.0.1:{self.admin}", tls_listen: off}}
-data_dir: {directory}/tealgate-data
+data_dir: {directory}/{self.NAME}-data
 threads: 1
-access_log: {"off" if "access-log" in without else directory + "/access-tealgate.log"}
+access_log: {"off" if "access-log" in without else f"{directory}/access-{self.NAME}.log"}
 log: {{level: warn}}
 routes:
   - {{id: bench, uri: /bench/*, service_id: bench}}
@@ -266,15 +268,25 @@ upstreams:
 {"" if "key-auth" in without else "consumers:" + chr(10) + consumers}
 {"" if self.tls is None else ssl}
 """)
-        return [binary("tealgate"), "serve", "--config", config]
+        return [self.PATH, "serve", "--config", config]
+
+    @classmethod
+    def version(cls):
+        commit = first_line(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"])
+        return f"{first_line([cls.PATH, '--version'])} ({commit})"
+
+
+class Tuned(Tealgate):
+    """The same, built by the profile of such a load: `scripts/build-tuned`."""
+
+    NAME, PATH = "tuned", os.path.join(ROOT, "target", "tuned", "tealgate")
 
     @staticmethod
     def version():
-        commit = first_line(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"])
-        return f"{first_line([binary('tealgate'), '--version'])} ({commit})"
+        return ""
 
 
-PROXIES = {"relay": Relay, "tealgate": Tealgate, "nginx": Nginx, "haproxy": Haproxy, "envoy": Envoy}
+PROXIES = {"relay": Relay, "tealgate": Tealgate, "tuned": Tuned, "nginx": Nginx, "haproxy": Haproxy, "envoy": Envoy}
 
 
 def missing(name):
@@ -282,8 +294,9 @@ def missing(name):
     path = getattr(PROXIES[name], "PATH", None)
     if path is None or os.path.exists(path):
         return ""
-    how = "run benches/get-envoy" if name == "envoy" else f"Debian: apt-get install {name}"
-    return f"{name} is not installed and is left out ({how})"
+    ways = {"envoy": "run benches/get-envoy", "tuned": "run scripts/build-tuned"}
+    how = ways.get(name, f"Debian: apt-get install {name}")
+    return f"{name} is not there and is left out ({how})"
 
 
 def certificate(machine):
