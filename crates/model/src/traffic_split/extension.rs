@@ -271,4 +271,32 @@ mod tests {
             assert!(said.contains(&format!("tealgate.guard.{field}")), "{said}");
         }
     }
+
+    #[test]
+    fn where_users_are_compared_none_of_what_they_are_asked_is_left_out_in_between() {
+        let [failures, check, unexamined] =
+            ["false_alarm_one_in", "check_false_alarm_one_in", "unexamined_false_alarm_one_in"];
+        for (compared, is_meant) in [
+            (vec![], true),
+            (vec![failures], true),
+            (vec![failures, check], true),
+            (vec![failures, check, unexamined], true),
+            (vec![check], false),
+            (vec![unexamined], false),
+            (vec![check, unexamined], false),
+            (vec![failures, unexamined], false),
+        ] {
+            let mut by_users = guard("g");
+            by_users[failures] = json!(null);
+            compared.iter().for_each(|one_in| by_users[one_in] = json!(1_000));
+            by_users["checks"] = json!(["order"]);
+            assert!(read(json!({ "guard": by_users })).is_ok(), "requests: {compared:?}");
+            by_users["by_users"] = json!(true);
+            let said = read(json!({ "guard": by_users })).err();
+            assert_eq!(said.is_none(), is_meant, "{compared:?}: {said:?}");
+            assert!(said.is_none_or(|said| said.contains("tealgate.guard.by_users: ")));
+            by_users["checks"] = json!([]);
+            assert!(read(json!({ "guard": by_users })).is_ok(), "without checks: {compared:?}");
+        }
+    }
 }

@@ -49,7 +49,8 @@ pub struct GuardRule {
     /// As `false_alarm_one_in`: that answers begin and do not end within `hang.after_ms`. Not where users keep their version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unended_false_alarm_one_in: Option<u64>,
-    /// Users keep their version: what is compared are users, each of whom counts once.
+    /// Users keep their version: what is compared are users, each of whom counts once. With `checks`, who sets
+    /// `unexamined_false_alarm_one_in` sets `check_false_alarm_one_in`, and who sets that `false_alarm_one_in`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub by_users: bool,
     /// How many times more likely a failure may be on the new version, percent.
@@ -99,6 +100,11 @@ impl GuardRule {
         if let Some((field, _)) = one_in.into_iter().find(|(_, one_in)| one_in.is_some_and(|it| it < 2)) {
             return Some(format!("guard.{field}: must be at least 2"));
         }
+        if self.skips_what_users_are_asked_first() {
+            let needed =
+                "false_alarm_one_in, and check_false_alarm_one_in where unexamined_false_alarm_one_in is set";
+            return Some(format!("guard.by_users: with checks that are compared it needs {needed}"));
+        }
         if !(100..=100_000).contains(&self.tolerance_percent) {
             return Some("guard.tolerance_percent: must be 100 to 100000".to_owned());
         }
@@ -106,6 +112,17 @@ impl GuardRule {
             [("missing_after_ms", self.missing_after_ms), ("planned_restart_ms", self.planned_restart_ms)];
         let wrong = waits.into_iter().find(|(_, ms)| *ms > MAX_WAIT_MS);
         wrong.map(|(field, _)| format!("guard.{field}: must be at most {MAX_WAIT_MS}"))
+    }
+
+    /// Users are asked whether they have failed, then what each check has said, then whether it could look: a gateway
+    /// compares the first of these, as many as there are, and leaves none out in between.
+    fn skips_what_users_are_asked_first(&self) -> bool {
+        let is_compared = [
+            self.false_alarm_one_in.is_some(),
+            self.check_false_alarm_one_in.is_some(),
+            self.unexamined_false_alarm_one_in.is_some(),
+        ];
+        self.by_users && !self.checks.is_empty() && !is_compared.is_sorted_by_key(|is_compared| !is_compared)
     }
 }
 
