@@ -110,10 +110,7 @@ impl Budget {
         let total = metrics.iter().map(Metric::weight).sum::<f64>() + of_shares;
         let alpha = Bound::new(self.alpha)?.tolerating(self.tolerance)?.alpha() / f64::from(self.gateways);
         let charge = |metric: &Metric| {
-            let bound = Bound::new(alpha * metric.weight() / total)?;
-            let bound = bound
-                .tolerating(self.tolerance.max(metric.least_tolerance()))?
-                .sensing(metric.sensitivity())?;
+            let bound = metric.bound(alpha * metric.weight() / total, self.tolerance)?;
             Ok(Charge { metric: metric.clone(), bound, unit })
         };
         let charges = metrics.iter().map(charge).collect::<Result<_, InvalidBound>>()?;

@@ -24,6 +24,11 @@ pub fn excess(bound: &Bound, blue: Tally, green: Tally) -> Option<f64> {
     // A mixture of so many alternatives pays for not knowing which one is true.
     let needed = bound.log_threshold() + (LIFTS as f64).ln();
     let found = |excess: f64| expected(bound, blue.units, rate, green.units, tolerated + excess) >= needed;
+    least(tolerated, found)
+}
+
+/// The least excess over the rate that is tolerated which is found; `None`: even a rate of 1 is not.
+pub(crate) fn least(tolerated: f64, found: impl Fn(f64) -> bool) -> Option<f64> {
     let (mut low, mut high) = (0.0, 1.0 - tolerated);
     if !found(high) {
         return None;

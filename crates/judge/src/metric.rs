@@ -1,5 +1,6 @@
 //! What is compared: each metric is a yes or no about a unit, so that one kind of evidence serves all of them.
 
+use crate::bound::{Bound, InvalidBound};
 use crate::slot::Slot;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -65,6 +66,16 @@ impl Metric {
             Metric::Unended { .. } => TOLERANCE_OF_ENDS,
             Metric::Failures | Metric::Business { .. } | Metric::Unexamined { .. } => 1.0,
         }
+    }
+
+    /// Its bound at so many false alarms, where odds are tolerated that are so many times as high: at least
+    /// [`Metric::least_tolerance`] times.
+    ///
+    /// # Errors
+    /// One of the two is out of range.
+    pub fn bound(&self, alpha: f64, tolerance: f64) -> Result<Bound, InvalidBound> {
+        let tolerance = tolerance.max(self.least_tolerance());
+        Bound::new(alpha)?.tolerating(tolerance)?.sensing(self.sensitivity())
     }
 
     /// Slots of time that count once each, where requests are not independent; `None`: each unit counts.

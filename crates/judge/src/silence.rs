@@ -174,32 +174,27 @@ impl Silence {
     /// answered at least 80 of 84 meanwhile`.
     #[must_use]
     pub fn words(&self) -> String {
-        let Silence { requests, for_ms, after_ms, old, known } = self;
-        let (plural, have) = if *requests == 1 { ("", "has") } else { ("s", "have") };
-        let beside = old.map_or(String::new(), |(asked, answered)| {
-            format!("; the old version has answered at least {answered} of {asked} meanwhile")
-        });
-        let known = known.map_or(String::new(), |(answers, long)| {
-            format!("; of {answers} answers that are known {long} took so long")
-        });
-        format!(
-            "{requests} request{plural} that were sent {after_ms} ms ago or earlier {have} no answer, and none has begun for \
-             {for_ms} ms{beside}{known}"
-        )
+        self.told("request", "that were sent", "no answer, and none has begun", "answered")
     }
 
     /// The same of answers that have begun: `9 answers that began 2000 ms ago or earlier have not ended, and none has ended for 2040
     /// ms; the old version has ended at least 80 of 84 meanwhile`.
     #[must_use]
     pub fn words_of_ends(&self) -> String {
-        let Silence { requests, for_ms, after_ms, old, .. } = self;
+        self.told("answer", "that began", "not ended, and none has ended", "ended")
+    }
+
+    fn told(&self, what: &str, since: &str, none: &str, done: &str) -> String {
+        let Silence { requests, for_ms, after_ms, old, known } = self;
         let (plural, have) = if *requests == 1 { ("", "has") } else { ("s", "have") };
-        let beside = old.map_or(String::new(), |(begun, ended)| {
-            format!("; the old version has ended at least {ended} of {begun} meanwhile")
+        let beside = old.map_or(String::new(), |(asked, answered)| {
+            format!("; the old version has {done} at least {answered} of {asked} meanwhile")
+        });
+        let known = known.map_or(String::new(), |(answers, long)| {
+            format!("; of {answers} answers that are known {long} took so long")
         });
         format!(
-            "{requests} answer{plural} that began {after_ms} ms ago or earlier {have} not ended, and none has ended for \
-             {for_ms} ms{beside}"
+            "{requests} {what}{plural} {since} {after_ms} ms ago or earlier {have} {none} for {for_ms} ms{beside}{known}"
         )
     }
 }

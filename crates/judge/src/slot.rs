@@ -31,11 +31,9 @@
 //! different times is added, as that of windows.
 
 use crate::bound::{Bound, LIFTS};
+use crate::detectable::least;
 use crate::tally::Tally;
 use serde::{Deserialize, Serialize};
-
-/// Halvings of the interval; the result is exact to 10⁻¹².
-const HALVINGS: u32 = 40;
 
 /// Most units of Blue that are drawn.
 const MAX_DRAWN: f64 = 512.0;
@@ -75,15 +73,7 @@ impl Slot {
         let sizes = [blue.units, green.units].map(|units| units as f64 / slots as f64);
         let needed = (bound.log_threshold() + (LIFTS as f64).ln()) / slots as f64;
         let found = |excess: f64| self.growth(bound, sizes, [rate, tolerated + excess]) >= needed;
-        let (mut low, mut high) = (0.0, 1.0 - tolerated);
-        if !found(high) {
-            return None;
-        }
-        for _ in 0..HALVINGS {
-            let middle = f64::midpoint(low, high);
-            if found(middle) { high = middle } else { low = middle }
-        }
-        Some(high)
+        least(tolerated, found)
     }
 
     /// Expected evidence of one slot for the best lift, with so many units of Blue and Green and these rates: the mean of

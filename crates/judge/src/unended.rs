@@ -12,7 +12,7 @@ use crate::silence::TURNS;
 use crate::tally::Tally;
 
 /// Turns from that in which an answer began to that in which it is decided.
-const DECIDED_AFTER: usize = 3;
+pub const DECIDED_AFTER: usize = 3;
 
 /// What one version has begun and ended, cumulative, by place of the turn in which it began (turn modulo [`TURNS`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

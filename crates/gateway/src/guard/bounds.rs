@@ -7,9 +7,10 @@
 
 use super::compared::Compared;
 use super::sums::Counted;
+use super::tallied::Tallied;
 use super::users::{UserLog, Users};
 use judge::limits::{ENOUGH_TO_FAIL_ALL, Limits, Observed, Verdict, evaluate};
-use judge::silence::{Blame, Listener, Moment, Patience, Usual};
+use judge::silence::{Blame, Heard, Listener, Moment, Patience, Silence, TURNS, Usual};
 use model::traffic_split::GuardRule;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -258,18 +259,8 @@ fn silent(
     counted: &Counted,
     mut usual: impl FnMut(u64) -> [Usual; 2],
 ) -> Option<Crossed> {
-    let moment = Moment {
-        at_ms,
-        stratum: counted.stratum,
-        old: counted.old.heard,
-        old_failed: counted.old.failed,
-        new: counted.new.heard,
-        waiting: counted.new.waiting,
-        late_heads: counted.late[1].heard.heads,
-        concurrent: counted.concurrent,
-    };
-    let after_ms = listener.patience().after_ms;
-    let silence = listener.look(&moment, || {
+    let of_heads = |side: &Tallied| (side.heard, side.waiting);
+    let silence = quiet(listener, at_ms, counted, of_heads, |after_ms| {
         let [of_heads, _] = usual(after_ms);
         of_heads
     })?;
@@ -283,22 +274,36 @@ fn unended(
     counted: &Counted,
     mut usual: impl FnMut(u64) -> [Usual; 2],
 ) -> Option<Crossed> {
-    let moment = Moment {
-        at_ms,
-        stratum: counted.stratum,
-        old: counted.old.ended(),
-        old_failed: counted.old.failed,
-        new: counted.new.ended(),
-        waiting: counted.new.open(),
-        late_heads: counted.late[1].ended().heads,
-        concurrent: counted.concurrent,
-    };
-    let after_ms = listener.patience().after_ms;
-    let silence = listener.look(&moment, || {
+    let of_ends = |side: &Tallied| (side.ended(), side.open());
+    let silence = quiet(listener, at_ms, counted, of_ends, |after_ms| {
         let [_, of_ends] = usual(after_ms);
         of_ends
     })?;
     Some(Crossed::absolute("unended", vec![silence.words_of_ends()]))
+}
+
+/// Shows a listener what is counted now; `of` says what a version is heard by, and who waits for that, by turns.
+fn quiet(
+    listener: &mut Listener,
+    at_ms: u64,
+    counted: &Counted,
+    of: fn(&Tallied) -> (Heard, [u64; TURNS]),
+    mut usual: impl FnMut(u64) -> Usual,
+) -> Option<Silence> {
+    let [_, late] = &counted.late;
+    let ((old, _), (new, waiting), (late, _)) = (of(&counted.old), of(&counted.new), of(late));
+    let moment = Moment {
+        at_ms,
+        stratum: counted.stratum,
+        old,
+        old_failed: counted.old.failed,
+        new,
+        waiting,
+        late_heads: late.heads,
+        concurrent: counted.concurrent,
+    };
+    let after_ms = listener.patience().after_ms;
+    listener.look(&moment, || usual(after_ms))
 }
 
 /// Whether the old version fails as the new one does.

@@ -5,7 +5,6 @@ use super::bounds::Crossed;
 use super::sums::Counted;
 use super::tallied::Tallied;
 use super::users::Users;
-use judge::bound::Bound;
 use judge::budget::{Charge, Terms, Unit};
 use judge::metric::Metric;
 use judge::panel::{Alarm, Panel};
@@ -48,9 +47,8 @@ impl Compared {
         let unit = if rule.by_users { Unit::User } else { Unit::Request };
         let charge = |one_in: u64, metric: Metric| {
             let tolerance = f64::from(rule.tolerance_percent) / 100.0;
-            let tolerance = tolerance.max(metric.least_tolerance());
-            let bound = Bound::new(1.0 / one_in as f64).ok()?.tolerating(tolerance).ok()?;
-            Some(Charge { bound: bound.sensing(metric.sensitivity()).ok()?, metric, unit })
+            let bound = metric.bound(1.0 / one_in as f64, tolerance).ok()?;
+            Some(Charge { metric, bound, unit })
         };
         let of_failures = rule.false_alarm_one_in.and_then(|one_in| charge(one_in, Metric::Failures));
         let users = rule.by_users.then(|| Users::new(threads, rule.checks.len()));
@@ -68,7 +66,7 @@ impl Compared {
             Some((Asked::Unended, charge(one_in, Metric::Unended { after_ms: hang.after_ms })?))
         });
         let of_failures = of_failures.map(|charge| (Asked::Failures, charge)).into_iter();
-        // Where users are what is compared, their bits are in this order.
+        // Where users are what is compared, their bits are in this order. A rule leaves none of them out in between.
         let all = of_failures.chain(of_checks).chain(of_unexamined).chain(of_ends);
         let (asked, charges): (Vec<_>, Vec<Charge>) = all.unzip();
         let panel = Panel::armed(&Terms { charges, ratio_alpha: 0.0 });

@@ -183,8 +183,7 @@ impl Guard {
         else {
             return false;
         };
-        let gateway = gateway.to_owned();
-        let trip = GuardTrip { gateway, ..inner.trip(crossed, &counted, wall_ms, now) };
+        let trip = inner.trip(gateway, crossed, &counted, wall_ms, now);
         inner.state = GuardState::Tripped { trip: Box::new(trip) };
         self.sends_back.store(true, Release);
         true
@@ -290,7 +289,14 @@ impl Inner {
     }
 
     /// What is told of a bound that was crossed.
-    fn trip(&self, crossed: Crossed, counted: &Counted, wall_ms: i64, now: Instant) -> GuardTrip {
+    fn trip(
+        &self,
+        gateway: &str,
+        crossed: Crossed,
+        counted: &Counted,
+        wall_ms: i64,
+        now: Instant,
+    ) -> GuardTrip {
         let ms = |since: Instant| u64::try_from(now.saturating_duration_since(since).as_millis()).ok();
         let is_of_failures = !matches!(crossed.bound, "controller" | "nodes" | "hang" | "unended");
         let place = crossed.check.map_or(0, |check| check + 1);
@@ -304,7 +310,7 @@ impl Inner {
             evidence.push(format!("what kept checks from answers of the new version: {hindered}"));
         }
         GuardTrip {
-            gateway: String::new(),
+            gateway: gateway.to_owned(),
             bound: crossed.bound.to_owned(),
             evidence,
             at_ms: wall_ms,

@@ -147,8 +147,8 @@ impl Sums {
     }
 
     /// How many of all answers that are known, of either version, took longer than so many milliseconds, and how many
-    /// requests of the old one have none; then the same with those of the old one that have not ended, or were given up before they
-    /// had. Looks into every bucket, so at most once a second.
+    /// requests of the old one have none; then the same with those of the old one that have begun and not ended, or were
+    /// given up before they had. Looks into every bucket, so at most once a second.
     pub(super) fn usual(&mut self, at_ms: u64, after_ms: u64) -> [Usual; 2] {
         match self.usual {
             Some((then_ms, usual)) if at_ms.saturating_sub(then_ms) < USUAL_MS => usual,
@@ -166,11 +166,10 @@ impl Sums {
         let mut usual = [Usual::default(); 2];
         let [of_heads, of_ends] = &mut usual;
         for series in pairs.flat_map(|pair| &pair.old) {
-            let (heard, left) = (series.heard(), series.ends().left);
+            let (heard, ends) = (series.heard(), series.ends());
             let silent = heard.asked.saturating_sub(heard.heads).saturating_sub(heard.withdrawn);
             add(of_heads, silent, silent, heard.unheard.saturating_sub(heard.withdrawn));
-            let counts = series.counts();
-            let unended = counts.open.saturating_sub(counts.streams).saturating_add(left);
+            let unended = ends.open().into_iter().fold(ends.left, u64::saturating_add);
             // Which of those had waited for so long nobody knows: rather all.
             add(of_ends, unended, unended, unended);
         }

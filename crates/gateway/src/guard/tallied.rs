@@ -10,6 +10,9 @@ use telemetry::ends::{Begun, PLACES};
 use telemetry::report::Judged;
 use telemetry::series::Series;
 
+// Who decides a turn and who counts what ended in time mean the same time.
+const _: () = assert!(judge::unended::DECIDED_AFTER == telemetry::ends::TURNS_IN_TIME + 1);
+
 /// What one side has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tallied {

@@ -1,8 +1,6 @@
 use super::*;
-use crate::guard::tallied::Tallied;
 use crate::guard::tests::rule;
 use crate::guard::users::Seat;
-use judge::silence::{Heard, Usual};
 use telemetry::counts::Examined;
 
 /// Looks every 20 ms, each time with so much more of both: old requests and failures, new ones.

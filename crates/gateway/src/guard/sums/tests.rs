@@ -1,6 +1,7 @@
 use super::*;
 use model::record::{Answerer, Ending, Lane};
 use telemetry::cell::Ended;
+use telemetry::ends::Over;
 use telemetry::found::Found;
 use telemetry::series::{Registry, SeriesKey};
 
@@ -83,4 +84,26 @@ fn requests_are_sent_in_the_turn_that_was_said_whichever_route_they_are_for() {
     assert_eq!(one.new[0].heard().waiting, [1, 1, 1, 0]);
     assert_eq!(later.new[0].heard().waiting, [1, 0, 1, 0], "told as soon as it had been asked");
     assert_eq!((counted.new.waiting, counted.new.heard.asked), ([2, 1, 2, 0], 5));
+}
+
+#[test]
+fn of_ends_it_is_known_what_has_begun_and_not_ended_and_not_what_waits_for_its_head() {
+    let (registry, mut sums) = (Registry::new(1), Sums::default());
+    let one = pair(&registry, "a", 1);
+    sums.add(&[10, 90], ("a", 1), one.clone(), Pair::default());
+    let cell = one.old[0].cell(0);
+    for _ in 0..3 {
+        cell.begin();
+        let _waits = cell.asked();
+    }
+    let begun = || {
+        cell.begin();
+        cell.head(cell.asked());
+        cell.begun()
+    };
+    let _open = [begun(), begun()];
+    cell.over(begun(), Over::Left);
+    let [of_heads, of_ends] = sums.usual(0, 2_000);
+    assert_eq!(of_heads, Usual { answers: 3, slow: 3, long: 0 });
+    assert_eq!(of_ends, Usual { answers: 3, slow: 3, long: 3 }, "two are open, and one was given up");
 }
