@@ -129,7 +129,7 @@ pub struct RequestRecord<'a> {
     pub upstream_status: u16,
     /// The status of a call of gRPC, as its upstream has said it, or the gate; `None`: it is none, or was not said.
     pub grpc_status: Option<u8>,
-    /// Why the gate itself answered, or ended the answer; `None`: it did not.
+    /// Why it ended otherwise than with its upstream's whole answer, or as a WebSocket for want of traffic; `None`: it did not.
     pub reason: Option<Reason>,
     /// `host:port` of the upstream that was tried last; empty if none.
     pub upstream: &'a str,

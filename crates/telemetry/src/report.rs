@@ -13,7 +13,6 @@ use crate::health::HealthReport;
 use crate::samples::FailureSample;
 use crate::series::SeriesCounts;
 use crate::sketch::Sketch;
-use crate::totals::TotalsSnapshot;
 use model::record::Answerer;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -28,9 +27,6 @@ pub struct GatewayReport {
     /// Where it listens; empty for a process without a gateway.
     #[serde(default)]
     pub listen: Vec<SocketAddr>,
-    /// The counters of the process.
-    #[serde(default)]
-    pub totals: TotalsSnapshot,
     /// The counters of the routes that lead to apps.
     #[serde(default)]
     pub series: Vec<SeriesCounts>,

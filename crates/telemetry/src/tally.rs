@@ -22,20 +22,13 @@ impl<const N: usize> Tally<N> {
         }
     }
 
-    /// Adds what was counted to `sums`, by the values' names, and gives the sum of it. What was never counted is left out.
-    pub(crate) fn add_to(
-        &self,
-        sums: &mut BTreeMap<String, u64>,
-        names: impl Iterator<Item = &'static str>,
-    ) -> u64 {
-        let mut all = 0;
-        for (name, counter) in names.zip(&self.0) {
+    /// Adds what was counted to `sums`, by the values' names. What was never counted is left out.
+    pub(crate) fn add_to(&self, sums: &mut BTreeMap<String, u64>, names: &[&str]) {
+        for (name, counter) in names.iter().zip(&self.0) {
             let count = counter.load(Ordering::Relaxed);
             if count > 0 {
-                *sums.entry(name.to_owned()).or_default() += count;
-                all += count;
+                *sums.entry((*name).to_owned()).or_default() += count;
             }
         }
-        all
     }
 }

@@ -18,7 +18,7 @@ async fn a_head_that_does_not_end_is_a_408() {
     let answer = client.ask("GET / HTTP/1.1\r\nHost:").await;
     assert_eq!((answer.status, answer.header("connection")), (408, Some("close")));
     assert_eq!(client.0.read_to_end().await, "");
-    assert_eq!(gate.gateway.totals().snapshot().bad_requests, 1);
+    assert_eq!(gate.gateway.totals().snapshot().heads_refused, [("timeout".to_owned(), 1)].into());
 }
 
 #[tokio::test]

@@ -251,7 +251,6 @@ impl Instance {
             pid: std::process::id(),
             started_at_ms: self.started_at_ms,
             listen: gateway.map(|gateway| addresses(gateway, false)).unwrap_or_default(),
-            totals: gateway.map(|gateway| gateway.totals().snapshot()).unwrap_or_default(),
             series: counters,
             failures: gateway.map(|gateway| gateway.failures().snapshot()).unwrap_or_default(),
             ended: false,

@@ -27,7 +27,7 @@ async fn the_exact_name_beats_the_wildcard_and_that_stands_for_one_label() {
         assert!(error.to_string().contains("UnrecognisedName"), "{name}: {error}");
     }
     testkit::clock::eventually("three failures", async || {
-        world.gate.gateway.totals().snapshot().handshakes_failed == 3
+        world.gate.gateway.totals().snapshot().handshake_failures == [("unknown_name".to_owned(), 3)].into()
     })
     .await;
 }
