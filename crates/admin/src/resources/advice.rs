@@ -17,8 +17,11 @@ use std::time::Duration;
 
 /// What the writer should hear; nothing for other resources and for what is switched off.
 pub(crate) async fn of_ssl(state: &AdminState, written: &Shown) -> Result<Vec<String>, Problem> {
+    if written.kind != Kind::Ssl {
+        return Ok(Vec::new());
+    }
     let ssl = Ssl::from_value(&written.value);
-    if written.kind != Kind::Ssl || !ssl.enabled {
+    if !ssl.enabled {
         return Ok(Vec::new());
     }
     let mut advice = of_validity(&ssl, clock::unix_s());

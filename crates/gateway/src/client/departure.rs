@@ -7,7 +7,7 @@
 //! so this asks with a second descriptor of the same socket. It is made only for a client that is held up, and it costs nothing
 //! else but that descriptor.
 
-use super::ClientIo;
+use super::{Client, ClientIo};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -53,6 +53,14 @@ impl Departure {
             Ok(second) => Departure::Watched(Box::pin(left(second))),
             Err(_) => Departure::Unknown,
         }
+    }
+}
+
+impl Client {
+    /// Whether the client has gone, where nothing of what it sends is used now: that is kept as far as there is room, and
+    /// beyond it the system is asked.
+    pub(crate) fn poll_left(&mut self, cx: &mut Context<'_>, departure: &mut Departure) -> bool {
+        self.io.poll_left(cx, &mut self.input) || (self.input.is_full() && departure.poll(cx, &self.io))
     }
 }
 

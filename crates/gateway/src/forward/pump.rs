@@ -137,17 +137,14 @@ fn has_left(
     side: &RequestSide,
     departure: &mut Departure,
 ) -> bool {
-    let is_over = request.is_done() || matches!(side, RequestSide::Refused);
-    if !is_over && (request.waits_for_source || !client.io.is_stream()) {
-        return !request.waits_for_source && departure.poll(cx, &client.io);
+    if request.is_done() || matches!(side, RequestSide::Refused) {
+        return client.poll_left(cx, departure);
     }
-    poll_left(cx, client, departure)
-}
-
-/// The same where the request is not moved at all: what the client sends is kept as far as there is room, and beyond that the
-/// system is asked.
-fn poll_left(cx: &mut Context<'_>, client: &mut Client, departure: &mut Departure) -> bool {
-    client.io.poll_left(cx, &mut client.input) || (client.input.is_full() && departure.poll(cx, &client.io))
+    // Who is waited for is read, and that tells.
+    if request.waits_for_source {
+        return false;
+    }
+    if client.io.is_stream() { client.poll_left(cx, departure) } else { departure.poll(cx, &client.io) }
 }
 
 /// Runs a future while the client stays, up to the client's deadline; `None` if that has passed.
@@ -161,7 +158,7 @@ pub(super) async fn while_client_stays<F: Future>(
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(Some(output)));
         }
-        if poll_left(cx, client, &mut departure) {
+        if client.poll_left(cx, &mut departure) {
             return Poll::Ready(Err(left()));
         }
         client.timer.poll_elapsed(cx).map(|_| Ok(None))
@@ -198,10 +195,7 @@ fn poll_head(
         match sides.input.poll_read(&mut sides.upstream.io, cx) {
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(closed(sides, had_none, Refusal::UpstreamClosed))),
             Poll::Ready(Err(error)) => {
-                let refusal = match error.kind() {
-                    io::ErrorKind::UnexpectedEof => Refusal::UpstreamClosed,
-                    _ => Refusal::UpstreamReset,
-                };
+                let refusal = broke_off(&LegError::Source(error.kind()), false);
                 return Poll::Ready(Err(closed(sides, had_none, refusal)));
             }
             Poll::Ready(Ok(_)) => {}
@@ -220,23 +214,13 @@ fn closed(sides: &Sides, nothing_came: bool, refusal: Refusal) -> TryError {
     }
 }
 
-/// Why an upstream's answer has broken off.
-pub(super) fn broke_off(error: &LegError, is_stream: bool) -> Reason {
+/// Why an upstream's answer has broken off, as the gate says it if nothing of that was passed on.
+pub(super) fn broke_off(error: &LegError, is_stream: bool) -> Refusal {
     match error {
-        LegError::Source(io::ErrorKind::UnexpectedEof) => Reason::UpstreamClosed,
-        LegError::Source(_) if is_stream => Reason::UpstreamStreamReset,
-        LegError::Source(_) => Reason::UpstreamReset,
-        LegError::Framing(_) | LegError::TooLarge | LegError::Sink => Reason::MalformedAnswer,
-    }
-}
-
-/// An answer of which nothing was passed on has broken off: the gate can still say so.
-fn instead(reason: Reason) -> TryError {
-    match reason {
-        Reason::UpstreamClosed => Refusal::UpstreamClosed.into(),
-        Reason::UpstreamReset => Refusal::UpstreamReset.into(),
-        Reason::UpstreamStreamReset => Refusal::StreamReset.into(),
-        _ => bad_answer(),
+        LegError::Source(io::ErrorKind::UnexpectedEof) => Refusal::UpstreamClosed,
+        LegError::Source(_) if is_stream => Refusal::StreamReset,
+        LegError::Source(_) => Refusal::UpstreamReset,
+        LegError::Framing(_) | LegError::TooLarge | LegError::Sink => Refusal::BadAnswer,
     }
 }
 
@@ -290,12 +274,11 @@ pub(super) async fn answer_body(
             Poll::Ready(Err(_)) if is_drained(cx, call) => return Poll::Ready(Err(Failure::Drained.into())),
             Poll::Ready(Err(error)) => {
                 tracing::debug!(?error, bytes = answer.bytes, "an upstream broke its answer off");
-                let reason = broke_off(&error, sides.upstream.io.is_stream());
-                let has_begun = answer.has_begun;
-                return Poll::Ready(Err(if has_begun {
-                    Failure::CutShort(reason).into()
+                let refusal = broke_off(&error, sides.upstream.io.is_stream());
+                return Poll::Ready(Err(if answer.has_begun {
+                    Failure::CutShort(refusal.reason()).into()
                 } else {
-                    instead(reason)
+                    refusal.into()
                 }));
             }
             Poll::Pending => {}

@@ -147,7 +147,7 @@ impl Tunnel<'_> {
             ready!(down.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io)).map_err(
                 |error| match error {
                     LegError::Sink => End::ClientLeft,
-                    error => End::UpstreamLeft(pump::broke_off(&error, false)),
+                    error => End::UpstreamLeft(pump::broke_off(&error, false).reason()),
                 },
             )?;
         }

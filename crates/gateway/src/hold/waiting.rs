@@ -104,9 +104,7 @@ pub(crate) async fn wait(worker: &Worker, client: &mut Client, hold: &Arc<Hold>,
             return Poll::Ready(Passed::On);
         }
         // What it sends meanwhile is kept, as far as there is room: the memory was counted.
-        if client.io.poll_left(cx, &mut client.input)
-            || (client.input.is_full() && departure.poll(cx, &client.io))
-        {
+        if client.poll_left(cx, &mut departure) {
             return Poll::Ready(Passed::ClientLeft);
         }
         *place.waker.borrow_mut() = Some(cx.waker().clone());

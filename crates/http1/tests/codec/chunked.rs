@@ -94,7 +94,7 @@ fn a_body_made_of_extensions_is_refused() {
 #[test]
 fn trailers_are_read_and_those_that_must_not_be_there_are_dropped() {
     let input = "0\r\nX-Sum: 1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nHOST: b\r\nAuthorization: x\r\n\
-                 Set-Cookie: a=b\r\nX-Forwarded-For: c\r\nx-forwarded-user: d\r\nProxy-Foo: e\r\nConnection: close\r\n\
+                 Set-Cookie: a=b\r\nX-Forwarded-For: c\r\nx-forwarded-user: d\r\nX_Forwarded_For: e\r\nX-Real_IP: f\r\nProxy-Foo: e\r\nConnection: close\r\n\
                  Trailer: X\r\nCache-Control: x\r\nIf-Match: x\r\nContent-Range: x\r\nExpect: x\r\nGrpc-Status: 0\r\n\r\n";
     let body = chunked(input).unwrap();
     let expected = [("X-Sum".to_owned(), b"1".to_vec()), ("Grpc-Status".to_owned(), b"0".to_vec())];
