@@ -294,7 +294,8 @@ def missing(name):
     path = getattr(PROXIES[name], "PATH", None)
     if path is None or os.path.exists(path):
         return ""
-    ways = {"envoy": "run benches/get-envoy", "tuned": "run scripts/build-tuned"}
+    ways = {"envoy": "run benches/get-envoy", "tuned": "run scripts/build-tuned",
+            "tealgate": "cargo build --release"}
     how = ways.get(name, f"Debian: apt-get install {name}")
     return f"{name} is not there and is left out ({how})"
 

@@ -1,5 +1,12 @@
 //! A release as people and programs see it: the live tree of the command line, and the API.
 
+mod headline;
+mod silence;
+
+pub use headline::Mood;
+pub(crate) use headline::ended;
+pub use silence::{SILENT_MS, ends_nothing};
+
 use crate::journal::{Folded, Move, Span};
 use crate::machine::{Ahead, Cause, GateResult, Outcome, Phase, State, Waiting, WaitingFor, describe};
 use crate::notify::ReceiverView;
@@ -14,10 +21,6 @@ use model::record::{Answerer, Lane};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use telemetry::counts::Counts;
-
-/// A version of which no answer has begun for so long while somebody waits is worth a word, milliseconds: longer than answers take
-/// as a rule, shorter than a person's patience.
-pub const SILENT_MS: u64 = 5_000;
 
 /// How an app stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -135,14 +135,14 @@ impl Controller {
     /// What the gateways say of a release, or said last.
     async fn now(&self, folded: &Folded) -> Result<Now, QueryError> {
         let unended = folded.account.as_ref().map_or(0, |account| account.unended(folded.until()));
-        let is_open = !folded.is_counted && !folded.ended();
+        let is_closed = folded.is_closed();
         let since = folded.state.as_ref().and_then(|state| state.first_revision);
         // A moment lies between the decision that ends the flight and the counts of it.
         let (account, hold, waits) = match &folded.state {
-            Some(state) if is_open || unended > 0 => {
+            Some(state) if !is_closed || unended > 0 => {
                 let gateways = self.context.gateways().await?;
                 let live = gateways.account(&folded.request.app, since, crate::clock::now_ms());
-                match folded.account.as_ref().filter(|_| !is_open) {
+                match folded.account.as_ref().filter(|_| is_closed) {
                     Some(closed) => (Some(closed.settled(&live, folded.until())), None, None),
                     None => {
                         let waits = guard_id(folded).map(|id| gateways.waits(id));

@@ -4,20 +4,20 @@
 //! fails at least half as often, nothing can be said, as for the guard.
 
 use super::evidence::{Evidence, is_secret_header};
-use super::way::{Way, shown};
-use super::{GateContext, GateOutcome, GateRunner, Verdict};
+use super::way::{Way, without_query};
+use super::{GateContext, GateOutcome, GateRunner, Verdict, way};
 use crate::clock;
 use async_trait::async_trait;
 use model::policy::{self, BesideRequest};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Longest that one request may take.
-const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// Failures of the new version after which a request is asked no more: it is known, and each may take its whole limit.
 const ENOUGH: u32 = 3;
 /// Requests that the line names.
 const NAMED: usize = 4;
+/// What is said where there is no request.
+const NOTHING: &str = "nothing was asked";
 /// What its requests call themselves.
 const AGENT: &str = "tealgate-beside";
 
@@ -58,13 +58,7 @@ impl GateRunner for Beside {
                 return evidence.into_outcome(&why);
             }
         };
-        let mut compared = Vec::new();
-        for request in &self.policy.requests {
-            let one = self.compare(context, began, request, (&new, &old)).await;
-            context.progress.tell(&one.words());
-            compared.push(one);
-        }
-        judged(&compared, evidence)
+        judged(&self.compare(context, began, (&new, &old)).await, evidence)
     }
 }
 
@@ -76,28 +70,32 @@ impl Beside {
         sent.chain(context.preview.iter().map(|(_, token)| token.clone())).collect()
     }
 
-    /// Asks both versions one request, each instance at least once.
+    /// Asks both versions, each instance at least once, and each request once before any is asked again: so that one slow answer
+    /// costs the others as little as can be.
     async fn compare(
         &self,
         context: &GateContext,
         began: Instant,
-        request: &BesideRequest,
         (new, old): (&[Way<'_>], &[Way<'_>]),
-    ) -> Compared {
-        let what = format!("{} {}", request.method, shown(&request.path));
-        let mut compared = Compared { what, new: Side::default(), old: Side::default() };
+    ) -> Vec<Compared> {
+        let mut compared: Vec<Compared> = self.policy.requests.iter().map(Compared::of).collect();
         let instances = u32::try_from(new.len()).unwrap_or(u32::MAX);
         let rounds = self.policy.rounds.max(instances);
         for ((new, old), _) in new.iter().cycle().zip(old.iter().cycle()).zip(0..rounds) {
-            let left = time_left(context, began).filter(|_| compared.new.failed < ENOUGH);
-            let Some(limit) = left.map(|left| left.min(REQUEST_LIMIT)) else { break };
-            let (new, old) = tokio::join!(ask(new, request, limit), ask(old, request, limit));
-            // Cut off by the gate's own end, it says nothing of either.
-            if time_left(context, began).is_none() {
-                break;
+            for (request, one) in self.policy.requests.iter().zip(&mut compared) {
+                if one.new.failed >= ENOUGH {
+                    continue;
+                }
+                let Some(limit) = way::limit(context, began) else { return compared };
+                let (new, old) = tokio::join!(ask(new, request, limit), ask(old, request, limit));
+                // Cut off by the gate's own end, it says nothing of either.
+                if way::limit(context, began).is_none() {
+                    return compared;
+                }
+                one.new.heard(new);
+                one.old.heard(old);
+                context.progress.tell(&one.words());
             }
-            compared.new.heard(new);
-            compared.old.heard(old);
         }
         compared
     }
@@ -128,21 +126,12 @@ fn ways(context: &GateContext) -> Result<(Vec<Way<'_>>, Vec<Way<'_>>), String> {
     }
 }
 
-fn time_left(context: &GateContext, began: Instant) -> Option<Duration> {
-    let took = clock::monotonic().saturating_duration_since(began);
-    Duration::from_millis(context.timeout_ms).checked_sub(took).filter(|left| !left.is_zero())
-}
-
 /// What came: a status, or why there is none.
 async fn ask(way: &Way<'_>, request: &BesideRequest, limit: Duration) -> Result<u16, String> {
     let line = (request.method.as_str(), request.path.as_str());
     let sent = way.request(AGENT, line, &request.headers, None);
     let sent = sent.map_err(|error| format!("is no proper request: {error}"))?;
-    match tokio::time::timeout(limit, way.send(sent)).await {
-        Ok(Ok(answer)) => Ok(answer.status.as_u16()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
-    }
+    Ok(way.send(sent, limit).await?.status.as_u16())
 }
 
 impl Side {
@@ -159,6 +148,12 @@ impl Side {
 }
 
 impl Compared {
+    /// Nothing yet.
+    fn of(request: &BesideRequest) -> Compared {
+        let what = format!("{} {}", request.method, without_query(&request.path));
+        Compared { what, new: Side::default(), old: Side::default() }
+    }
+
     fn verdict(&self) -> Verdict {
         match (self.new.asked, self.new.failed, self.old.failed) {
             (0, ..) => Verdict::Inconclusive,
@@ -196,15 +191,20 @@ impl Compared {
     }
 }
 
-/// A request of which nothing can be said spoils what is known of the others as little as it proves anything.
+/// A request of which nothing can be said although both were asked spoils what is known of the others as little as it proves
+/// anything. One that was never asked is unknown, whatever is known of the others.
 fn judged(compared: &[Compared], mut evidence: Evidence) -> GateOutcome {
     let of = |verdict: Verdict| compared.iter().filter(move |one| one.verdict() == verdict);
     let (failed, good, open) = (of(Verdict::Fail), of(Verdict::Pass), of(Verdict::Inconclusive));
     let proven = good.clone().next().is_some();
     for one in compared {
         let verdict = one.verdict();
-        let verdict = if verdict == Verdict::Inconclusive && proven { Verdict::Pass } else { verdict };
+        let spared = proven && one.new.asked > 0 && verdict == Verdict::Inconclusive;
+        let verdict = if spared { Verdict::Pass } else { verdict };
         evidence.note(verdict, &one.words());
+    }
+    if compared.is_empty() {
+        evidence.note(Verdict::Inconclusive, NOTHING);
     }
     let unknown: Vec<String> = open.map(Compared::words).collect();
     let unknown = unknown.first().map(|first| match unknown.len() {
@@ -225,7 +225,7 @@ fn judged(compared: &[Compared], mut evidence: Evidence) -> GateOutcome {
             );
             [Some(text), unknown].into_iter().flatten().collect::<Vec<_>>().join("; ")
         }
-        ([], false) => unknown.unwrap_or_else(|| "nothing was asked".to_owned()),
+        ([], false) => unknown.unwrap_or_else(|| NOTHING.to_owned()),
     };
     evidence.into_outcome(&summary)
 }
@@ -281,6 +281,9 @@ mod tests {
         let both =
             "asked both versions the same, and the new one failed none: GET / (200, 404, the old one 200)";
         assert_eq!(outcome(&[good, ill]), (Verdict::Pass, format!("{both}; {unknown}")));
-        assert_eq!(outcome(&[]), (Verdict::Pass, "nothing was asked".to_owned()));
+        let (verdict, said) = outcome(&[compared(&[200], &[200]), compared(&[], &[])]);
+        assert_eq!(verdict, Verdict::Inconclusive, "{said}");
+        assert!(said.ends_with("; nothing can be said of GET /: not asked: out of time"), "{said}");
+        assert_eq!(outcome(&[]), (Verdict::Inconclusive, "nothing was asked".to_owned()));
     }
 }

@@ -14,7 +14,7 @@ mod source;
 mod way;
 
 pub use live::{LiveSide, LiveUsers, Progress, Shadowing, Shadows};
-pub(crate) use way::shown;
+pub(crate) use way::without_query;
 
 use crate::report::ShadowSummary;
 use async_trait::async_trait;

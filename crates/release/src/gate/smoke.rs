@@ -5,15 +5,12 @@
 
 use super::evidence::{Evidence, is_secret_header};
 use super::expectation::differences;
-use super::way::{Way, shown};
-use super::{GateContext, GateOutcome, GateRunner, Verdict};
+use super::way::{Way, without_query};
+use super::{GateContext, GateOutcome, GateRunner, Verdict, way};
 use crate::clock;
 use async_trait::async_trait;
 use model::policy::SmokeRequest;
-use std::time::{Duration, Instant};
-
-/// Longest that one request may take.
-const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+use std::time::Duration;
 
 /// What its requests call themselves.
 const AGENT: &str = "tealgate-smoke";
@@ -39,7 +36,7 @@ impl GateRunner for Smoke {
         let (mut asked, mut unheeded) = (0_usize, 0_usize);
         for way in &ways {
             for request in &self.requests {
-                let Some(left) = time_left(context, began) else {
+                let Some(limit) = way::limit(context, began) else {
                     evidence.note(
                         Verdict::Inconclusive,
                         &format!("{}: not asked: out of time", line(way, request)),
@@ -47,7 +44,7 @@ impl GateRunner for Smoke {
                     continue;
                 };
                 asked += 1;
-                let (verdict, said, is_error) = ask(way, request, left.min(REQUEST_LIMIT), &evidence).await;
+                let (verdict, said, is_error) = ask(way, request, limit, &evidence).await;
                 unheeded += usize::from(is_error && request.expect.any_status);
                 evidence.note(verdict, &format!("{}: {said}", line(way, request)));
             }
@@ -94,11 +91,6 @@ impl Smoke {
     }
 }
 
-fn time_left(context: &GateContext, began: Instant) -> Option<Duration> {
-    let took = clock::monotonic().saturating_duration_since(began);
-    Duration::from_millis(context.timeout_ms).checked_sub(took).filter(|left| !left.is_zero())
-}
-
 /// The verdict, what was said, and whether the answer was a server's error.
 async fn ask(
     way: &Way<'_>,
@@ -112,12 +104,11 @@ async fn ask(
         Err(error) => return (Verdict::Inconclusive, format!("is no proper request: {error}"), false),
     };
     let began = clock::monotonic();
-    let answer = tokio::time::timeout(limit, way.send(http_request)).await;
+    let answer = way.send(http_request, limit).await;
     let took = clock::monotonic().saturating_duration_since(began).as_millis();
     match answer {
-        Err(_) => (Verdict::Fail, format!("no answer within {} ms", limit.as_millis()), false),
-        Ok(Err(error)) => (Verdict::Fail, error.to_string(), false),
-        Ok(Ok(answer)) => {
+        Err(why) => (Verdict::Fail, why, false),
+        Ok(answer) => {
             let found = differences(&answer, &request.expect, &|text| evidence.masked(text));
             let (verdict, said) = judged(answer.status.as_u16(), took, &found);
             (verdict, said, answer.status.is_server_error())
@@ -135,7 +126,7 @@ fn judged(status: u16, took_ms: u128, found: &[String]) -> (Verdict, String) {
 }
 
 fn line(way: &Way<'_>, request: &SmokeRequest) -> String {
-    format!("{} {} {} {}", way.name, way.address(), request.method, shown(&request.path))
+    format!("{} {} {} {}", way.name, way.address(), request.method, without_query(&request.path))
 }
 
 /// How many went wrong, or were servers' errors that the gate does not look at (`unheeded`), and how the first of them did: what was asked, what came, and what should have come.

@@ -1,13 +1,18 @@
 //! One way to a version, direct or through the gateway, and what is sent on it.
 
 use super::GateContext;
+use crate::clock;
 use crate::target::authority;
-use crate::target::request::{Answer, RequestError, send, send_secure};
+use crate::target::request::{Answer, send, send_secure};
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::Full;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Longest that one request may take.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// One way to a version.
 #[derive(Debug)]
@@ -81,17 +86,34 @@ impl<'a> Way<'a> {
         builder.body(Full::new(body.unwrap_or_default()))
     }
 
-    /// Sends it. Has no limit of its own.
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, RequestError> {
-        match self.is_secure {
-            true => send_secure(&self.host, self.port, request).await,
-            false => send(&self.host, self.port, request).await,
+    /// Sends it and waits for the whole answer. Why there is none is said in words.
+    pub(super) async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+    ) -> Result<Answer, String> {
+        let answer = async {
+            match self.is_secure {
+                true => send_secure(&self.host, self.port, request).await,
+                false => send(&self.host, self.port, request).await,
+            }
+        };
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {} ms", limit.as_millis())),
         }
     }
 }
 
+/// How long one more request of a gate that `began` then may take; `None`: its time is over.
+pub(super) fn limit(context: &GateContext, began: Instant) -> Option<Duration> {
+    let took = clock::monotonic().saturating_duration_since(began);
+    let left = Duration::from_millis(context.timeout_ms).checked_sub(took).filter(|left| !left.is_zero());
+    left.map(|left| left.min(REQUEST_LIMIT))
+}
+
 /// A path without its query: secrets travel there, too.
-pub(crate) fn shown(path: &str) -> String {
+pub(crate) fn without_query(path: &str) -> String {
     match path.split_once('?') {
         Some((path, _)) => format!("{path}?..."),
         None => path.to_owned(),

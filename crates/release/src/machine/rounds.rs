@@ -4,7 +4,7 @@ use super::{
     Action, Cause, Flow, GateResult, Hold, Round, RoundKind, Run, Stage, Stands, State, Verdict, WaitingFor,
 };
 use crate::gate::{self, GateOutcome};
-use crate::plan::{PROBES, Plan};
+use crate::plan::Plan;
 use model::policy::{Check, Gate, OnFail, OnInconclusive, When};
 
 /// Between two runs of a gate whose verdict was inconclusive, milliseconds.
@@ -149,9 +149,7 @@ impl Run<'_> {
         let Some((gate, kind)) = self.current_gate() else { return Flow::Again };
         self.record(&gate, kind, Verdict::Inconclusive, summary.to_owned(), action);
         let what = format!("gate {gate}: {summary}");
-        // What a rehearsal asks by itself may say nothing, where the old version fails alike; waiting would not change that.
-        let is_probe = self.plan.rehearsal.is_some() && gate == PROBES;
-        match if is_probe { OnInconclusive::Proceed } else { self.plan.on_inconclusive } {
+        match self.plan.on_inconclusive_of(&gate) {
             OnInconclusive::Proceed => {
                 self.note(format!("went on although nothing was proven: {what}"));
                 self.next_gate();

@@ -1,7 +1,11 @@
 //! What a rehearsal asks of both versions: without users nobody else would find that the new one answers nothing but errors. Pure.
 
+use super::Plan;
+use crate::gate::without_query;
 use crate::target::EnvironmentSpec;
-use model::policy::{Beside, BesideRequest, Check, Gate, OnFail, ReleasePolicy, SAFE_METHODS, When};
+use model::policy::{
+    Beside, BesideRequest, Check, Gate, OnFail, OnInconclusive, ReleasePolicy, SAFE_METHODS, When,
+};
 use model::target::{Probe, Target};
 
 /// The gate in which a rehearsal asks both versions the same. No gate of a policy has blanks in its name.
@@ -25,9 +29,13 @@ pub(super) fn planned(policy: &ReleasePolicy, new: &EnvironmentSpec) -> (Option<
         [] => found(&policy.gates, &new.target),
         written => written.to_vec(),
     };
-    let mut named: Vec<String> =
-        requests.iter().map(|one| format!("{} {}", one.method, crate::gate::shown(&one.path))).collect();
-    named.dedup();
+    let mut named: Vec<String> = Vec::new();
+    for request in &requests {
+        let name = format!("{} {}", request.method, without_query(&request.path));
+        if !named.contains(&name) {
+            named.push(name);
+        }
+    }
     let note = format!(
         "at its end both versions are asked the same, {PROBE_ROUNDS} times each: {}; it fails where the new one answers with 5xx, \
          or not at all, and the old one does not",
@@ -41,6 +49,16 @@ pub(super) fn planned(policy: &ReleasePolicy, new: &EnvironmentSpec) -> (Option<
         on_fail: OnFail::Rollback,
     };
     (Some(gate), note)
+}
+
+impl Plan {
+    /// What follows where a gate can say nothing. What a rehearsal asks by itself may say nothing where the old version fails alike;
+    /// waiting would not change that.
+    #[must_use]
+    pub(crate) fn on_inconclusive_of(&self, gate: &str) -> OnInconclusive {
+        let is_probe = self.rehearsal.is_some() && gate == PROBES;
+        if is_probe { OnInconclusive::Proceed } else { self.on_inconclusive }
+    }
 }
 
 /// What is asked where the policy does not say: the root, what readiness asks, and what smoke gates ask that changes nothing.
@@ -100,13 +118,14 @@ mod tests {
 
     #[test]
     fn what_the_policy_says_is_asked_and_nothing_else() {
-        let policy = json!({"rehearsal": {"requests": [{"path": "/orders?page=2"}]}});
+        let asked = json!([{"path": "/orders?page=2"}, {"path": "/"}, {"path": "/orders?page=3"}]);
+        let policy = json!({"rehearsal": {"requests": asked}});
         let policy: ReleasePolicy = serde_json::from_value(policy).unwrap();
         let (gate, note) = planned(&policy, &crate::example::environment(Colour::Green, "2"));
         let Some(Check::Beside(Beside { requests, .. })) = gate.map(|gate| gate.check) else {
             panic!("{note}")
         };
-        assert_eq!(requests, [BesideRequest::get("/orders?page=2")]);
-        assert!(note.contains("10 times each: GET /orders?...; it fails"), "{note}");
+        assert_eq!(requests, ["/orders?page=2", "/", "/orders?page=3"].map(BesideRequest::get));
+        assert!(note.contains("10 times each: GET /orders?..., GET /; it fails"), "{note}");
     }
 }

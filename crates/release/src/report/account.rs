@@ -117,6 +117,12 @@ impl Folded {
         account
     }
 
+    /// Whether nothing more comes to its account than what is open ends.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.is_counted || self.ended()
+    }
+
     /// The epoch that ends the release: the one of the write that put everything back, or cleaned up.
     #[must_use]
     pub fn until(&self) -> Option<Revision> {

@@ -13,7 +13,7 @@ use telemetry::report::Judged;
 pub(super) fn markdown(report: &Report) -> String {
     let mut out = String::new();
     let (release, app, version) = (&report.release, &report.app, &report.version);
-    let _ = writeln!(out, "# Release {release}: {app} {version}: {}\n", report.headline());
+    let _ = writeln!(out, "# Release {release}: {app} {version}: {}\n", report.headline().0);
     let _ = writeln!(out, "Started by {} at {}.", cell(&report.started_by), time(report.started_at_ms));
     if let Some(why) = &report.why {
         let _ = writeln!(out, "\n**Why:** {}", cell(why));

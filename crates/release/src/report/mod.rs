@@ -46,6 +46,7 @@ use crate::journal::{Chain, Event, Folded, Move, Span};
 use crate::machine::{ActionResult, Outcome, Verdict, describe};
 use crate::notify::ReceiverView;
 use crate::plan::Plan;
+use crate::view::{Mood, ended};
 use serde::{Deserialize, Serialize};
 use telemetry::samples::FailureSample;
 
@@ -192,18 +193,14 @@ impl Report {
         Some(words.collect::<Vec<_>>().join(", "))
     }
 
-    /// How it stands or ended, in a word or two.
+    /// How it stands or ended, in a word or two, and how that is meant. By the journal alone it is not known where a release
+    /// stands that goes on.
     #[must_use]
-    pub fn headline(&self) -> String {
-        let goes_back =
-            || self.phases.iter().any(|span| ["revert", "keep-failed"].contains(&span.phase.as_str()));
-        match (self.outcome, &self.standing) {
-            (Some(Outcome::RolledBack), _) if self.rehearsal.is_some() => "rehearsal failed".to_owned(),
-            (Some(outcome), _) => outcome.name().to_owned(),
-            (None, _) if goes_back() => "rolling back".to_owned(),
-            (None, Some(standing)) if standing.asks_person() => format!("{}, needs a person", standing.phase),
-            (None, Some(standing)) => standing.phase.clone(),
-            (None, None) => "in flight".to_owned(),
+    pub fn headline(&self) -> (&str, Mood) {
+        match (&self.standing, self.outcome) {
+            (Some(standing), _) => (&standing.headline, standing.mood),
+            (None, Some(outcome)) => ended(outcome, self.rehearsal.is_some()),
+            (None, None) => ("in flight", Mood::Neutral),
         }
     }
 

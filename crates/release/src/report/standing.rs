@@ -2,7 +2,7 @@
 //! tells, which of a release that goes on is what was known at its last turning point.
 
 use super::{CheckSummary, Ledger, Point, Report};
-use crate::view::{ReleaseView, WaitingView};
+use crate::view::{Mood, ReleaseView, WaitingView};
 use crate::ways::Way;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,10 @@ pub struct Standing {
     pub at_ms: i64,
     /// `queued`, a phase's name, or `ended`.
     pub phase: String,
+    /// How it stands or ended, in a word or two.
+    pub headline: String,
+    /// How that is meant.
+    pub mood: Mood,
     /// The new version's share of user traffic, percent.
     pub share: u8,
     /// Whether something is left to do for it, by itself or by a person: its numbers may change.
@@ -67,6 +71,7 @@ impl Report {
             let new = course.into_iter().filter(|point| point.at_ms > last);
             self.course.extend(&new.collect::<Vec<_>>());
         }
+        let (headline, mood) = view.headline();
         self.rehearsal = view.rehearsal;
         self.evidence = view.evidence;
         self.notifications = view.notifications;
@@ -74,6 +79,8 @@ impl Report {
             at_ms,
             goes_on: view.ended_at_ms.is_none(),
             phase: view.phase,
+            headline,
+            mood,
             share: view.share,
             waiting_for: view.waiting_for,
             progress: view.progress,
@@ -98,7 +105,7 @@ mod tests {
 
     fn standing(phase: &str, waits_for: &str, asks_person: bool, goes_on: bool) -> Standing {
         let waiting = json!([{"what": waits_for, "asks_person": asks_person, "remaining_ms": 61_000}]);
-        let standing = json!({"at_ms": 0, "phase": phase, "share": 10, "goes_on": goes_on, "waiting_for": waiting,
+        let standing = json!({"at_ms": 0, "phase": phase, "headline": phase, "mood": "neutral", "share": 10, "goes_on": goes_on, "waiting_for": waiting,
             "ways": []});
         serde_json::from_value(standing).unwrap()
     }

@@ -4,7 +4,7 @@ use super::app::{AppRunner, PassError};
 use crate::book::Release;
 use crate::clock;
 use crate::counters::Gateways;
-use crate::journal::{Event, Folded};
+use crate::journal::Event;
 use std::sync::Arc;
 
 /// So many of the newest releases of an app are looked at. What is open for longer than they took stays as it was last.
@@ -18,7 +18,7 @@ impl AppRunner {
         releases: &[Arc<Release>],
         gateways: &Gateways,
     ) -> Result<(), PassError> {
-        for release in releases.iter().rev().take(NEWEST).filter(|release| is_closed(&release.folded)) {
+        for release in releases.iter().rev().take(NEWEST).filter(|release| release.folded.is_closed()) {
             let folded = &release.folded;
             let Some(account) = &folded.account else { continue };
             let until = folded.until();
@@ -36,9 +36,4 @@ impl AppRunner {
         }
         Ok(())
     }
-}
-
-/// Whether nothing more comes to a release's account than ends.
-fn is_closed(folded: &Folded) -> bool {
-    folded.is_counted || folded.ended()
 }

@@ -6,7 +6,7 @@ use super::app::AppRunner;
 use crate::book::Release;
 use crate::counters::Gateways;
 use crate::machine::State;
-use crate::view::SILENT_MS;
+use crate::view::{SILENT_MS, ends_nothing};
 
 impl AppRunner {
     /// Tells each silence of a version once, when it has become noticeable.
@@ -14,14 +14,13 @@ impl AppRunner {
         let Some(plan) = release.folded.plan.as_ref().filter(|_| state.phase.has_traffic()) else { return };
         let (Some(lead), Some(guard)) = (plan.lead(), &plan.guard) else { return };
         let waits = gateways.waits(&guard.rule.id);
-        let endless =
-            waits.map(|waits| waits.unended > 0 && waits.unended_ms.is_some_and(|ms| ms >= SILENT_MS));
-        let differ = endless.iter().any(|endless| !endless);
-        let silent = waits.map(|waits| {
-            let of = |requests: u64, ms: Option<u64>| Some((requests, ms.filter(|ms| *ms >= SILENT_MS)?));
-            let unanswered = of(waits.requests, waits.unanswered_ms).filter(|_| waits.requests > 0);
-            let unended = || of(waits.unended, waits.unended_ms).filter(|_| waits.unended > 0 && differ);
-            unanswered.map(unanswered_words).or_else(|| unended().map(unended_words))
+        let [old, new] = waits;
+        let [old_endless, new_endless] = ends_nothing(waits.map(|waits| (waits.unended, waits.unended_ms)));
+        let silent = [(old, old_endless), (new, new_endless)].map(|(waits, is_endless)| {
+            let unanswered_ms = waits.unanswered_ms.filter(|ms| *ms >= SILENT_MS && waits.requests > 0);
+            let unended_ms = waits.unended_ms.filter(|_| is_endless);
+            let unanswered = unanswered_ms.map(|ms| unanswered_words(waits.requests, ms));
+            unanswered.or_else(|| unended_ms.map(|ms| unended_words(waits.unended, ms)))
         });
         let id = &release.folded.release;
         let known =
@@ -35,12 +34,12 @@ impl AppRunner {
     }
 }
 
-fn unanswered_words((requests, ms): (u64, u64)) -> String {
+fn unanswered_words(requests: u64, ms: u64) -> String {
     let wait = if requests == 1 { "request waits" } else { "requests wait" };
     format!("{requests} {wait}, and no answer has begun for {ms} ms")
 }
 
-fn unended_words((answers, ms): (u64, u64)) -> String {
+fn unended_words(answers: u64, ms: u64) -> String {
     let have = if answers == 1 { "answer has" } else { "answers have" };
     format!("{answers} {have} begun and not ended, and none has ended for {ms} ms")
 }

@@ -81,7 +81,8 @@ async fn it_passes_where_the_new_version_fails_none_and_says_what_was_answered()
 async fn a_version_that_nobody_reaches_fails() {
     let directory = tempfile::tempdir().unwrap();
     let blue = Upstream::start("blue").await;
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nobody listens on the port of tcpmux.
+    let gone = SocketAddr::from(([127, 0, 0, 1], 1));
     let context = GateContext {
         instances: vec![instance(gone)],
         live: Some(live(blue.address())),
@@ -108,6 +109,42 @@ async fn every_instance_of_the_new_version_is_asked_and_the_old_one_as_often() {
     let received = blue.requests();
     assert_eq!(received.len(), 2);
     assert!(received.iter().all(|one| one.target == "/cart?x=1" && one.headers["x-who"] == "gate"));
+}
+
+#[tokio::test]
+async fn each_request_is_asked_once_before_any_is_asked_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (green, blue) = (Upstream::start("green").await, Upstream::start("blue").await);
+    let context = GateContext {
+        instances: vec![instance(green.address())],
+        live: Some(live(blue.address())),
+        ..context(&directory)
+    };
+    let check = json!({"beside": {"requests": [{"path": "/a"}, {"path": "/b"}], "rounds": 2}});
+    assert_eq!(run(check, &context).await.verdict, Verdict::Pass);
+    for asked in [green.requests(), blue.requests()] {
+        let asked: Vec<String> = asked.into_iter().map(|one| one.target).collect();
+        assert_eq!(asked, ["/a", "/b", "/a", "/b"]);
+    }
+}
+
+/// A version that answers one request well and the next one never, and a gate whose time that takes: the rest is not known.
+#[tokio::test]
+async fn it_does_not_pass_for_what_it_had_no_time_to_ask() {
+    let directory = tempfile::tempdir().unwrap();
+    let (green, blue) = (Upstream::start("green").await, Upstream::start("blue").await);
+    green.behave(Behaviour::Held);
+    green.release(1);
+    let context = GateContext {
+        instances: vec![instance(green.address())],
+        live: Some(live(blue.address())),
+        timeout_ms: 500,
+        ..context(&directory)
+    };
+    let requests = json!([{"path": "/"}, {"path": "/slow"}, {"path": "/cart"}]);
+    let outcome = run(json!({"beside": {"requests": requests, "rounds": 1}}), &context).await;
+    assert_eq!(outcome.verdict, Verdict::Inconclusive, "{outcome:?}");
+    assert!(outcome.evidence.contains(&"GET /cart: not asked: out of time".to_owned()), "{outcome:?}");
 }
 
 /// Where the old version's addresses are not known, both are asked as users are answered.

@@ -350,7 +350,7 @@ impl Server {
 
     /// Where the gateway listens for proxies that speak the PROXY protocol.
     fn relayed_listening(&self, tls: bool) -> Vec<SocketAddr> {
-        self.gateway.as_ref().map(|gateway| relayed_addresses(gateway, tls)).unwrap_or_default()
+        self.gateway.as_ref().map(|gateway| of_kind(gateway, tls, true)).unwrap_or_default()
     }
 
     /// The counters of the routes that lead to apps.
@@ -448,11 +448,7 @@ pub(super) fn addresses(gateway: &Gateway, tls: bool) -> Vec<SocketAddr> {
     of_kind(gateway, tls, false)
 }
 
-/// The same of those for proxies that speak the PROXY protocol.
-fn relayed_addresses(gateway: &Gateway, tls: bool) -> Vec<SocketAddr> {
-    of_kind(gateway, tls, true)
-}
-
+/// The same; `relayed`: of those for proxies that speak the PROXY protocol.
 fn of_kind(gateway: &Gateway, tls: bool, relayed: bool) -> Vec<SocketAddr> {
     let listening = gateway.listening().iter();
     listening

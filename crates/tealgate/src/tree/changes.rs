@@ -17,7 +17,7 @@ pub fn changes(before: Option<&Picture>, now: &Picture) -> Vec<String> {
     }
     let phases_before = before.map(|before| before.phases.as_slice()).unwrap_or_default();
     for phase in &now.phases {
-        phase_changes(phase, phases_before, &phase.name, &mut tell);
+        phase_changes(phase, phases_before, (&phase.name, word), &mut tell);
     }
     for colour in &now.colours {
         let share_before = before.and_then(|before| share(&before.colours, colour));
@@ -48,7 +48,13 @@ pub fn changes(before: Option<&Picture>, now: &Picture) -> Vec<String> {
     lines
 }
 
-fn phase_changes(row: &PhaseRow, before: &[PhaseRow], path: &str, tell: &mut dyn FnMut(String)) {
+/// `path` is what a row is called, `words` how its standing is.
+fn phase_changes(
+    row: &PhaseRow,
+    before: &[PhaseRow],
+    (path, words): (&str, fn(Standing) -> &'static str),
+    tell: &mut dyn FnMut(String),
+) {
     let old = before.iter().find(|old| old.name == row.name);
     let begun = |row: &PhaseRow| row.steps.as_ref().map_or(0, |steps| steps.begun);
     let stands = |row: &PhaseRow| (row.standing, begun(row));
@@ -57,7 +63,7 @@ fn phase_changes(row: &PhaseRow, before: &[PhaseRow], path: &str, tell: &mut dyn
     let children = old.map(|old| old.children.as_slice()).unwrap_or_default();
     let gates = |tell: &mut dyn FnMut(String)| {
         for child in &row.children {
-            phase_changes(child, children, &format!("{path}/{}", child.name), tell);
+            phase_changes(child, children, (&format!("{path}/{}", child.name), verdict), tell);
         }
     };
     if over {
@@ -70,7 +76,7 @@ fn phase_changes(row: &PhaseRow, before: &[PhaseRow], path: &str, tell: &mut dyn
         let step = row.steps.as_ref().filter(|_| row.standing == Standing::Running);
         let step = step.and_then(|steps| steps.shares.get(steps.begun.checked_sub(1)?));
         let step = step.map(|share| format!(" to {share} %")).unwrap_or_default();
-        let word = if path.contains('/') { verdict(row.standing) } else { word(row.standing) };
+        let word = words(row.standing);
         tell(format!("{path} {word}{step}{took}{detail}"));
     }
     if !over {
@@ -123,7 +129,8 @@ fn head(remark: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::picture::{Mood, Steps};
+    use crate::tree::picture::Steps;
+    use release::view::Mood;
 
     fn at_step(begun: usize, elapsed_ms: u64) -> Picture {
         let mut picture = crate::tree::render::tests::shifting();

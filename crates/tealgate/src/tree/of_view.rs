@@ -2,12 +2,14 @@
 
 use crate::tree::evidence;
 use crate::tree::numbers::{duration, grouped};
-use crate::tree::picture::{ColourRow, Mood, PhaseRow, Picture, Standing, Steps};
+use crate::tree::picture::{ColourRow, PhaseRow, Picture, Standing, Steps};
 use release::journal::Move;
 use release::machine::{Outcome, Verdict};
 use release::notify::ReceiverView;
 use release::report::{HoldSummary, users_on};
-use release::view::{ColourView, GateView, Progress, ReleaseView, SILENT_MS, WaitingView};
+use release::view::{
+    ColourView, GateView, Mood, Progress, ReleaseView, SILENT_MS, WaitingView, ends_nothing,
+};
 use std::ops::RangeInclusive;
 
 /// The phases of a release that succeeds, and on which occasions their gates run.
@@ -28,7 +30,7 @@ impl Picture {
     #[must_use]
     pub fn of(view: &ReleaseView, now_ms: i64) -> Picture {
         let end = view.ended_at_ms.or(view.decided_at_ms.filter(|_| !view.in_flight)).unwrap_or(now_ms);
-        let (headline, mood) = headline(view);
+        let (headline, mood) = view.headline();
         let old = view.colours.iter().find(|colour| !colour.is_new);
         Picture {
             app: view.app.clone(),
@@ -44,43 +46,6 @@ impl Picture {
             ways: ways(view),
             remarks: remarks(view),
         }
-    }
-}
-
-fn headline(view: &ReleaseView) -> (String, Mood) {
-    match view.outcome {
-        Some(outcome @ (Outcome::Promoted | Outcome::Rehearsed)) => (outcome.name().to_owned(), Mood::Good),
-        Some(Outcome::RolledBack) if view.rehearsal.is_some() => ("rehearsal failed".to_owned(), Mood::Bad),
-        None if turns_well(view) => ("rehearsal, going back".to_owned(), Mood::Neutral),
-        Some(outcome @ (Outcome::RolledBack | Outcome::Refused)) => (outcome.name().to_owned(), Mood::Bad),
-        Some(outcome) => (outcome.name().to_owned(), Mood::Attention),
-        None if goes_back(view) && by_request(view) => ("rolling back".to_owned(), Mood::Attention),
-        None if goes_back(view) => ("rolling back".to_owned(), Mood::Bad),
-        None if view.waiting_for.iter().any(|waiting| waiting.asks_person) => {
-            (format!("{}, needs a person", view.phase), Mood::Attention)
-        }
-        None if view.rehearsal.is_some() => (format!("rehearsal, {}", view.phase), Mood::Neutral),
-        None => (view.phase.clone(), Mood::Neutral),
-    }
-}
-
-fn goes_back(view: &ReleaseView) -> bool {
-    view.phases.iter().any(|span| WAY_BACK.iter().any(|(name, _)| span.phase == *name))
-}
-
-/// A rehearsal goes or went back because it was over, not because something was bad.
-fn turns_well(view: &ReleaseView) -> bool {
-    view.rehearsal.is_some() && view.why.is_none() && goes_back(view)
-}
-
-/// Whether it goes or went back because someone said so, not because the new version was bad.
-fn by_request(view: &ReleaseView) -> bool {
-    match view.outcome {
-        Some(outcome) => matches!(outcome, Outcome::Aborted | Outcome::Superseded),
-        None => view
-            .why
-            .as_deref()
-            .is_some_and(|why| why.starts_with("aborted by") || why.starts_with("superseded by")),
     }
 }
 
@@ -126,7 +91,7 @@ fn phases(view: &ReleaseView, now_ms: i64) -> Vec<PhaseRow> {
         let restored = view.moves.iter().rev().find(|step| step.kind == "restore" && phase == "revert");
         let detail =
             restored.and_then(|step| step.took_ms).map(|took| format!("traffic was back in {took} ms"));
-        let name = if phase == "keep-failed" && turns_well(view) { "clean up" } else { name };
+        let name = if phase == "keep-failed" && view.turns_well() { "clean up" } else { name };
         rows.push(PhaseRow {
             duration_ms: Some(took_ms),
             detail: detail.unwrap_or_default(),
@@ -143,7 +108,7 @@ fn phase(name: &str, occasions: &[&str], view: &ReleaseView, now_ms: i64) -> Pha
     };
     let gates = view.gates.iter().filter(on_occasion).map(gate_row);
     let children: Vec<PhaseRow> = gates.chain(evidence::rows(name, view)).collect();
-    let over = view.outcome.is_some() || goes_back(view);
+    let over = view.outcome.is_some() || view.goes_back();
     let (standing, duration_ms) = match stands(name, view, now_ms) {
         Some((standing, took_ms)) => (standing, Some(took_ms)),
         None if over => (Standing::Skipped, None),
@@ -215,17 +180,17 @@ fn stands(phase: &str, view: &ReleaseView, now_ms: i64) -> Option<(Standing, u64
     let span = view.phases.get(place)?;
     let took_ms = since(span.began_at_ms, span.ended_at_ms.or(view.ended_at_ms).unwrap_or(now_ms));
     // A release that has written nothing has nothing to revert.
-    let turned_back = !turns_well(view)
+    let turned_back = !view.turns_well()
         && view
             .phases
             .get(place + 1)
             .is_some_and(|next| next.phase == "revert" || (next.phase == "keep-failed" && phase != "revert"));
     let asked = view.waiting_for.iter().any(|waiting| waiting.asks_person);
     let standing = match span.ended_at_ms.or(view.ended_at_ms) {
-        Some(_) if turned_back && by_request(view) => Standing::Stopped,
+        Some(_) if turned_back && view.by_request() => Standing::Stopped,
         Some(_) if turned_back => Standing::Failed,
         Some(_) => Standing::Done,
-        None if asked && !goes_back(view) => Standing::Held,
+        None if asked && !view.goes_back() => Standing::Held,
         None => Standing::Running,
     };
     Some((standing, took_ms))
@@ -265,7 +230,7 @@ fn ways(view: &ReleaseView) -> Vec<String> {
 fn remarks(view: &ReleaseView) -> Vec<(Mood, String)> {
     let mut remarks = Vec::new();
     if let Some(why) = &view.why {
-        remarks.push((if by_request(view) { Mood::Attention } else { Mood::Bad }, why.clone()));
+        remarks.push((if view.by_request() { Mood::Attention } else { Mood::Bad }, why.clone()));
     }
     let new = view.colours.iter().find(|colour| colour.is_new && colour.errors > 0);
     if let Some(new) = new.filter(|_| view.outcome == Some(Outcome::Promoted)) {
@@ -301,11 +266,13 @@ fn silent(colour: &ColourView) -> Option<String> {
     ))
 }
 
-/// A version that begins answers and ends none. Where both do, that is what their answers are.
+/// A version that begins answers and ends none, where the other one does not.
 fn endless(view: &ReleaseView) -> impl Iterator<Item = String> {
-    let ends_nothing = |colour: &&ColourView| colour.unended_ms.is_some_and(|ms| ms >= SILENT_MS);
-    let differ = !view.colours.iter().all(|colour| ends_nothing(&colour));
-    view.colours.iter().filter(ends_nothing).filter(move |_| differ).map(|colour| {
+    let side = |is_new: bool| view.colours.iter().find(|colour| colour.is_new == is_new);
+    let sides = [side(false), side(true)];
+    let answers = |side: Option<&ColourView>| side.map_or((0, None), |one| (one.unended, one.unended_ms));
+    let endless = sides.into_iter().zip(ends_nothing(sides.map(answers)));
+    endless.filter_map(|(side, is_endless)| side.filter(|_| is_endless)).map(|colour| {
         let (name, version, unended) = (colour.colour, &colour.version, grouped(colour.unended));
         let are = if colour.unended == 1 { "is" } else { "are" };
         let ms = duration(colour.unended_ms.unwrap_or_default());

@@ -1,6 +1,7 @@
 //! What there is to see of a release.
 
 use model::colour::Colour;
+use release::view::Mood;
 
 /// A release at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,19 +30,6 @@ pub struct Picture {
     pub ways: Vec<String>,
     /// Why it goes or went back, and what a person should know.
     pub remarks: Vec<(Mood, String)>,
-}
-
-/// How something is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
-    /// Under way.
-    Neutral,
-    /// As it should be.
-    Good,
-    /// Needs a look or a person.
-    Attention,
-    /// Not as it should be.
-    Bad,
 }
 
 /// One environment.

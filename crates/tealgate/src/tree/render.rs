@@ -2,8 +2,9 @@
 
 use crate::terminal::line::{Line, Paint, Style};
 use crate::tree::numbers::{duration, grouped, latency};
-use crate::tree::picture::{ColourRow, Mood, PhaseRow, Picture, Standing, Steps};
+use crate::tree::picture::{ColourRow, PhaseRow, Picture, Standing, Steps};
 use model::colour::Colour;
+use release::view::Mood;
 
 /// Column at which the durations of phases end.
 const DURATION_END: usize = 30;

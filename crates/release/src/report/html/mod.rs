@@ -15,7 +15,7 @@ mod shadow;
 mod tests;
 mod text;
 
-use super::{Report, Standing, times};
+use super::{Report, times};
 use crate::journal::Move;
 use crate::machine::Outcome;
 use model::colour::Colour;
@@ -43,7 +43,7 @@ pub(super) fn page(report: &Report) -> String {
 <body>
 <main>
 "#,
-        Text(&report.headline())
+        Text(report.headline().0)
     );
     write_head(&mut out, report);
     counts::write_tiles(&mut out, report);
@@ -74,23 +74,11 @@ pub(super) fn page(report: &Report) -> String {
     out
 }
 
-/// How the headline is meant.
-fn mood(report: &Report) -> &'static str {
-    match report.outcome {
-        None if report.why.is_some() => "bad",
-        None if report.standing.as_ref().is_some_and(Standing::asks_person) => "attention",
-        None => "neutral",
-        Some(Outcome::Promoted | Outcome::Rehearsed) => "good",
-        Some(Outcome::RolledBack | Outcome::Refused) => "bad",
-        Some(_) => "attention",
-    }
-}
-
 fn write_head(out: &mut String, report: &Report) {
     let lead = report.plan.as_ref().and_then(|plan| plan.lead());
     let (app, version) = (Text(&report.app), Text(&report.version));
-    let (headline, mood) = (report.headline(), mood(report));
-    let word = Text(&headline);
+    let (headline, mood) = report.headline();
+    let (word, mood) = (Text(headline), mood.name());
     let _ = write!(out, "<header><h1>{app} ");
     if let Some(old) = lead.and_then(|lead| lead.old.as_ref()) {
         let _ = write!(out, r#"{}<span class="arrow">→</span>"#, Text(&old.version));
