@@ -135,19 +135,19 @@ impl Controller {
     /// What the gateways say of a release, or said last.
     async fn now(&self, folded: &Folded) -> Result<Now, QueryError> {
         let unended = folded.account.as_ref().map_or(0, |account| account.unended(folded.until()));
-        let is_closed = folded.is_closed();
         let since = folded.state.as_ref().and_then(|state| state.first_revision);
-        // A moment lies between the decision that ends the flight and the counts of it.
+        // A moment lies between a decision, the last one too, and the counts of it.
+        let is_open = !folded.is_counted;
         let (account, hold, waits) = match &folded.state {
-            Some(state) if !is_closed || unended > 0 => {
+            Some(state) if is_open || unended > 0 => {
                 let gateways = self.context.gateways().await?;
                 let live = gateways.account(&folded.request.app, since, crate::clock::now_ms());
-                match folded.account.as_ref().filter(|_| is_closed) {
-                    Some(closed) => (Some(closed.settled(&live, folded.until())), None, None),
-                    None => {
-                        let waits = guard_id(folded).map(|id| gateways.waits(id));
-                        (Some(live), hold(folded, state, &gateways), waits)
-                    }
+                let account = folded.account_by(live);
+                if is_open && !folded.ended() {
+                    let waits = guard_id(folded).map(|id| gateways.waits(id));
+                    (Some(account), hold(folded, state, &gateways), waits)
+                } else {
+                    (Some(account), None, None)
                 }
             }
             _ => (folded.account.clone(), None, None),

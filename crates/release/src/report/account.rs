@@ -99,9 +99,29 @@ impl Account {
         }
         settled
     }
+
+    /// Whether it is a later account of what an earlier one counted: no gateway is missing, and none has begun anew.
+    fn goes_on_from(&self, earlier: &Account) -> bool {
+        let received = |account: &Account| {
+            account.rows.iter().map(|row| row.counts.received).fold(0, u64::saturating_add)
+        };
+        let is_here = |gateway: &String| self.gateways.contains(gateway);
+        earlier.gateways.iter().all(is_here) && received(self) >= received(earlier)
+    }
 }
 
 impl Folded {
+    /// The last account by what the gateways count `now`. One that is closed only comes to its end. Of a release that has ended
+    /// before its last counts were written down, the journal has those of an earlier moment: what is counted now is more.
+    #[must_use]
+    pub(crate) fn account_by(&self, now: Account) -> Account {
+        let is_behind = |known: &Account| !self.is_counted && (!self.ended() || now.goes_on_from(known));
+        match &self.account {
+            Some(known) if !is_behind(known) => known.settled(&now, self.until()),
+            _ => now,
+        }
+    }
+
     /// What the release answers for of an account that was read: the requests of its own epochs, and what became of
     /// those that were open when it began to write.
     #[must_use]
@@ -212,6 +232,21 @@ mod tests {
         let lost = Ledger::of(Some(&release().account_of(&settled)), false).lost;
         assert_eq!(lost, Lost::Known(2), "those that began before it and were cut are lost, too");
         assert_eq!(settled.settled(&later, Some(8)), settled, "it has come to its end");
+    }
+
+    #[test]
+    fn a_release_that_has_ended_before_its_last_counts_were_written_is_told_by_what_is_counted_now() {
+        let step = account(1, vec![row(5, Colour::Green, 64, 0)], former(100, 0, 0, 0));
+        let rows = vec![row(5, Colour::Green, 64, 0), row(7, Colour::Green, 324, 0)];
+        let now = account(2, rows, former(100, 0, 0, 0));
+        let mut ended = Folded { account: Some(step.clone()), ended_at_ms: Some(2), ..release() };
+        assert_eq!(ended.account_by(now.clone()), now);
+        let anew = account(3, vec![row(7, Colour::Green, 9, 0)], former(0, 0, 0, 0));
+        assert_eq!(ended.account_by(anew.clone()), step, "what a gateway counts that began anew is less");
+        ended.is_counted = true;
+        assert_eq!(ended.account_by(now), step, "an account that is closed stays");
+        (ended.is_counted, ended.ended_at_ms) = (false, None);
+        assert_eq!(ended.account_by(anew.clone()), anew, "one that goes on is what is counted now");
     }
 
     #[test]
