@@ -152,7 +152,7 @@ pub(crate) fn words(event: &Event) -> Option<String> {
         }
         Event::Dropped { seq } => format!("journal entry {seq} was cut off and does not count"),
         Event::Guarded { guard } => format!("the guard has fired in {}: {}", guard.gateway, guard.words()),
-        Event::Judged { evidence, proven: true } => {
+        Event::Judged { evidence, proven: true, .. } => {
             let proven = evidence.iter().filter(|one| one.finding.verdict == Verdict::Fail);
             lines(proven.map(|one| format!("proven by {}: {}", one.by, one.finding.words)).collect())
         }

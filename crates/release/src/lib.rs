@@ -6,6 +6,7 @@
 
 mod book;
 pub mod clock;
+pub mod comparison;
 pub mod controller;
 pub mod counters;
 pub mod events;

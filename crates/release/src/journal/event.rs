@@ -1,5 +1,6 @@
 //! What a journal entry says.
 
+use crate::comparison::Comparison;
 use crate::machine::{ActionRequest, ActionResult, Outcome, State};
 use crate::notify::Mark;
 use crate::plan::{Plan, Refusal};
@@ -88,6 +89,9 @@ pub enum Event {
         evidence: Vec<Evidence>,
         /// Some of it was proven just now.
         proven: bool,
+        /// How the judge's comparison stands, for a controller that goes on with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comparison: Option<Box<Comparison>>,
     },
     /// What the old version did last before all of the traffic moved; what comes after is compared with it.
     Baseline {

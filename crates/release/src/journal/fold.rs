@@ -2,6 +2,7 @@
 
 use super::history::{Move, Span};
 use super::{Chain, Command, Entry, Event, Request};
+use crate::comparison::Comparison;
 use crate::machine::{Input, Outcome, Phase, State};
 use crate::notify::{Notices, notices};
 use crate::plan::{Plan, Refusal};
@@ -44,6 +45,8 @@ pub struct Folded {
     pub guards: Vec<GuardSummary>,
     /// What the comparisons of both versions have found.
     pub evidence: Vec<Evidence>,
+    /// How the judge's comparison stood when traffic was last moved.
+    pub comparison: Option<Comparison>,
     /// What the old version did last, once all of the traffic has moved.
     pub baseline: Option<Baseline>,
     /// The last counters.
@@ -88,6 +91,7 @@ fn begin(release: &str, first: &Entry) -> Option<Folded> {
         holds: Vec::new(),
         guards: Vec::new(),
         evidence: Vec::new(),
+        comparison: None,
         baseline: None,
         account: None,
         former: Vec::new(),
@@ -156,7 +160,12 @@ impl Folded {
                 }
                 self.guards.push(guard);
             }
-            Event::Judged { evidence, .. } => update(&mut self.evidence, evidence),
+            Event::Judged { evidence, comparison, .. } => {
+                update(&mut self.evidence, evidence);
+                if let Some(comparison) = comparison {
+                    self.comparison = Some((**comparison).clone());
+                }
+            }
             Event::Baseline { baseline } => self.baseline = Some((**baseline).clone()),
             Event::Gateway { instance, alive: true } => {
                 self.gaps.remove(instance);

@@ -1,13 +1,13 @@
 //! The reconciler of one app: its releases, its queue, its environments.
 
 use super::baseline::Past;
-use super::comparison::Comparison;
 use super::couriers::Couriers;
 use super::environments::Environments;
 use super::sampler::Sampler;
 use super::window::Window;
 use crate::book::AppendError;
 use crate::clock::{now_ms, pause};
+use crate::comparison::Comparison;
 use crate::controller::{Context, Sight};
 use crate::journal::Event;
 use crate::machine::{ActionResult, Phase, Stage, State, Waiting};

@@ -36,6 +36,7 @@ impl AppRunner {
         let evidence = self.evidence.get(&folded.release)?;
         let proven = proves_more(&folded.evidence, evidence);
         let is_news = proven || is_turn(before, after) && folded.evidence != *evidence;
-        is_news.then(|| Event::Judged { evidence: evidence.clone(), proven })
+        let comparison = self.comparisons.get(&folded.release).cloned().map(Box::new);
+        is_news.then(|| Event::Judged { evidence: evidence.clone(), proven, comparison })
     }
 }

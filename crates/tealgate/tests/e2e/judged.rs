@@ -1,7 +1,8 @@
 //! A version that is a little worse than the one beside it: the judge finds it where no limit would.
 
 use crate::harness::cli::{release, run};
-use crate::harness::gate::Gate;
+use crate::harness::client::get;
+use crate::harness::gate::{Gate, Start};
 use crate::harness::shop::{self, policy};
 use crate::harness::world::World;
 use load::kind::RequestKind;
@@ -100,4 +101,43 @@ async fn a_good_version_passes_and_the_report_says_what_would_have_been_found() 
     assert!(markdown.contains("| judge | failures | pass | 0 of "), "{markdown}");
     assert!(markdown.contains("before (historical)"), "after the cutover: {markdown}");
     assert!(markdown.contains(" s up to the full cutover"), "with a window that is stated: {markdown}");
+}
+
+/// Requests of both versions that the judge has compared.
+fn compared(view: &Value) -> u64 {
+    let of_judge = |one: &&Value| one["by"] == "judge" && one["finding"]["check"] == "failures";
+    let finding = view["evidence"].as_array().into_iter().flatten().find(of_judge);
+    let figures = finding.map_or(&Value::Null, |one| &one["finding"]["figures"]);
+    ["green", "blue"].iter().filter_map(|colour| figures[colour]["units"].as_u64()).sum()
+}
+
+#[tokio::test]
+async fn a_controller_goes_on_with_what_the_one_before_it_had_compared() {
+    const ASKED_LATER: u64 = 40;
+    let world = World::new();
+    // The first step lasts until enough has come to pass.
+    let steps = json!([{"share": 50, "pause_ms": 100}, {"share": 60, "pause_ms": 600_000}, 100]);
+    let judge = json!({"on_fail": "advise", "on_inconclusive": "pause"});
+    let next = json!({"limits": {"max_error_rate": null}, "steps": steps, "guard": null, "judge": judge});
+    let mut gate = with_version_1(&world, next).await;
+    release(&gate, &["start", "shop", "--version", "v2", "--detach"]).await.exits(5);
+    shop::until(&gate, "the first step", |view| view["share"] == 50).await;
+    let load =
+        Load { mix: vec![RequestKind::get("/echo")], ..Load::closed_loop(gate.gateway(), "shop.example", 2) };
+    let load = load.start().unwrap();
+    // It is written down once the share has moved.
+    let is_watched = |view: &Value| view["waiting_for"].to_string().contains("step 60 %");
+    shop::until(&gate, "the second step", is_watched).await;
+    load.stop().await;
+    gate.crash();
+    let gate = Start::new(&world).ready().await;
+    for _ in 0..ASKED_LATER {
+        assert_eq!(get(gate.gateway(), "/echo").await.status, 200);
+    }
+    let report = shop::report(&gate).await;
+    let written = compared(&report);
+    assert!(written > ASKED_LATER, "what was compared when the share moved: {report}");
+    let view =
+        shop::until(&gate, "a look", |view| !matches!(compared(view), 0) && compared(view) != written).await;
+    assert!(compared(&view) > written, "{written} before: {view}");
 }
