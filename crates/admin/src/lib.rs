@@ -7,6 +7,7 @@
 //! refusal into a response.
 #![forbid(unsafe_code)]
 
+pub mod advice;
 pub mod certificate;
 pub mod keys;
 pub mod pem;

@@ -77,6 +77,27 @@ fn check_client_certificates(value: &Value, pointer: &str) -> Result<(), PemErro
     }
 }
 
+/// Tells of each `tls.client_cert`, wherever an upstream stands, with its place.
+pub(crate) fn client_certificates(value: &Value, pointer: &str, tell: &mut impl FnMut(&str, &str)) {
+    match value {
+        Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                client_certificates(item, &format!("{pointer}/{place}"), tell);
+            }
+        }
+        Value::Object(object) => {
+            if let Some(cert) = text(object.get("tls").and_then(|tls| tls.get("client_cert"))) {
+                tell(&format!("{pointer}/tls/client_cert"), cert);
+            }
+            for (name, value) in object {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                client_certificates(value, &format!("{pointer}/{name}"), tell);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// The first certificate of a PEM text, if there is one.
 pub(crate) fn leaf(pem: &str) -> Option<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(pem.as_bytes()).next()?.ok()

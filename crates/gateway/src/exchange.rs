@@ -56,21 +56,26 @@ pub(crate) async fn serve(
     let mut matched = find(&table, &request);
     let route = matched.as_ref().ok().copied();
     // Plugins: they may say who sends the request, change what is forwarded, or answer.
-    let passed = match route {
+    let mut passed = match route {
         _ if in_flight.is_too_many => Err(Refusal::TooManyRequests),
         Some(route) if !route.plugins.is_empty() => {
             plugin::before_claim(&mut request, route, &table, facts.began, worker.anchor.get())
         }
         _ => Ok(()),
     };
+    // From here on its whole time counts, that of a hold included.
+    let of_route = route.and_then(|route| route.total_timeout_ms);
+    client.timer.limit(grpc::limit_ms(&request, of_route.unwrap_or(worker.settings.total_timeout_ms)));
     // Hold: while a share moves it may have to wait; then the same route of the table that holds then carries it.
     let later;
     let mut revision = table.revision;
     if let (Some(route), Ok(())) = (route, &passed)
         && let Some(hold) = hold::asked(route, &request)
     {
-        if hold::wait(worker, client, hold, &facts).await == Passed::ClientLeft {
-            return left(worker, &request, route, facts);
+        match hold::wait(worker, client, hold, &facts).await {
+            Passed::On => {}
+            Passed::ClientLeft => return left(worker, &request, route, facts),
+            Passed::TimedOut => passed = Err(Refusal::UpstreamTimeout(Reason::TotalTimeout)),
         }
         later = worker.table();
         revision = later.revision;
@@ -88,8 +93,6 @@ pub(crate) async fn serve(
     // Shadow: what is kept of it, if it is to be copied to the new version once it has been answered.
     facts.shadow =
         claim.as_ref().ok().and_then(|claim| shadow::draw(claim, &request, worker.thread, facts.began));
-    let of_route = claim.as_ref().ok().and_then(|claim| claim.route.total_timeout_ms);
-    client.timer.limit(grpc::limit_ms(&request, of_route.unwrap_or(worker.settings.total_timeout_ms)));
     let after = match &claim {
         // Forward: to a node of the upstream, with retries, both bodies streaming.
         Ok(claim) => {

@@ -12,6 +12,7 @@ pub mod colour;
 pub mod consumer;
 pub mod expr;
 pub mod field;
+pub mod label;
 pub mod overlay;
 mod pattern;
 pub mod plugin;

@@ -2,6 +2,7 @@
 
 use crate::colour::{LABEL_DRAIN_TIMEOUT_MS, LABEL_TOTAL_TIMEOUT_MS};
 use crate::expr::{Expr, ExprError};
+use crate::label;
 use crate::upstream::{Timeouts, Upstream, as_integer, id_text};
 use serde_json::{Map, Value};
 
@@ -70,7 +71,7 @@ impl Route {
             timeouts: Timeouts::from_value(value),
             enable_websocket: value.get("enable_websocket").and_then(Value::as_bool),
             drain_timeout_ms: drain_timeout_ms(value),
-            total_timeout_ms: label_ms(value, LABEL_TOTAL_TIMEOUT_MS),
+            total_timeout_ms: label::ms(value, LABEL_TOTAL_TIMEOUT_MS),
         })
     }
 }
@@ -78,11 +79,7 @@ impl Route {
 /// What the label of a route or an upstream says of how long streams may stay after traffic has left, milliseconds.
 #[must_use]
 pub fn drain_timeout_ms(owner: &Value) -> Option<u64> {
-    label_ms(owner, LABEL_DRAIN_TIMEOUT_MS)
-}
-
-fn label_ms(owner: &Value, label: &str) -> Option<u64> {
-    owner.get("labels")?.get(label)?.as_str()?.parse().ok()
+    label::ms(owner, LABEL_DRAIN_TIMEOUT_MS)
 }
 
 /// The plugin configurations of a route or a service.

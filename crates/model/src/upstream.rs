@@ -3,6 +3,7 @@
 pub mod checks;
 
 use crate::colour::{self, Colour};
+use crate::label;
 use crate::secret::SecretText;
 use crate::ssl::Pair;
 use checks::Checks;
@@ -244,14 +245,14 @@ impl Upstream {
     /// How long a stream may stay after traffic has left this upstream; `None`: the gateway's default.
     #[must_use]
     pub fn drain_timeout_ms(&self) -> Option<u64> {
-        self.labels.get(colour::LABEL_DRAIN_TIMEOUT_MS)?.parse().ok()
+        label::parse_ms(self.labels.get(colour::LABEL_DRAIN_TIMEOUT_MS)?)
     }
 
     /// How long the share of a node that comes up grows until it is whole, milliseconds; 0: it is whole at once.
     #[must_use]
     pub fn slow_start_ms(&self) -> u64 {
         let label = self.labels.get(colour::LABEL_SLOW_START_MS).filter(|_| !self.inline);
-        label.and_then(|text| text.parse().ok()).unwrap_or(0)
+        label.and_then(|text| label::parse_ms(text)).unwrap_or(0)
     }
 }
 

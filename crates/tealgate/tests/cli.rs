@@ -87,6 +87,29 @@ apps:
 }
 
 #[test]
+fn check_warns_of_what_will_not_be_as_a_resource_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "\
+services: [{id: s}]
+routes:
+  - id: r
+    uri: /
+    service_id: s
+    labels:
+      tealgate.total_timeout_ms: 500ms
+";
+    let path = file(directory.path(), text);
+    let output = tealgate(&["check", &path]);
+    let told = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains(":7:"), "with its line: {told}");
+    assert!(
+        told.contains("warning: the label tealgate.total_timeout_ms is no number of milliseconds"),
+        "{told}"
+    );
+}
+
+#[test]
 fn check_tells_all_errors_with_file_line_and_field() {
     let directory = tempfile::tempdir().unwrap();
     let path =

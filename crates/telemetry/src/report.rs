@@ -188,7 +188,7 @@ pub struct HoldReport {
     pub waiting: u64,
     /// Requests that have waited and then went on.
     pub waited: u64,
-    /// Requests whose client went away while they waited.
+    /// Requests whose client went away while they waited, or whose whole time was over.
     pub left: u64,
     /// Requests that did not wait, because too many did already.
     pub passed: u64,

@@ -70,7 +70,7 @@ pub(crate) async fn write(state: &AdminState, order: &Order) -> Result<Written, 
             ended => break ended?,
         }
     };
-    written.warnings = advice::of_ssl(state, &written.shown).await?;
+    written.warnings = advice::of(state, &written.shown).await?;
     written.progress = wait(state, written.progress.revision).await;
     Ok(written)
 }

@@ -35,9 +35,10 @@ async fn a_name_that_another_one_has_is_taken_and_told_to_the_writer() {
         };
         assert_eq!(warning("/ssls/1", ssl("a.test")).await, Value::Null);
         assert_eq!(warning("/ssls/2", ssl("b.test")).await, Value::Null);
-        let mut both = ssl("a.test");
-        both.as_object_mut().unwrap().remove("sni");
-        both["snis"] = json!(["A.test", "b.test", "c.test"]);
+        let names = ["a.test", "b.test", "c.test"].map(str::to_owned);
+        let issued = generate_simple_self_signed(names).unwrap();
+        let (cert, key) = (issued.cert.pem(), issued.signing_key.serialize_pem());
+        let mut both = json!({"snis": ["A.test", "b.test", "c.test"], "cert": cert, "key": key});
         let told = "a.test is served by the older ssl 1; b.test is served by the older ssl 2";
         assert_eq!(warning("/ssls/3", both.clone()).await, told);
         assert_eq!(warning("/ssls/1", ssl("a.test")).await, Value::Null, "the older one has it");
@@ -75,6 +76,7 @@ async fn what_clients_would_refuse_is_told_to_the_writer() {
                 with(made(2000, 4000), "ssl_protocols", json!(["TLSv1.1", "TLSv1.3"])),
                 Some("TLSv1.1 is not spoken"),
             ),
+            (with(made(2000, 4000), "sni", json!("b.test")), Some("is not for b.test")),
             (with(made(2001, 2002), "status", json!(0)), None),
         ] {
             let answer = gate.call("PUT", "/ssls/1", ssl).await;

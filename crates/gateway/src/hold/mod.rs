@@ -54,7 +54,7 @@ pub struct Hold {
 #[derive(Debug, Default)]
 struct Thread {
     state: AtomicU8,
-    /// Requests that waited to the end, went away meanwhile, or did not wait because too many did.
+    /// Requests that waited to the end, went away meanwhile or ran out of time, or did not wait because too many did.
     waited: AtomicU64,
     left: AtomicU64,
     passed: AtomicU64,
@@ -128,7 +128,7 @@ impl Hold {
         self.waiting_bytes.fetch_sub(bytes, Relaxed);
     }
 
-    /// A request has waited so long to the end, or went away meanwhile.
+    /// A request has waited so long to the end, or went away or ran out of time meanwhile.
     fn waited(&self, thread: usize, us: Option<u64>) {
         let thread = self.threads.get(thread);
         match us {

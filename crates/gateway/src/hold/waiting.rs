@@ -23,6 +23,8 @@ pub(crate) enum Passed {
     On,
     /// Its client went away.
     ClientLeft,
+    /// Its whole time is over: it goes nowhere.
+    TimedOut,
 }
 
 /// The requests of a thread that wait, and the holds that are in force there.
@@ -82,14 +84,14 @@ pub(crate) fn asked<'t>(route: &'t Route, request: &Request<'_>) -> Option<&'t A
     hold.tallies.include(request.head).then_some(hold)
 }
 
-/// Lets a request wait while a hold is in force on its thread, if there is room for it.
+/// Lets a request wait while a hold is in force on its thread, if there is room for it, and at most up to the limit of
+/// the client's timer.
 pub(crate) async fn wait(worker: &Worker, client: &mut Client, hold: &Arc<Hold>, facts: &Facts) -> Passed {
     // Whose body is still to come takes a whole buffer while it waits.
     let bytes = facts.head_bytes + if facts.body_read { 0 } else { client.input.size() as u64 };
     if !hold.is_holding(worker.thread) || !hold.admit(worker.thread, bytes) {
         return Passed::On;
     }
-    client.timer.limit(worker.settings.total_timeout_ms);
     client.timer.disarm();
     let began = clock::now();
     let waiting = &worker.waiting;
@@ -109,7 +111,7 @@ pub(crate) async fn wait(worker: &Worker, client: &mut Client, hold: &Arc<Hold>,
         }
         *place.waker.borrow_mut() = Some(cx.waker().clone());
         // Its whole time may be shorter than the hold's.
-        client.timer.poll_elapsed(cx).map(|_| Passed::On)
+        client.timer.poll_elapsed(cx).map(|_| Passed::TimedOut)
     })
     .await;
     hold.waited(worker.thread, (passed == Passed::On).then(|| micros(clock::now() - began)));

@@ -10,20 +10,20 @@ use testkit::clock::{eventually, within};
 use testkit::upstream::{Behaviour, Upstream};
 
 /// No test waits for this long.
-const LONG_MS: u64 = 30_000;
+pub(crate) const LONG_MS: u64 = 30_000;
 
-struct Colours {
-    blue: Upstream,
-    green: Upstream,
+pub(crate) struct Colours {
+    pub(crate) blue: Upstream,
+    pub(crate) green: Upstream,
 }
 
 impl Colours {
-    async fn start() -> Colours {
+    pub(crate) async fn start() -> Colours {
         Colours { blue: Upstream::start("blue").await, green: Upstream::start("green").await }
     }
 
     /// Blue and green with these weights, and a hold; the app's policy holds writes.
-    fn resources(&self, weights: [u32; 2], hold: Option<Value>) -> Vec<(Kind, Value)> {
+    pub(crate) fn resources(&self, weights: [u32; 2], hold: Option<Value>) -> Vec<(Kind, Value)> {
         let labels = |colour: &str| json!({"labels": {"tealgate.app": "shop", "tealgate.colour": colour}});
         let mut rule = json!({"weighted_upstreams": [
             {"upstream_id": "green", "weight": weights[1]}, {"upstream_id": "blue", "weight": weights[0]}]});
@@ -43,12 +43,12 @@ impl Colours {
         ]
     }
 
-    async fn gate(&self, threads: usize) -> Gate {
+    pub(crate) async fn gate(&self, threads: usize) -> Gate {
         Gate::with(Settings { threads, ..settings() }, &self.resources([1, 0], None)).await
     }
 }
 
-fn hold(id: &str, budget_ms: u64, max_requests: u32) -> Value {
+pub(crate) fn hold(id: &str, budget_ms: u64, max_requests: u32) -> Value {
     json!({"id": id, "requests": "writes", "budget_ms": budget_ms, "max_requests": max_requests, "max_bytes": 1_000_000_000})
 }
 
@@ -160,6 +160,20 @@ async fn a_client_that_goes_away_while_it_waits_is_noticed() {
     assert_eq!((counts.received, counts.client_left, counts.whole[1]), (2, 1, 1));
     assert_eq!((report(&gate).left, report(&gate).waited), (1, 1));
     assert!(both.blue.requests().is_empty());
+}
+
+#[tokio::test]
+async fn whose_whole_time_is_over_while_it_waits_is_told_so_and_goes_nowhere() {
+    let both = Colours::start().await;
+    let gate = both.gate(1).await;
+    let mut resources = both.resources([1, 0], Some(hold("h", LONG_MS, 100)));
+    resources.last_mut().unwrap().1["labels"] = json!({"tealgate.total_timeout_ms": "1"});
+    gate.apply(&resources).await;
+    assert_eq!(gate.ask(post(0)).await.status, 504);
+    let counts = gate.settled().await;
+    assert_eq!((counts.received, counts.gate_errors), (1, 1));
+    assert_eq!((report(&gate).waiting, report(&gate).waited, report(&gate).left), (0, 0, 1));
+    assert!(both.blue.requests().is_empty() && both.green.requests().is_empty());
 }
 
 #[tokio::test]

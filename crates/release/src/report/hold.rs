@@ -13,7 +13,7 @@ pub struct HoldSummary {
     pub in_time: bool,
     /// Requests that waited and then went on.
     pub waited: u64,
-    /// Requests whose client went away while they waited.
+    /// Requests whose client went away while they waited, or whose whole time was over.
     pub left: u64,
     /// Requests that did not wait because too many did already; they went on to the old colour.
     pub passed: u64,
@@ -36,7 +36,7 @@ impl HoldSummary {
             }
         };
         if self.left > 0 {
-            words.push_str(&format!(", {} went away meanwhile", self.left));
+            words.push_str(&format!(", {} went away or ran out of time meanwhile", self.left));
         }
         if self.passed > 0 {
             words.push_str(&format!(", {} went on at once because too many waited", self.passed));

@@ -1,6 +1,7 @@
 //! `tealgate check FILE`: all errors at once, each with file, line and field; and what a right file leaves open.
 
 use crate::cli::CheckArgs;
+use crate::clock;
 use crate::command::output::Output;
 use crate::config;
 use crate::config::error::ConfigError;
@@ -48,9 +49,20 @@ pub fn run(arguments: &CheckArgs, output: Output) -> Outcome {
     }
 }
 
-/// Where a release of one of its apps could make a bad version live without anybody's looking. A warning is no error: the file
-/// is right.
+/// What will not be as it says, with the words of the Admin API, and where a release of one of its apps could make a bad version
+/// live without anybody's looking. A warning is no error: the file is right.
 fn warnings(loaded: &config::Loaded) -> Vec<ConfigError> {
+    let now_s = clock::now_s();
+    let of_gateway = |resource: &FileResource| {
+        let advice = admin::advice::of(resource.kind, &resource.value, now_s).into_iter();
+        let at = |below: String| format!("{}{below}", resource.pointer);
+        let told = |advice: admin::advice::Advice| Finding {
+            pointer: at(advice.pointer),
+            message: advice.text,
+            hint: String::new(),
+        };
+        advice.map(told).collect::<Vec<_>>()
+    };
     let apps = loaded.resources.iter().filter(|resource| resource.kind == Kind::App);
     let of_app = |resource: &FileResource| {
         let app = serde_json::from_value::<App>(resource.value.clone()).ok();
@@ -62,7 +74,8 @@ fn warnings(loaded: &config::Loaded) -> Vec<ConfigError> {
         };
         open.into_iter().map(told).collect::<Vec<_>>()
     };
-    apps.flat_map(of_app).map(|finding| loaded.error(&finding)).collect()
+    let found = loaded.resources.iter().flat_map(of_gateway).chain(apps.flat_map(of_app));
+    found.map(|finding| loaded.error(&finding)).collect()
 }
 
 fn counts(loaded: &config::Loaded) -> Map<String, Value> {

@@ -1,6 +1,6 @@
 //! What of a configuration cannot be run as it says.
 
-use model::colour::LABEL_SLOW_START_MS;
+use model::label;
 use model::resource::Kind;
 use model::upstream::{Balancer, Scheme, Upstream};
 use serde_json::Value;
@@ -28,12 +28,7 @@ pub(super) fn of_upstream(value: &Value, upstream: &Upstream) -> Vec<String> {
     if upstream.scheme == Scheme::Unsupported && !upstream.inline {
         problems.push("its scheme is not one of http, https, grpc, grpcs: its requests get a 502".to_owned());
     }
-    let label = upstream.labels.get(LABEL_SLOW_START_MS);
-    if label.is_some_and(|text| text.parse::<u64>().is_err()) {
-        problems.push(format!(
-            "the label {LABEL_SLOW_START_MS} is no number of milliseconds: there is no slow start"
-        ));
-    }
+    problems.extend(label::of_upstream(value, upstream.inline).into_iter().map(|wrong| wrong.text));
     let lines = upstream.checks.iter().flat_map(|checks| &checks.active.req_headers);
     for line in lines.filter(|line| !is_header(line)) {
         problems.push(format!("checks.active.req_headers: {line:?} is no `Name: value` and is not sent"));

@@ -27,7 +27,8 @@ use telemetry::series::{Series, SeriesKey};
 impl Compiler {
     /// Builds a route and puts it in its place; one that is switched off, or cannot be built, is left out.
     pub(super) fn compile_route(&mut self, revision: Revision, resource: &Resource) {
-        let mut problems = Vec::new();
+        let mut problems: Vec<_> =
+            model::label::of_route(&resource.value).into_iter().map(|wrong| wrong.text).collect();
         let placed = self.placed(revision, resource, &mut problems).unwrap_or_else(|what| {
             problems.push(what);
             None

@@ -1,5 +1,6 @@
 //! Calls of gRPC that cannot go on end with a status in their trailers: their clients look for nothing else.
 
+use super::super::hold::{Colours, LONG_MS, hold};
 use super::super::support::{Gate, route, settings, upstream, upstream_with};
 use super::client::{Answer, Client, read, read_content, request};
 use http::request::Builder;
@@ -67,6 +68,17 @@ async fn a_call_whose_upstream_connection_breaks_ends_with_unavailable() {
     let answer = read(answer).await.unwrap();
     assert_eq!((answer.text().as_str(), status(&answer).0), ("some", "14"));
     assert_eq!(gate.settled().await.cut_short, 1);
+}
+
+#[tokio::test]
+async fn a_deadline_holds_while_a_call_waits_for_a_share_to_move() {
+    let both = Colours::start().await;
+    let gate = both.gate(1).await;
+    gate.apply(&both.resources([1, 0], Some(hold("h", LONG_MS, 100)))).await;
+    let client = Client::connect(&gate).await;
+    let answer = client.ask_with(call("/").header("grpc-timeout", "1m"), vec![0; 5]).await;
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("4")));
+    assert!(both.blue.requests().is_empty() && both.green.requests().is_empty());
 }
 
 #[tokio::test]
