@@ -7,11 +7,13 @@
 mod guards;
 mod holds;
 mod limits;
+mod own;
 mod shadows;
 
 pub(crate) use holds::HoldState;
 pub use limits::{Asked, Held, Sides, hold_against};
 pub(crate) use limits::{hindrances, said, unexamined};
+pub(crate) use own::Own;
 
 use crate::machine::Spread;
 use crate::report::{Account, Former, OpenNow, Row};

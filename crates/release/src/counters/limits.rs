@@ -92,12 +92,12 @@ pub struct Held {
 }
 
 /// Answers of the old version that must have been asked before it can be said how many a check is about.
-const KNOWN_FROM: u64 = 100;
+pub(super) const KNOWN_FROM: u64 = 100;
 
 /// Answers of the new version that must have been to be examined before it is said that they cannot be.
-const SURE_FROM: u64 = 20;
+pub(super) const SURE_FROM: u64 = 20;
 /// Then fewer than one in so many of them can be.
-const GONE_ONE_IN: u64 = 10;
+pub(super) const GONE_ONE_IN: u64 = 10;
 
 /// What follows from one check.
 enum Standing {

@@ -1,11 +1,12 @@
 //! Driving one release: observe, step, write down, act.
 
 use super::app::{AppRunner, PassError, Task};
+use super::window::with_recent;
 use crate::book::Release;
 use crate::clock;
 use crate::counters::Gateways;
 use crate::journal::Event;
-use crate::machine::{Action, ActionRequest, Decision, State, Traffic, step};
+use crate::machine::{Action, ActionRequest, Decision, State, step};
 use crate::plan::Plan;
 use crate::switch::upstream_value;
 use std::sync::Arc;
@@ -30,9 +31,7 @@ impl AppRunner {
         };
         let mut seen = self.observe(release, &before, releases, gateways).await;
         let recent = self.judge_recent(release, &before, gateways, now_ms);
-        if let (Some(recent), false) = (recent, matches!(seen.traffic, Traffic::Bad { .. })) {
-            seen.traffic = recent;
-        }
+        seen.traffic = with_recent(std::mem::take(&mut seen.traffic), recent);
         seen.traffic = self.spread_over_users(plan, &before, gateways, seen.traffic);
         seen.judged = self.compare(release, &before, gateways, now_ms, seen.foreign.is_some());
         self.gather(release, &seen, gateways);

@@ -2,11 +2,11 @@
 //!
 //! Counts since the last change of the share are exact, but a version that was good for an hour could fail for minutes
 //! before its rate since then shows it. So the last interval of the soak is judged as well, when enough requests came
-//! in it to say anything; it can only find fault. The samples are not journaled: a successor begins with a new window.
+//! in it to say anything; it can only find fault, or that a check can examine next to nothing any more. The samples are not journaled: a successor begins with a new window.
 
 use super::app::AppRunner;
 use crate::book::Release;
-use crate::counters::{Asked, Gateways, Sides, hold_against};
+use crate::counters::{Asked, Gateways, Own, Sides, hold_against};
 use crate::machine::{State, Traffic};
 use crate::plan::Plan;
 use model::policy::{AnswerCheck, Limits};
@@ -24,6 +24,7 @@ const MAX_SAMPLES: usize = 60;
 pub(super) struct Window {
     since: Revision,
     samples: VecDeque<(i64, [Counts; 2])>,
+    own: Own,
 }
 
 impl Window {
@@ -38,7 +39,8 @@ impl Window {
         checks: &[AnswerCheck],
     ) -> Option<Traffic> {
         if self.since != since || self.samples.back().is_some_and(|(at_ms, _)| *at_ms > now_ms) {
-            *self = Window { since, samples: VecDeque::new() };
+            self.own.begin_anew();
+            (self.since, self.samples) = (since, VecDeque::new());
         }
         if self.samples.back().is_none_or(|(at_ms, _)| now_ms - at_ms >= SAMPLE_MS) {
             self.samples.push_back((now_ms, [sides.new.clone(), sides.old.clone()]));
@@ -48,16 +50,26 @@ impl Window {
         {
             self.samples.pop_front();
         }
-        let (began_at_ms, [new, old]) = self.samples.front()?;
-        let (new, old) = (sides.new.minus(new), sides.old.minus(old));
+        let (began_at_ms, [front, old]) = self.samples.front()?;
+        let unknown = self.own.look(front, &sides.new, limits, checks);
+        let (new, old) = (sides.new.minus(front), sides.old.minus(old));
         match hold_against(&Sides { new, old, usual: sides.usual }, limits, checks).traffic {
             Traffic::Bad { evidence } => {
                 let seconds = (now_ms - began_at_ms).max(0) / 1_000;
                 let evidence = evidence.into_iter().map(|one| format!("{one}, in the last {seconds} s"));
                 Some(Traffic::Bad { evidence: evidence.collect() })
             }
+            _ if !unknown.is_empty() => Some(Traffic::Unknown { reason: unknown.join("; ") }),
             Traffic::Good | Traffic::Unknown { .. } => None,
         }
+    }
+}
+
+/// What the counts since the last change of the share say, with what the last interval adds: only what is worse.
+pub(super) fn with_recent(traffic: Traffic, recent: Option<Traffic>) -> Traffic {
+    match (&traffic, recent) {
+        (Traffic::Bad { .. }, _) | (Traffic::Unknown { .. }, Some(Traffic::Unknown { .. })) => traffic,
+        (_, recent) => recent.unwrap_or(traffic),
     }
 }
 
@@ -166,6 +178,34 @@ mod tests {
         let mut window = Window::default();
         window.judge(7, counts(100, 0), 0, 10_000, &limits(), &[]);
         assert_eq!(window.judge(7, counts(105, 2), 1_000, 10_000, &limits(), &[]), None);
+    }
+
+    #[test]
+    fn a_check_that_examined_enough_and_then_nothing_more_is_not_known_in_the_last_interval() {
+        let check = serde_json::json!({"name": "total", "header": "x-ok", "fails_if": "missing"});
+        let checks = [serde_json::from_value(check).unwrap()];
+        let seen = |examined: u64, unexamined: u64| {
+            let mut sides = counts(examined + unexamined, 0);
+            sides.new.checks[0].passed = examined;
+            sides.new.checks[0].unexamined = unexamined;
+            sides
+        };
+        let mut window = Window::default();
+        assert_eq!(window.judge(7, seen(300, 0), 0, 2_000, &limits(), &checks), None);
+        assert_eq!(window.judge(7, seen(450, 0), 2_000, 2_000, &limits(), &checks), None);
+        let late = seen(450, 160);
+        assert_eq!(hold_against(&late, &limits(), &checks).traffic, Traffic::Good, "over all");
+        let recent = window.judge(7, late, 4_000, 2_000, &limits(), &checks);
+        let Traffic::Unknown { reason } = with_recent(Traffic::Good, recent.clone()) else {
+            panic!("it is not known")
+        };
+        assert!(reason.starts_with("check total: 0 of 160 answers could be examined"), "{reason}");
+        let first = Traffic::Unknown { reason: "too few".to_owned() };
+        assert_eq!(with_recent(first.clone(), recent.clone()), first);
+        let bad = Traffic::Bad { evidence: vec!["errors".to_owned()] };
+        assert_eq!(with_recent(bad.clone(), recent), bad);
+        assert_eq!(with_recent(first, Some(bad.clone())), bad);
+        assert_eq!(with_recent(Traffic::Good, None), Traffic::Good);
     }
 
     #[test]
