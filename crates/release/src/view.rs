@@ -177,6 +177,10 @@ pub struct ColourView {
     /// Of these, streams (WebSockets).
     #[serde(default)]
     pub streams: u64,
+    /// User requests that the release answers for and that have not ended, streams excluded: once its last write is in force, no
+    /// more of them come.
+    #[serde(default)]
+    pub own_open: u64,
     /// Requests whose clients went away before the answer was whole.
     #[serde(default)]
     pub client_left: u64,
@@ -244,9 +248,11 @@ impl ReleaseView {
     #[must_use]
     pub fn amiss(&self, number: impl Fn(u64) -> String) -> Vec<String> {
         let Some(new) = self.colours.iter().find(|colour| colour.is_new) else { return Vec::new() };
-        let open = new.open.saturating_sub(new.streams);
+        let is_promoted = self.outcome == Some(Outcome::Promoted);
+        // Of a version that is live some requests are always open; those of the release come to an end.
+        let open = if is_promoted { new.own_open } else { new.open.saturating_sub(new.streams) };
         let amiss = Amiss { failed: new.errors, client_left: new.client_left, open };
-        if self.outcome != Some(Outcome::Promoted) {
+        if !is_promoted {
             return amiss.words(&self.checks, number);
         }
         let users = users_on(new.colour, new.requests, new.errors, self.max_error_rate, &number);
@@ -385,6 +391,7 @@ fn colour(colour: Colour, version: &str, is_new: bool, share: u8, account: Optio
         p99_ms: ms(0.99),
         open: open.map_or(shares.open, |open| open.open),
         streams: open.map_or(0, |open| open.streams),
+        own_open: shares.open.saturating_sub(shares.streams),
         client_left: shares.client_left,
         waiting: 0,
         unanswered_ms: None,
@@ -423,5 +430,38 @@ fn rough(ms: u64) -> String {
         0..60 => format!("{seconds}.{} s", ms % 1_000 / 100),
         60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} min", seconds / 3_600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Event, fold, read};
+    use crate::report::{OpenNow, Row};
+
+    /// A promoted release whose new version is green, by its account.
+    fn promoted(account: &Account) -> ReleaseView {
+        let requested = Event::Requested(Box::new(crate::example::request("2")));
+        let chain = read(&crate::example::journal_of(&[requested])).unwrap();
+        let mut view = ReleaseView::of(&fold("shop-2", &chain).unwrap(), Some(account), Vec::new());
+        view.outcome = Some(Outcome::Promoted);
+        view.colours = vec![colour(Colour::Green, "2", true, 100, Some(account))];
+        view
+    }
+
+    #[test]
+    fn a_promotion_names_its_own_requests_that_have_no_answer_and_not_those_of_the_live_version_since() {
+        let whole = [0, 274, 0, 0, 0];
+        let counts =
+            Counts { received: 540, whole, client_left: 102, open: 164, streams: 3, ..Counts::default() };
+        let row = Row { epoch: 5, answerer: Answerer::Green, lane: Lane::Share, counts };
+        let open = vec![OpenNow { answerer: Answerer::Green, open: 900, streams: 3 }];
+        let account = Account { since: Some(5), rows: vec![row], open, ..Account::default() };
+        let expected = [
+            "274 requests on green, none failed",
+            "102 of its requests were left by their clients",
+            "161 of its requests have no answer yet",
+        ];
+        assert_eq!(promoted(&account).amiss(|number| number.to_string()), expected);
     }
 }

@@ -23,10 +23,10 @@ impl Amiss {
         Amiss { failed: counts.failed(), client_left: counts.client_left, open }
     }
 
-    /// What else there is than failures, of a version that is live: some of its requests are always open.
+    /// What else there is than failures, where these are told in words of their own.
     #[must_use]
     pub fn besides_failures(self) -> Amiss {
-        Amiss { failed: 0, open: 0, ..self }
+        Amiss { failed: 0, ..self }
     }
 
     /// `12 of its requests failed, 40 of its answers failed check order, 6 of its requests were left by their clients, 2 have
@@ -63,6 +63,8 @@ mod tests {
             "2 of its requests have no answer yet",
         ];
         assert_eq!(Amiss::of(&counts).words(&checks, |number| number.to_string()), words);
+        let besides = Amiss::of(&counts).besides_failures();
+        assert_eq!(besides.words(&checks, |number| number.to_string()), words[1..]);
         assert!(Amiss::default().words(&checks[1..], |number| number.to_string()).is_empty());
     }
 }

@@ -56,7 +56,8 @@ fn write_standing(out: &mut String, report: &Report) {
     let Some(standing) = &report.standing else { return };
     let words = cell(&standing.words(report.outcome.is_some()));
     if standing.goes_on {
-        let _ = writeln!(out, "\n**As of {}, still running.** {words}", time(standing.at_ms));
+        let heading = standing.heading(report.outcome.is_some());
+        let _ = writeln!(out, "\n**As of {}, {heading}.** {words}", time(standing.at_ms));
     } else {
         let _ = writeln!(out, "\n{words}");
     }

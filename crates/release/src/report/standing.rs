@@ -37,6 +37,12 @@ impl Standing {
         self.waiting_for.iter().any(|waiting| waiting.asks_person)
     }
 
+    /// What it is called as long as something is left to do. Of one that is decided, only what comes after is.
+    #[must_use]
+    pub(super) fn heading(&self, is_decided: bool) -> &'static str {
+        if is_decided && !self.asks_person() { "decided" } else { "still running" }
+    }
+
     /// What is left to do, in a sentence.
     #[must_use]
     pub fn words(&self, is_decided: bool) -> String {
@@ -46,7 +52,7 @@ impl Standing {
         let who = match (self.phase.as_str(), self.asks_person(), is_decided) {
             ("queued", ..) => "It has not begun",
             (_, true, _) => "It needs a person",
-            (_, _, true) => "It is decided, and what is left is done by itself",
+            (_, _, true) => "What is left is done by itself",
             _ => "It goes on by itself",
         };
         let waits: Vec<String> = self.waiting_for.iter().map(WaitingView::words).collect();
@@ -111,6 +117,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_decided_is_not_still_running() {
+        let kept = "the failed environment's time to be kept";
+        assert_eq!(standing("keep-failed", kept, false, true).heading(true), "decided");
+        assert_eq!(standing("shift", "step 10 %", false, true).heading(false), "still running");
+    }
+
+    #[test]
     fn what_is_left_to_do_says_who_does_it() {
         let said = [
             standing("shift", "approval of gate yes", true, true).words(false),
@@ -123,7 +136,7 @@ mod tests {
             "It needs a person: it waits for approval of gate yes, at most 1 min 01 s.",
             "It has not begun: it waits for its turn, at most 1 min 01 s.",
             "It goes on by itself: it waits for step 10 %, at most 1 min 01 s.",
-            "It is decided, and what is left is done by itself: it waits for 2 open requests to end, at most 1 min 01 s.",
+            "What is left is done by itself: it waits for 2 open requests to end, at most 1 min 01 s.",
             "Nothing is left to do.",
         ];
         assert_eq!(said, expected);

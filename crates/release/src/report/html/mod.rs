@@ -15,11 +15,12 @@ mod shadow;
 mod tests;
 mod text;
 
-use super::{Report, times};
+use super::{Amiss, Report, times};
 use crate::journal::Move;
 use crate::machine::Outcome;
 use model::colour::Colour;
 use std::fmt::Write;
+use telemetry::counts::Counts;
 use text::{Text, duration, grouped, moment, time_of_day};
 
 const STYLE: &str = include_str!("style.css");
@@ -101,7 +102,8 @@ fn write_head(out: &mut String, report: &Report) {
     if let Some(users) = report.amiss(grouped).filter(|_| report.outcome == Some(Outcome::Promoted)) {
         let lead = lead.map(|lead| lead.new.colour);
         let counts = lead.and_then(|colour| Some(report.counts.as_ref()?.of_users(colour)));
-        let mood = if counts.is_some_and(|counts| counts.failed() > 0) { "attention" } else { "good" };
+        let is_amiss = |counts: Counts| counts.failed() + Amiss::of(&counts).open > 0;
+        let mood = if counts.is_some_and(is_amiss) { "attention" } else { "good" };
         let _ = write!(out, r#"<p class="why {mood}">promoted: {}</p>"#, Text(&users));
     }
     if let Some(rehearsal) = &report.rehearsal {
@@ -130,7 +132,8 @@ fn write_standing(out: &mut String, report: &Report) {
     }
     let mood = if standing.asks_person() { "attention" } else { "neutral" };
     let at = moment(standing.at_ms);
-    let _ = write!(out, r#"<div class="why {mood}"><p><b>As of {at}, still running.</b> {words}</p>"#);
+    let heading = standing.heading(report.outcome.is_some());
+    let _ = write!(out, r#"<div class="why {mood}"><p><b>As of {at}, {heading}.</b> {words}</p>"#);
     if !standing.ways.is_empty() {
         out.push_str(r#"<ul class="plain">"#);
         for way in &standing.ways {
