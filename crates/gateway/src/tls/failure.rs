@@ -43,7 +43,9 @@ fn of_tls(error: &Error) -> HandshakeReason {
         Error::PeerIncompatible(
             PeerIncompatible::Tls12NotOffered
             | PeerIncompatible::Tls12NotOfferedOrEnabled
-            | PeerIncompatible::SupportedVersionsExtensionRequired,
+            | PeerIncompatible::SupportedVersionsExtensionRequired
+            // Before TLS 1.2 there was no such extension; the library looks for it before it looks at the version.
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
         )
         | Error::AlertReceived(Alert::ProtocolVersion) => HandshakeReason::NoCommonVersion,
         Error::PeerIncompatible(_) => HandshakeReason::NoCommonSuite,
@@ -88,6 +90,8 @@ mod tests {
             of(Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon)),
             HandshakeReason::NoCommonSuite
         );
+        let before_tls12 = PeerIncompatible::SignatureAlgorithmsExtensionRequired;
+        assert_eq!(of(Error::PeerIncompatible(before_tls12)), HandshakeReason::NoCommonVersion);
         assert_eq!(reason(&refused(HandshakeReason::TooMany)), HandshakeReason::TooMany);
         assert_eq!(reason(&io::ErrorKind::UnexpectedEof.into()), HandshakeReason::ClientClosed);
     }

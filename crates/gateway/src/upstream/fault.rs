@@ -92,8 +92,8 @@ pub(crate) fn in_words(fault: &CertificateError) -> String {
             names(presented)
         ),
         C::UnknownIssuer => "is of no authority that is trusted here: put the certificate of its authority, or a \
-                             self-signed one itself, into the file that the setting tls_ca_file names, and have the \
-                             node send those between"
+                             self-signed one itself (with CA:FALSE: no server may show one with CA:TRUE), into the \
+                             file that the setting tls_ca_file names, and have the node send those between"
             .to_owned(),
         C::Revoked => "was revoked: issue a new one".to_owned(),
         C::BadSignature => {
@@ -106,8 +106,9 @@ pub(crate) fn in_words(fault: &CertificateError) -> String {
         }
         C::BadEncoding => "cannot be read: issue a new one".to_owned(),
         _ if of_webpki(fault) == Some(&webpki::Error::CaUsedAsEndEntity) => {
-            "is one of an authority (CA:TRUE), which no server may show as its own: issue one with CA:FALSE \
-             (openssl req -x509 -addext basicConstraints=critical,CA:FALSE)"
+            "is one of an authority (CA:TRUE), which no server may show as its own, and trusting it does not help: \
+             issue one with CA:FALSE (openssl req -x509 makes CA:TRUE unless told \
+             -addext basicConstraints=critical,CA:FALSE)"
                 .to_owned()
         }
         _ if of_webpki(fault) == Some(&webpki::Error::UnsupportedCertVersion) => {
