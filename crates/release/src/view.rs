@@ -12,7 +12,7 @@ use crate::machine::{Ahead, Cause, GateResult, Outcome, Phase, State, Waiting, W
 use crate::notify::ReceiverView;
 use crate::plan::{Component, Difference, Plan};
 use crate::report::{
-    Account, Amiss, CheckSummary, Evidence, GuardSummary, HoldSummary, RehearsalSummary, users_on,
+    Account, Amiss, CheckSummary, Evidence, GuardSummary, HoldSummary, RehearsalSummary, at_least, users_on,
 };
 use crate::target::EnvironmentStatus;
 use crate::ways::{Way, ways};
@@ -21,6 +21,7 @@ use model::record::{Answerer, Lane};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use telemetry::counts::Counts;
+use telemetry::report::Judged;
 
 /// How an app stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -251,11 +252,19 @@ impl ReleaseView {
         let is_promoted = self.outcome == Some(Outcome::Promoted);
         // Of a version that is live some requests are always open; those of the release come to an end.
         let open = if is_promoted { new.own_open } else { new.open.saturating_sub(new.streams) };
-        let amiss = Amiss { failed: new.errors, client_left: new.client_left, open };
+        let amiss =
+            Amiss { failed: new.errors, client_left: new.client_left, open, is_least: !self.gaps.is_empty() };
         if !is_promoted {
             return amiss.words(&self.checks, number);
         }
-        let users = users_on(new.colour, new.requests, new.errors, self.max_error_rate, &number);
+        let users = users_on(
+            new.colour,
+            new.requests,
+            new.errors,
+            self.max_error_rate,
+            !self.gaps.is_empty(),
+            &number,
+        );
         std::iter::once(users).chain(amiss.besides_failures().words(&self.checks, number)).collect()
     }
 
@@ -269,6 +278,10 @@ impl ReleaseView {
             Some(state) => state.phase.name(),
             None => "queued",
         };
+        let mut colours = component.map(|component| colours(component, state, account)).unwrap_or_default();
+        if !folded.gaps.is_empty() {
+            colours.iter_mut().filter(|colour| colour.is_new).for_each(|new| new.know(&folded.guards));
+        }
         ReleaseView {
             release: folded.release.clone(),
             app: folded.request.app.clone(),
@@ -287,7 +300,7 @@ impl ReleaseView {
             phases: folded.spans.clone(),
             steps: folded.plan.as_ref().map(|plan| steps(plan, state)).unwrap_or_default(),
             hold_back: folded.plan.as_ref().map_or(0, |plan| plan.soak.hold_back),
-            colours: component.map(|component| colours(component, state, account)).unwrap_or_default(),
+            colours,
             gates: state.map(|state| state.gates.iter().map(gate).collect()).unwrap_or_default(),
             progress: None,
             ways: ways(folded, &waiting),
@@ -304,6 +317,14 @@ impl ReleaseView {
             gaps: folded.gaps.iter().cloned().collect(),
             notifications: folded.notices.view(|_| None),
         }
+    }
+}
+
+impl ColourView {
+    /// A gateway went with what it had counted: what its guard had counted when it fired is the least.
+    fn know(&mut self, guards: &[GuardSummary]) {
+        let known = at_least(Judged { requests: self.requests, failed: self.errors }, guards);
+        (self.requests, self.errors) = (known.requests, known.failed);
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Amiss {
     pub client_left: u64,
     /// Open, and no streams.
     pub open: u64,
+    /// A gateway went, and with it what it had counted: at least so many failed.
+    pub is_least: bool,
 }
 
 impl Amiss {
@@ -20,7 +22,7 @@ impl Amiss {
     #[must_use]
     pub fn of(counts: &Counts) -> Amiss {
         let open = counts.open.saturating_sub(counts.streams);
-        Amiss { failed: counts.failed(), client_left: counts.client_left, open }
+        Amiss { failed: counts.failed(), client_left: counts.client_left, open, is_least: false }
     }
 
     /// What else there is than failures, where these are told in words of their own.
@@ -33,13 +35,16 @@ impl Amiss {
     /// no answer yet`; empty: nothing. `number` writes numbers.
     #[must_use]
     pub fn words(self, checks: &[CheckSummary], number: impl Fn(u64) -> String) -> Vec<String> {
-        let failed = (self.failed, "of its requests failed".to_owned());
+        let failed = self.failed;
+        let least = if self.is_least { "at least " } else { "" };
+        let failed = (failed > 0).then(|| format!("{least}{} of its requests failed", number(failed)));
         let of_check =
             |check: &CheckSummary| (check.new.failed, format!("of its answers failed check {}", check.name));
         let left = (self.client_left, "of its requests were left by their clients".to_owned());
         let open = (self.open, "of its requests have no answer yet".to_owned());
-        let all = [failed].into_iter().chain(checks.iter().map(of_check)).chain([left, open]);
-        all.filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", number(count))).collect()
+        let rest = checks.iter().map(of_check).chain([left, open]).filter(|(count, _)| *count > 0);
+        let rest = rest.map(|(count, what)| format!("{} {what}", number(count)));
+        failed.into_iter().chain(rest).collect()
     }
 }
 
@@ -63,6 +68,8 @@ mod tests {
             "2 of its requests have no answer yet",
         ];
         assert_eq!(Amiss::of(&counts).words(&checks, |number| number.to_string()), words);
+        let least = Amiss { is_least: true, ..Amiss::of(&counts) };
+        assert_eq!(least.words(&[], |number| number.to_string())[0], "at least 12 of its requests failed");
         let besides = Amiss::of(&counts).besides_failures();
         assert_eq!(besides.words(&checks, |number| number.to_string()), words[1..]);
         assert!(Amiss::default().words(&checks[1..], |number| number.to_string()).is_empty());

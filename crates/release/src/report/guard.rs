@@ -1,7 +1,7 @@
 //! What came of a guard: in which gateway it fired, why, and how fast.
 
 use serde::{Deserialize, Serialize};
-use telemetry::report::GuardTrip;
+use telemetry::report::{GuardTrip, Judged};
 
 /// One trip of a guard in one gateway.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -12,6 +12,17 @@ pub struct GuardSummary {
     pub gateway: String,
     /// Why and when.
     pub trip: GuardTrip,
+}
+
+/// What the new version has answered and failed at least: what was counted, or what a guard had counted when it fired, in a gateway
+/// whose counts may be lost since.
+#[must_use]
+pub(crate) fn at_least(counted: Judged, guards: &[GuardSummary]) -> Judged {
+    let seen = guards.iter().map(|guard| guard.trip.new);
+    seen.fold(counted, |most, seen| Judged {
+        requests: most.requests.max(seen.requests),
+        failed: most.failed.max(seen.failed),
+    })
 }
 
 impl GuardSummary {
@@ -45,5 +56,21 @@ impl GuardSummary {
     #[must_use]
     pub fn is_the_same(&self, other: &GuardSummary) -> bool {
         (&self.id, self.trip.at_ms, &self.trip.bound) == (&other.id, other.trip.at_ms, &other.trip.bound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guard_had_counted_when_it_fired_is_the_least_that_there_was() {
+        let new = Judged { requests: 105, failed: 5 };
+        let fired =
+            GuardSummary { trip: GuardTrip { new, ..GuardTrip::default() }, ..GuardSummary::default() };
+        let guards = [fired];
+        assert_eq!(at_least(Judged::default(), &guards), new, "its gateway's counts are lost");
+        let counted = Judged { requests: 400, failed: 9 };
+        assert_eq!(at_least(counted, &guards), counted);
     }
 }

@@ -32,6 +32,7 @@ pub(crate) use evidence::tests as tests_of_evidence;
 pub(crate) use evidence::{proves_more, strongest, update};
 pub use former::Former;
 pub use guard::GuardSummary;
+pub(crate) use guard::at_least;
 pub use hold::HoldSummary;
 pub use ledger::{Ledger, Lost};
 pub use rehearsal::RehearsalSummary;
@@ -47,7 +48,10 @@ use crate::machine::{ActionResult, Outcome, Verdict, describe};
 use crate::notify::ReceiverView;
 use crate::plan::Plan;
 use crate::view::{Mood, ended};
+use model::colour::Colour;
 use serde::{Deserialize, Serialize};
+use telemetry::counts::Counts;
+use telemetry::report::Judged;
 use telemetry::samples::FailureSample;
 
 /// The report of a release, as far as it has come. [`Report::to_markdown`] and [`Report::to_html`] print it.
@@ -182,13 +186,15 @@ impl Report {
         let plan = self.plan.as_ref()?;
         let new = plan.lead()?.new.colour;
         let counts = self.counts.as_ref()?.of_users(new);
-        let amiss = Amiss::of(&counts);
+        let known = self.known_of(new, &counts);
+        let has_gap = !self.gaps.is_empty();
+        let amiss = Amiss { failed: known.failed, is_least: has_gap, ..Amiss::of(&counts) };
         if self.outcome != Some(Outcome::Promoted) {
             let words = amiss.words(&self.checks, number);
             return (!words.is_empty()).then(|| words.join(", "));
         }
         let limit = plan.limits.as_ref().and_then(|limits| limits.max_error_rate);
-        let users = users_on(new, counts.requests(), counts.failed(), limit, &number);
+        let users = users_on(new, known.requests, known.failed, limit, has_gap, &number);
         let words = std::iter::once(users).chain(amiss.besides_failures().words(&self.checks, number));
         Some(words.collect::<Vec<_>>().join(", "))
     }
@@ -202,6 +208,15 @@ impl Report {
             (None, Some(outcome)) => ended(outcome, self.rehearsal.is_some()),
             (None, None) => ("in flight", Mood::Neutral),
         }
+    }
+
+    /// What is known of users' requests of a version, by its counts. Where a gateway went with what it had counted, its guard may
+    /// have said more of the new one.
+    fn known_of(&self, colour: Colour, counts: &Counts) -> Judged {
+        let counted = Judged { requests: counts.requests(), failed: counts.failed() };
+        let lead = self.plan.as_ref().and_then(Plan::lead);
+        let is_new = lead.is_some_and(|lead| lead.new.colour == colour);
+        if is_new && !self.gaps.is_empty() { at_least(counted, &self.guards) } else { counted }
     }
 
     /// Whether it moved or may have moved traffic, so that there is something to count.

@@ -51,6 +51,9 @@ impl Picture {
 
 fn colour_row(colour: &ColourView, view: &ReleaseView) -> ColourRow {
     let mut notes = Vec::new();
+    if !view.gaps.is_empty() {
+        notes.push("at least".to_owned());
+    }
     if colour.is_new == view.committed {
         notes.push("live".to_owned());
     }
@@ -234,7 +237,14 @@ fn remarks(view: &ReleaseView) -> Vec<(Mood, String)> {
     }
     let new = view.colours.iter().find(|colour| colour.is_new && colour.errors > 0);
     if let Some(new) = new.filter(|_| view.outcome == Some(Outcome::Promoted)) {
-        let users = users_on(new.colour, new.requests, new.errors, view.max_error_rate, grouped);
+        let users = users_on(
+            new.colour,
+            new.requests,
+            new.errors,
+            view.max_error_rate,
+            !view.gaps.is_empty(),
+            grouped,
+        );
         remarks.push((Mood::Attention, format!("promoted: {users}")));
     }
     remarks.extend(view.colours.iter().filter_map(silent).map(|text| (Mood::Attention, text)));

@@ -66,9 +66,13 @@ fn tiles(report: &Report) -> Vec<(String, &'static str, String)> {
 /// The failed requests of one version.
 fn failed_of(report: &Report, (colour, version, role): &Side) -> (String, &'static str, String) {
     let counts = of_colour(report, *colour);
-    let failed = counts.failed();
-    let mood = if failed > 0 && *role == "new" { "bad" } else { "" };
-    (grouped(failed), mood, format!("failed of {} on {version}", grouped(counts.requests())))
+    let known = report.known_of(*colour, &counts);
+    let mood = if known.failed > 0 && *role == "new" { "bad" } else { "" };
+    if !report.gaps.is_empty() {
+        let what = format!("failed at least, of at least {} on {version}", grouped(known.requests));
+        return (grouped(known.failed), mood, what);
+    }
+    (grouped(known.failed), mood, format!("failed of {} on {version}", grouped(known.requests)))
 }
 
 /// What else became of the new version's requests than a failure or a good answer.
@@ -96,13 +100,15 @@ pub(super) fn write_versions(out: &mut String, report: &Report) {
     );
     for (colour, version, role) in sides {
         let counts = of_colour(report, colour);
+        let known = report.known_of(colour, &counts);
+        let least = if report.gaps.is_empty() { "" } else { "≥ " };
         let _ = write!(
             out,
-            r#"<tr><td class="nowrap"><i class="key {colour}"></i>{} <span class="soft">({colour}, {role})</span></td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td></tr>"#,
+            r#"<tr><td class="nowrap"><i class="key {colour}"></i>{} <span class="soft">({colour}, {role})</span></td><td class="n">{least}{}</td><td class="n">{least}{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td><td class="n">{}</td></tr>"#,
             Text(&version),
-            grouped(counts.requests()),
-            grouped(counts.failed()),
-            percent(counts.failed(), counts.requests()),
+            grouped(known.requests),
+            grouped(known.failed),
+            percent(known.failed, known.requests),
             latency(counts.latency.quantile(0.5)),
             latency(counts.latency.quantile(0.99)),
             grouped(counts.cut_short),
