@@ -9,6 +9,7 @@ mod holds;
 mod limits;
 mod own;
 mod shadows;
+mod unanswered;
 
 pub(crate) use holds::HoldState;
 pub use limits::{Asked, Held, Sides, hold_against};

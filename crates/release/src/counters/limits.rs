@@ -7,6 +7,7 @@
 //! version, there is nothing to wait for: that is a failure.
 
 use super::Gateways;
+use super::unanswered::unanswered;
 use crate::machine::Traffic;
 use judge::limits::{ENOUGH_TO_FAIL_ALL, Observed, Verdict, evaluate_beside};
 use model::colour::Colour;
@@ -122,8 +123,11 @@ pub fn hold_against(sides: &Sides, limits: &Limits, checks: &[AnswerCheck]) -> H
     let (mut evidence, mut unknown, mut told) = (Vec::new(), Vec::new(), Vec::new());
     match evaluate_beside(&observed(&sides.new), &observed(&sides.old), &limits) {
         Verdict::Fail { evidence: broken } => evidence.extend(broken),
-        Verdict::Pass { .. } => {}
-        Verdict::Inconclusive { reason } => unknown.push(reason),
+        Verdict::Pass { .. } => unknown.extend(unanswered(sides, &limits)),
+        Verdict::Inconclusive { reason } => {
+            unknown.push(reason);
+            unknown.extend(unanswered(sides, &limits));
+        }
     }
     for (place, check) in checks.iter().enumerate() {
         match of_check(sides, place, check, &limits) {
@@ -392,6 +396,15 @@ mod tests {
         new.whole = [0, 10, 0, 0, 90];
         let held = hold_against(&Sides { new, ..Sides::default() }, &lax, &[check("header")]);
         assert!(why(&held).contains("10 of 100 answers could be examined (failed or broken off 90)"));
+    }
+
+    #[test]
+    fn a_version_that_half_of_its_clients_leave_is_not_known_although_none_failed() {
+        let hanging = Counts { client_left: 69, received: 130, ..counts(61, 61, Hindered::default()) };
+        let old = Counts { checks: Counts::default().checks, ..counts(521, 0, Hindered::default()) };
+        let sides = Sides { new: hanging, old, usual: Counts::default() };
+        let held = hold_against(&sides, &limits(), &[]);
+        assert!(why(&held).starts_with("69 of 130 requests of the new version were left"), "{held:?}");
     }
 
     #[test]
