@@ -7,6 +7,13 @@ use super::beside::without_held_back;
 use super::{PlannedStep, rules};
 use model::policy::{Check, Gate, Limits, OnFail, OnInconclusive, Reaction, ReleasePolicy, Soak, When};
 
+/// A limit above it lets a version through that fails most of its users.
+const LAX_RATE: f64 = 0.5;
+/// A comparison that tolerates more finds only a version that is nearly down.
+const LAX_TOLERANCE: f64 = 10.0;
+/// Within less time next to no request comes, milliseconds.
+const SHORT_MS: u64 = 1_000;
+
 /// What a policy leaves open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unwatched {
@@ -52,14 +59,15 @@ pub(super) fn of(policy: &ReleasePolicy, steps: &[PlannedStep], soak: &Soak) -> 
         open.push(said("/on_inconclusive", words));
     }
     let last_pause_ms = steps.last().map_or(0, |step| step.pause_ms);
-    if soak.duration_ms == 0 && last_pause_ms == 0 {
+    let watched_ms = soak.duration_ms.saturating_add(last_pause_ms);
+    if watched_ms < SHORT_MS {
         let but = if eyes.limits && policy.on_inconclusive != OnInconclusive::Proceed {
             format!(", but for its first {min} requests (limits.min_requests)")
         } else {
             String::new()
         };
         let words = format!(
-            "nobody watches the version once it has all of the traffic{but}: soak.duration_ms is 0 and the last step has no pause"
+            "nobody watches the version once it has all of the traffic{but}: soak.duration_ms and the pause of the last step are {watched_ms} ms together"
         );
         open.push(said("/soak/duration_ms", words));
     }
@@ -73,7 +81,8 @@ struct Eyes {
     limits: bool,
     /// Failures above a rate that the limits name.
     error_rate: bool,
-    guard: bool,
+    /// A guard that compares, and does not tolerate nearly everything.
+    guard_compares: bool,
     /// Both versions have a share for a time, so that they can be compared.
     compares: bool,
     /// The judge compares, and more than advises.
@@ -88,18 +97,21 @@ impl Eyes {
     fn of(policy: &ReleasePolicy, steps: &[PlannedStep], soak: &Soak) -> Eyes {
         let error_rate = can_be_exceeded(&policy.limits);
         let guard = policy.guard.is_some();
-        let compares = steps.iter().any(|step| step.share < 100 && step.pause_ms > 0)
-            || (soak.hold_back > 0 && soak.duration_ms > 0);
-        let acts = policy.judge.as_ref().is_some_and(|judge| judge.on_fail != Reaction::Advise);
+        let compares = steps.iter().any(|step| step.share < 100 && step.pause_ms >= SHORT_MS)
+            || (soak.hold_back > 0 && soak.duration_ms >= SHORT_MS);
+        let acting = policy.judge.as_ref().filter(|judge| judge.on_fail != Reaction::Advise);
+        let acts = acting.is_some_and(|judge| judge.tolerance <= LAX_TOLERANCE);
+        let guard_compares = policy.guard.as_ref().is_some_and(|guard| guard.tolerance <= LAX_TOLERANCE);
         let told_apart = guard || policy.sticky.is_none();
         let looks_at_users = |gate: &Gate| {
             let in_traffic = gate.when.iter().any(|when| *when != When::BeforeShift);
             in_traffic && gate.on_fail != OnFail::Advise
         };
         Eyes {
-            limits: error_rate || policy.limits.max_p99_ms.is_some(),
+            limits: policy.limits.max_error_rate.is_some_and(|rate| rate < 1.0)
+                || policy.limits.max_p99_ms.is_some(),
             error_rate,
-            guard,
+            guard_compares: guard_compares && compares,
             compares,
             judge: acts && compares && told_apart,
             gates: policy.gates.iter().any(looks_at_users),
@@ -109,15 +121,15 @@ impl Eyes {
 
     /// What failures of users' requests can be without anybody's acting.
     fn blind(&self, policy: &ReleasePolicy) -> Option<String> {
-        if self.error_rate || self.judge || self.guard && self.compares {
+        if self.error_rate || self.judge || self.guard_compares {
             return None;
         }
         let side_by_side = if self.compares {
-            "no judge acts"
+            "no judge acts, or what compares the versions tolerates more than ten times as much (tolerance)"
         } else {
             "nothing compares the versions side by side (steps leave no share on the old one for a time, soak.hold_back is 0)"
         };
-        let rate = "limits.max_error_rate is off or 1";
+        let rate = "limits.max_error_rate is off or above 0.5";
         if let Some(guard) = &policy.guard {
             let percent = guard.break_rate * 100.0;
             return Some(format!(
@@ -142,9 +154,9 @@ impl Eyes {
     }
 }
 
-/// A rate of 1 is none: no more than all can fail.
+/// A rate of 1 is none, for no more than all can fail; one that allows most to fail is next to none.
 fn can_be_exceeded(limits: &Limits) -> bool {
-    limits.max_error_rate.is_some_and(|rate| rate < 1.0)
+    limits.max_error_rate.is_some_and(|rate| rate <= LAX_RATE)
 }
 
 fn asks_a_person(gate: &Gate) -> bool {
@@ -189,6 +201,8 @@ mod tests {
         for policy in [
             json!({"limits": off, "guard": null, "steps": [10, 100]}),
             json!({"limits": {"max_error_rate": 1}, "guard": null}),
+            json!({"limits": {"max_error_rate": 0.99}, "guard": null}),
+            json!({"limits": off, "guard": null, "judge": {"tolerance": 1000}, "steps": [10, 100]}),
             json!({"limits": off, "guard": null, "judge": {}}),
             json!({"limits": off, "guard": null, "judge": {}, "steps": [{"share": 10, "pause_ms": 0}, 100]}),
         ] {
@@ -199,6 +213,10 @@ mod tests {
         );
         assert_eq!(told_of, [one("", NOTHING), one("/judge", "the judge compares nothing")].concat());
         assert_eq!(told(json!({"limits": off})), one("", OFF), "a break is what a guard sees at 100 %");
+        for steps in [json!([10, 100]), json!([{"share": 10, "pause_ms": 1}, 100])] {
+            let guard = json!({"tolerance": if steps[0].is_number() { 1_000.0 } else { 1.2 }});
+            assert_eq!(told(json!({"limits": off, "guard": guard, "steps": steps})), one("", OFF));
+        }
         let judge = json!({"on_fail": "advise"});
         let told_of = told(json!({"limits": off, "guard": null, "judge": judge, "steps": [10, 100]}));
         assert_eq!(told_of, [one("", NOTHING), one("/judge/on_fail", "the judge only advises")].concat());
@@ -226,6 +244,9 @@ mod tests {
         let unwatched = "nobody watches the version once it has all of the traffic";
         let first = format!("{unwatched}, but for its first 20 requests");
         assert_eq!(told(json!({"soak": {"duration_ms": 0}})), one("/soak/duration_ms", &first));
-        assert_eq!(told(json!({"soak": {"duration_ms": 0}, "steps": [{"share": 100, "pause_ms": 5}]})), []);
+        assert_eq!(told(json!({"soak": {"duration_ms": 1}})), one("/soak/duration_ms", &first));
+        let paused = |ms: u64| json!({"soak": {"duration_ms": 0}, "steps": [{"share": 100, "pause_ms": ms}]});
+        assert_eq!(told(paused(999)), one("/soak/duration_ms", &first));
+        assert_eq!(told(paused(1_000)), []);
     }
 }
