@@ -1,6 +1,7 @@
 //! Beside: both versions are asked the same, at the same moments, and the new one must not fail where the old one does not.
 //!
-//! It needs no expectation: the old version says what can be had. A 5xx, or no whole answer, is a failure. Where the old version
+//! It needs no expectation: the old version says what can be had. A 5xx, or no whole answer, is a failure; so is a 4xx, where
+//! the old version has what was asked (2xx or 3xx). Where the old version
 //! fails at least half as often, nothing can be said, as for the guard.
 
 use super::evidence::{Evidence, is_secret_header};
@@ -33,6 +34,8 @@ pub(super) struct Beside {
 struct Side {
     asked: u32,
     failed: u32,
+    /// Answered with 4xx.
+    refused: u32,
     /// The statuses, and the words where there was none.
     said: BTreeSet<String>,
 }
@@ -138,7 +141,13 @@ impl Side {
     fn heard(&mut self, answer: Result<u16, String>) {
         self.asked += 1;
         self.failed += u32::from(!matches!(answer, Ok(status) if status < 500));
+        self.refused += u32::from(matches!(answer, Ok(400..=499)));
         self.said.insert(answer.map_or_else(|why| why, |status| status.to_string()));
+    }
+
+    /// Not served, in whatever way.
+    fn unserved(&self) -> u32 {
+        self.failed.saturating_add(self.refused)
     }
 
     fn said(&self) -> String {
@@ -154,7 +163,15 @@ impl Compared {
         Compared { what, new: Side::default(), old: Side::default() }
     }
 
+    /// Whether the new version refuses what the old one serves.
+    fn is_refused(&self) -> bool {
+        self.new.refused > 0 && self.old.unserved().saturating_mul(2) < self.new.unserved()
+    }
+
     fn verdict(&self) -> Verdict {
+        if self.is_refused() {
+            return Verdict::Fail;
+        }
         match (self.new.asked, self.new.failed, self.old.failed) {
             (0, ..) => Verdict::Inconclusive,
             (_, 0, _) => Verdict::Pass,
@@ -169,12 +186,12 @@ impl Compared {
         if new.asked == 0 {
             return format!("{what}: not asked: out of time");
         }
+        let [of_new, of_old] =
+            [new, old].map(|side| if self.is_refused() { side.unserved() } else { side.failed });
         format!(
-            "{what}: the new version failed {} of {} times ({}), the old one {} of {} ({})",
-            new.failed,
+            "{what}: the new version failed {of_new} of {} times ({}), the old one {of_old} of {} ({})",
             new.asked,
             new.said(),
-            old.failed,
             old.asked,
             old.said()
         )
@@ -253,7 +270,12 @@ mod tests {
     fn the_new_version_fails_where_the_old_one_does_so_less_than_half_as_often() {
         for (new, old, verdict) in [
             (&[200, 200][..], &[200, 200][..], Verdict::Pass),
-            (&[404, 404], &[200, 200], Verdict::Pass),
+            (&[404, 404], &[200, 200], Verdict::Fail),
+            (&[404, 200], &[301, 200], Verdict::Fail),
+            (&[404, 404], &[404, 404], Verdict::Pass),
+            (&[404, 404], &[404, 200], Verdict::Pass),
+            (&[401, 401], &[500, 500], Verdict::Pass),
+            (&[500, 500], &[404, 404], Verdict::Fail),
             (&[200, 200], &[500, 500], Verdict::Pass),
             (&[200, 500], &[200, 200], Verdict::Fail),
             (&[500, 500, 500], &[500, 200, 200], Verdict::Fail),
@@ -268,7 +290,7 @@ mod tests {
     #[test]
     fn the_line_says_what_both_answered_and_never_that_all_is_well_where_nothing_is_known() {
         let (good, bad, ill) =
-            (compared(&[200, 404], &[200]), compared(&[500], &[200]), compared(&[500], &[500]));
+            (compared(&[200, 301], &[200]), compared(&[500], &[200]), compared(&[500], &[500]));
         assert_eq!(
             outcome(&[bad]),
             (
@@ -276,10 +298,12 @@ mod tests {
                 "GET /: the new version failed 1 of 1 times (500), the old one 0 of 1 (200)".to_owned()
             )
         );
+        let refused = "GET /: the new version failed 2 of 2 times (404), the old one 0 of 2 (200)".to_owned();
+        assert_eq!(outcome(&[compared(&[404, 404], &[200, 200])]), (Verdict::Fail, refused));
         let unknown = "nothing can be said of GET /: the new version failed 1 of 1 times (500), the old one 1 of 1 (500)";
         assert_eq!(outcome(std::slice::from_ref(&ill)), (Verdict::Inconclusive, unknown.to_owned()));
         let both =
-            "asked both versions the same, and the new one failed none: GET / (200, 404, the old one 200)";
+            "asked both versions the same, and the new one failed none: GET / (200, 301, the old one 200)";
         assert_eq!(outcome(&[good, ill]), (Verdict::Pass, format!("{both}; {unknown}")));
         let (verdict, said) = outcome(&[compared(&[200], &[200]), compared(&[], &[])]);
         assert_eq!(verdict, Verdict::Inconclusive, "{said}");

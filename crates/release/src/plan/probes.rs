@@ -38,7 +38,7 @@ pub(super) fn planned(policy: &ReleasePolicy, new: &EnvironmentSpec) -> (Option<
     }
     let note = format!(
         "at its end both versions are asked the same, {PROBE_ROUNDS} times each: {}; it fails where the new one answers with 5xx, \
-         or not at all, and the old one does not",
+         or not at all, and the old one does not, or with 4xx where the old one serves it",
         named.join(", ")
     );
     let gate = Gate {

@@ -72,9 +72,18 @@ async fn where_both_fail_nothing_is_said_of_it() {
 
 #[tokio::test]
 async fn it_passes_where_the_new_version_fails_none_and_says_what_was_answered() {
-    let (said, summary) = verdict(404, 200).await;
+    let (said, summary) = verdict(204, 200).await;
     assert_eq!(said, Verdict::Pass, "{summary}");
-    assert!(summary.ends_with("GET /cart?... (404, the old one 200)"), "{summary}");
+    assert!(summary.ends_with("GET /cart?... (204, the old one 200)"), "{summary}");
+}
+
+#[tokio::test]
+async fn it_fails_where_the_new_version_refuses_what_the_old_one_serves() {
+    let (said, summary) = verdict(404, 200).await;
+    let line = "GET /cart?...: the new version failed 2 of 2 times (404), the old one 0 of 2 (200)";
+    assert_eq!((said, summary.as_str()), (Verdict::Fail, line));
+    let (said, summary) = verdict(404, 404).await;
+    assert_eq!(said, Verdict::Pass, "{summary}");
 }
 
 #[tokio::test]
