@@ -12,7 +12,8 @@ use crate::machine::{Ahead, Cause, GateResult, Outcome, Phase, State, Waiting, W
 use crate::notify::ReceiverView;
 use crate::plan::{Component, Difference, Plan};
 use crate::report::{
-    Account, Amiss, CheckSummary, Evidence, GuardSummary, HoldSummary, RehearsalSummary, at_least, users_on,
+    Account, Amiss, CheckSummary, Evidence, GuardSummary, HoldSummary, RehearsalSummary, at_least, duration,
+    users_on,
 };
 use crate::target::EnvironmentStatus;
 use crate::ways::{Way, ways};
@@ -237,7 +238,7 @@ impl WaitingView {
     #[must_use]
     pub fn words(&self) -> String {
         match self.remaining_ms {
-            Some(ms) => format!("{}, at most {}", self.what, rough(ms)),
+            Some(ms) => format!("{}, at most {}", self.what, duration(ms)),
             None => self.what.clone(),
         }
     }
@@ -441,16 +442,6 @@ fn waiting_view(waiting: Waiting) -> WaitingView {
             WaitingFor::Turn { behind } => behind,
             _ => Vec::new(),
         },
-    }
-}
-
-/// `0.4 s`, `12.4 s`, `2 min 05 s`, `1 h 02 min`.
-fn rough(ms: u64) -> String {
-    let seconds = ms / 1_000;
-    match seconds {
-        0..60 => format!("{seconds}.{} s", ms % 1_000 / 100),
-        60..3_600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3_600, seconds / 60 % 60),
     }
 }
 

@@ -71,9 +71,7 @@ impl Action {
             Action::StopNew => "stop_new",
         }
     }
-}
 
-impl Action {
     /// What is done, in words: `moving 10 % of users to the new version`. `gate` is the name of the gate that it is about.
     #[must_use]
     pub fn words(&self, gate: Option<&str>) -> String {

@@ -41,6 +41,7 @@ pub use shadow::{Difference, ShadowSummary};
 pub(crate) use standing::Seen;
 pub use standing::Standing;
 pub use timeline::Line;
+pub use times::duration;
 pub use users::users_on;
 
 use crate::journal::{Chain, Event, Folded, Move, Span};

@@ -36,7 +36,9 @@ impl AppRunner {
         let evidence = self.evidence.get(&folded.release)?;
         let proven = proves_more(&folded.evidence, evidence);
         let is_news = proven || is_turn(before, after) && folded.evidence != *evidence;
-        let comparison = self.comparisons.get(&folded.release).cloned().map(Box::new);
-        is_news.then(|| Event::Judged { evidence: evidence.clone(), proven, comparison })
+        is_news.then(|| {
+            let comparison = self.comparisons.get(&folded.release).cloned().map(Box::new);
+            Event::Judged { evidence: evidence.clone(), proven, comparison }
+        })
     }
 }

@@ -13,6 +13,18 @@ pub fn tokens(pointer: &str) -> impl Iterator<Item = String> + '_ {
     pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"))
 }
 
+/// The pointer of what holds the node at a pointer, and the unescaped last token; `None` for the whole document.
+#[must_use]
+pub fn split(pointer: &str) -> Option<(&str, String)> {
+    Some((pointer.rsplit_once('/')?.0, tokens(pointer).last()?))
+}
+
+/// Whether a pointer leads to the node at `outer`, or below it.
+#[must_use]
+pub fn is_within(pointer: &str, outer: &str) -> bool {
+    pointer.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// `/routes/0/plugins/traffic-split` as `routes[0].plugins.traffic-split`; the whole document is empty.
 #[must_use]
 pub fn to_field(pointer: &str) -> String {
@@ -65,5 +77,13 @@ mod tests {
     fn tokens_undo_escape() {
         let pointer = format!("/{}/{}", escape("a/b~c"), escape("d"));
         assert_eq!(tokens(&pointer).collect::<Vec<_>>(), ["a/b~c", "d"]);
+        assert_eq!(split("/x/a~1b~0c"), Some(("/x", "a/b~c".to_owned())));
+        assert_eq!(split(""), None);
+    }
+
+    #[test]
+    fn what_is_below_a_node_is_within_it_and_a_longer_name_is_not() {
+        let within = ["/a/b", "/a/b/c", "/a/bc", "/a"].map(|pointer| is_within(pointer, "/a/b"));
+        assert_eq!((within, is_within("/a", "")), ([true, true, false, false], true));
     }
 }

@@ -3,6 +3,7 @@
 use crate::config::document::Document;
 use crate::config::mark::Position;
 use crate::config::pem;
+use crate::config::pointer::{is_within, split};
 use crate::config::typed::{self, Finding};
 use model::app::App;
 use model::plugin::PluginInfo;
@@ -154,10 +155,7 @@ fn of_gateway(kind: Kind, item: &Value, plugins: &[PluginInfo]) -> Vec<Finding> 
     let mut found: Vec<Finding> = Vec::new();
     while let Err(error) = model::check::check(kind, &rest, plugins) {
         let pointer = error.pointer.unwrap_or_default();
-        let is_below = |one: &Finding| {
-            one.pointer.strip_prefix(&pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        if found.iter().any(is_below) {
+        if found.iter().any(|one| is_within(&one.pointer, &pointer)) {
             break;
         }
         let text = error.text.strip_prefix("invalid configuration: ").unwrap_or(&error.text);
@@ -172,9 +170,9 @@ fn of_gateway(kind: Kind, item: &Value, plugins: &[PluginInfo]) -> Vec<Finding> 
 
 /// Takes a member of a mapping out. An item of a list is left: the places of those behind it would change.
 fn remove_field(value: &mut Value, pointer: &str) -> bool {
-    let Some((owner, name)) = pointer.rsplit_once('/') else { return false };
+    let Some((owner, name)) = split(pointer) else { return false };
     let owner = value.pointer_mut(owner).and_then(Value::as_object_mut);
-    owner.is_some_and(|owner| owner.shift_remove(&name.replace("~1", "/").replace("~0", "~")).is_some())
+    owner.is_some_and(|owner| owner.shift_remove(&name).is_some())
 }
 
 fn check(kind: Kind, item: &Value, pointer: &str, plugins: &[PluginInfo], findings: &mut Vec<Finding>) {

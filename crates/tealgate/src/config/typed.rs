@@ -4,7 +4,7 @@
 //! nothing is wrong any more. What cannot be missing is made up, once at each place, so that what is around it can be checked
 //! further. Each round takes something out or makes something up, so it ends.
 
-use crate::config::pointer::{escape, of_path, tokens};
+use crate::config::pointer::{escape, is_within, of_path, split, tokens};
 use crate::config::suggest::nearest;
 use model::field::Wording;
 use schemars::JsonSchema;
@@ -113,9 +113,9 @@ fn put(value: &mut Value, pointer: &str, stand_in: Value) -> bool {
         *there = stand_in;
         return true;
     }
-    let Some((owner, name)) = pointer.rsplit_once('/') else { return false };
+    let Some((owner, name)) = split(pointer) else { return false };
     let Some(owner) = value.pointer_mut(owner).and_then(Value::as_object_mut) else { return false };
-    owner.insert(name.replace("~1", "/").replace("~0", "~"), stand_in);
+    owner.insert(name, stand_in);
     true
 }
 
@@ -148,9 +148,8 @@ fn quoted(text: &str) -> Vec<&str> {
 
 /// Takes the node at a pointer out of a value; false when it is the whole value or does not exist.
 fn take_out(value: &mut Value, pointer: &str) -> bool {
-    let Some((parent, _)) = pointer.rsplit_once('/') else { return false };
-    let Some(token) = tokens(pointer).last() else { return false };
-    match value.pointer_mut(parent) {
+    let Some((owner, token)) = split(pointer) else { return false };
+    match value.pointer_mut(owner) {
         Some(Value::Object(map)) => map.shift_remove(&token).is_some(),
         Some(Value::Array(items)) => match token.parse::<usize>() {
             Ok(index) if index < items.len() => {
@@ -173,10 +172,7 @@ struct Removed {
 impl Removed {
     /// Whether something is made up, or part of what is.
     fn is_made_up(&self, place: &str) -> bool {
-        let holds = |filled: &String| {
-            place.strip_prefix(filled.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        self.filled.iter().any(holds)
+        self.filled.iter().any(|filled| is_within(place, filled))
     }
 
     /// Whether an error is only there because something was taken out right below its place, or made up.

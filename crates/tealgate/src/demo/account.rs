@@ -1,11 +1,12 @@
 //! The account at the end: three parties that counted on their own, and whether they agree.
 
-use crate::tree::numbers::{duration, grouped};
+use crate::tree::numbers::grouped;
 use load::ledger::{GATE, Ledger};
 use load::reconcile::{BackendCounts, Reconciled, reconcile};
 use model::record::{Answerer, Lane};
 use release::journal::Move;
 use release::machine::Outcome as Ended;
+use release::report::duration;
 use release::view::ReleaseView;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -2,8 +2,9 @@
 //!
 //! Counters are told with the event that makes them interesting, not each time they move.
 
-use crate::tree::numbers::{duration, grouped, latency};
+use crate::tree::numbers::{grouped, latency};
 use crate::tree::picture::{ColourRow, PhaseRow, Picture, Standing};
+use release::report::duration;
 
 /// The lines that tell what happened from one picture to the next; all of it when there was none before.
 #[must_use]

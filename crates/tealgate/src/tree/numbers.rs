@@ -14,18 +14,6 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A duration: `0.4 s`, `12.4 s`, `2 min 05 s`, `1 h 02 min`.
-#[must_use]
-pub fn duration(milliseconds: u64) -> String {
-    let tenths = milliseconds / 100;
-    let seconds = milliseconds / 1000;
-    match seconds {
-        0..60 => format!("{}.{} s", tenths / 10, tenths % 10),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
 /// A latency: `0.42 ms`, `4.8 ms`, `48 ms`, `1.20 s`.
 #[must_use]
 pub fn latency(milliseconds: f64) -> String {
@@ -50,9 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_the_unit_that_fits() {
-        let durations = [0, 12_449, 59_999, 125_000, 3_725_000].map(duration);
-        assert_eq!(durations, ["0.0 s", "12.4 s", "59.9 s", "2 min 05 s", "1 h 02 min"]);
+    fn latencies_have_the_unit_that_fits() {
         assert_eq!([0.42, 4.84, 48.2, 1200.0].map(latency), ["0.42 ms", "4.8 ms", "48 ms", "1.20 s"]);
     }
 }

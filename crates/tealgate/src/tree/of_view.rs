@@ -1,12 +1,12 @@
 //! A release as the server tells it → the picture of it.
 
 use crate::tree::evidence;
-use crate::tree::numbers::{duration, grouped};
+use crate::tree::numbers::grouped;
 use crate::tree::picture::{ColourRow, PhaseRow, Picture, Standing, Steps};
 use release::journal::Move;
 use release::machine::{Outcome, Verdict};
 use release::notify::ReceiverView;
-use release::report::{HoldSummary, users_on};
+use release::report::{HoldSummary, duration, users_on};
 use release::view::{
     ColourView, GateView, Mood, Progress, ReleaseView, SILENT_MS, WaitingView, ends_nothing,
 };

@@ -1,9 +1,10 @@
 //! A picture as text: title, the two environments, the phases as a tree, what it waits for.
 
 use crate::terminal::line::{Line, Paint, Style};
-use crate::tree::numbers::{duration, grouped, latency};
+use crate::tree::numbers::{grouped, latency};
 use crate::tree::picture::{ColourRow, PhaseRow, Picture, Standing, Steps};
 use model::colour::Colour;
+use release::report::duration;
 use release::view::Mood;
 
 /// Column at which the durations of phases end.

@@ -2,8 +2,9 @@
 
 use crate::command::output::Output;
 use crate::exit::Exit;
-use crate::tree::numbers::{duration, grouped};
+use crate::tree::numbers::grouped;
 use release::machine::Outcome;
+use release::report::duration;
 use release::view::ReleaseView;
 
 /// Whether nothing more happens that one would watch for: decided, and the next release may begin.

@@ -10,8 +10,8 @@ use crate::error::{Failure, Outcome};
 use crate::exit::Exit;
 use crate::terminal;
 use crate::tree;
-use crate::tree::numbers::duration;
 use crate::tree::picture::Picture;
+use release::report::duration;
 use release::view::ReleaseView;
 use serde_json::{Value, json};
 
