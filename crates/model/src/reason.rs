@@ -85,6 +85,10 @@ reasons! {
         ConnectFailed = "connect_failed",
         /// The handshake of TLS failed, not for the node's certificate.
         TlsFailed = "tls_failed",
+        /// The node demands a certificate of ours, and none was shown.
+        ClientCertificateRequired = "client_certificate_required",
+        /// The node refuses the certificate that we showed, or that we showed none.
+        ClientCertificateRefused = "client_certificate_refused",
         /// The node's certificate is not valid any more.
         CertificateExpired = "certificate_expired",
         /// It is not valid yet.
@@ -157,6 +161,8 @@ reasons! {
         TransferCoding = "transfer_coding",
         /// A version of HTTP that is not spoken there (505).
         Version = "version",
+        /// Over HTTP/2: too many frames that ask for nothing; the connection was ended.
+        Flood = "flood",
     }
 }
 

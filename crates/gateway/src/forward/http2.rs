@@ -50,7 +50,9 @@ pub(super) fn poll_head(
 fn failed(failure: StreamFailure, stream: &Http2Stream) -> TryError {
     match failure {
         StreamFailure::Unprocessed => TryError::Stale(false),
-        StreamFailure::Closed if stream.is_reused() => TryError::Stale(true),
+        StreamFailure::Closed | StreamFailure::ConnectionReset if stream.is_reused() => TryError::Stale(true),
+        StreamFailure::ConnectionReset => TryError::Failed(Refusal::UpstreamReset, true),
+        StreamFailure::CertificateOfOurs(reason) => TryError::Failed(Refusal::Connect(reason), true),
         StreamFailure::Closed => TryError::Failed(Refusal::UpstreamClosed, true),
         StreamFailure::Reset => TryError::Failed(Refusal::StreamReset, true),
         StreamFailure::Malformed => Refusal::BadAnswer.into(),

@@ -74,6 +74,10 @@ pub(crate) async fn forward(
             Err(TryError::Final(failure)) => return Err(failure),
             Err(TryError::Failed(refusal, sent)) => {
                 count_failure(worker, target, node, &refusal, now);
+                if let (Refusal::Connect(reason), Some(node)) = (&refusal, target.nodes.get(node)) {
+                    let now_s = || worker.anchor.get().unix_us_of(clock::now()) / 1_000_000;
+                    target.complaint.about_ours(&node.authority, *reason, now_s);
+                }
                 (refusal, sent)
             }
             // An idle connection that was closed says nothing about the node.

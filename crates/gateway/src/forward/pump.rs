@@ -9,6 +9,7 @@ use crate::buffer::Buffer;
 use crate::client::{Client, Departure};
 use crate::exchange::Failure;
 use crate::refusal::Refusal;
+use crate::upstream::fault::after_handshake;
 use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::UpstreamConnection;
 use crate::worker::{Stream, Worker};
@@ -195,7 +196,8 @@ fn poll_head(
         match sides.input.poll_read(&mut sides.upstream.io, cx) {
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(closed(sides, had_none, Refusal::UpstreamClosed))),
             Poll::Ready(Err(error)) => {
-                let refusal = broke_off(&LegError::Source(error.kind()), false);
+                let broken = || broke_off(&LegError::Source(error.kind()), false);
+                let refusal = after_handshake(&error).map_or_else(broken, Refusal::Connect);
                 return Poll::Ready(Err(closed(sides, had_none, refusal)));
             }
             Poll::Ready(Ok(_)) => {}

@@ -3,7 +3,7 @@
 use super::standing::Failed;
 use crate::table::{Target, is_header};
 use crate::upstream::dial::dial;
-use crate::upstream::fault::{in_words, unverified};
+use crate::upstream::fault::{in_words, of_handshake, unverified};
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::Connectors;
 use http1::{Parsed, ResponseHead};
@@ -89,7 +89,7 @@ impl Question {
         };
         result.await.unwrap_or_else(|error: io::Error| {
             tracing::debug!(host = self.host, port = self.port, %error, "a health check has failed");
-            Answer::Failed(Failed::Tcp, reason(&error))
+            Answer::Failed(Failed::Tcp, reason(&error, self.kind))
         })
     }
 
@@ -116,12 +116,20 @@ impl Question {
 }
 
 /// Why there was no answer, for whoever is to mend it.
-fn reason(error: &io::Error) -> String {
+fn reason(error: &io::Error, kind: CheckKind) -> String {
     match unverified(error) {
         Some(fault) => {
             format!("the node's certificate {}; or set https_verify_certificate to false", in_words(fault))
         }
-        None => error.to_string(),
+        None => match of_handshake(error) {
+            Some(words) => format!("the node {words}"),
+            None if kind == CheckKind::Https && error.kind() == io::ErrorKind::UnexpectedEof => {
+                "the node closed the connection in the handshake of TLS or before its answer: does it speak TLS on \
+                 this port?"
+                    .to_owned()
+            }
+            None => error.to_string(),
+        },
     }
 }
 

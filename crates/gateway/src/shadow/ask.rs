@@ -297,8 +297,10 @@ impl From<Unanswered> for Failed {
 impl From<StreamFailure> for Failed {
     fn from(failure: StreamFailure) -> Failed {
         match failure {
-            StreamFailure::Unprocessed | StreamFailure::Closed => Failed::Stale,
-            StreamFailure::Reset => Failed::Finally(Unanswered::Closed),
+            StreamFailure::Unprocessed | StreamFailure::Closed | StreamFailure::ConnectionReset => {
+                Failed::Stale
+            }
+            StreamFailure::Reset | StreamFailure::CertificateOfOurs(_) => Failed::Finally(Unanswered::Closed),
             StreamFailure::Malformed => Failed::Finally(Unanswered::Malformed),
         }
     }

@@ -1,9 +1,10 @@
-//! Certificates of an upstream's nodes that cannot be verified: told in the log, once a minute and not for each request.
+//! Handshakes of TLS with an upstream's nodes that fail, most often for a certificate that cannot be verified: told in the log, once a minute and not for each request.
 //!
 //! Whoever switches `tls.verify` on and trusts the wrong authority gets a 502 for every request, and should not have to
 //! switch on debug messages to learn why.
 
-use super::fault::{in_words, unverified};
+use super::fault::{in_words, of_handshake, of_ours, unverified};
+use model::reason::Reason;
 use std::io;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
@@ -25,14 +26,27 @@ impl Complaint {
         Complaint { owner: owner.into(), last_s: AtomicI64::new(i64::MIN) }
     }
 
-    /// Tells why no connection could be made, if that is for the certificate of `node`, and it is time.
+    /// Tells why no connection could be made, if that is for TLS with `node`, and it is time.
     pub(crate) fn about(&self, node: &str, error: &io::Error, now_s: i64) {
-        let Some(fault) = unverified(error) else { return };
+        let words = match unverified(error) {
+            Some(fault) => Some(format!("its certificate {}; or set tls.verify to false", in_words(fault))),
+            None => of_handshake(error).map(|words| format!("it {words}")),
+        };
+        if let Some(words) = words {
+            self.tell(node, &words, now_s);
+        }
+    }
+
+    /// Tells what `node` said of our certificate after the handshake, if that is why it gave no answer, and it is time.
+    pub(crate) fn about_ours(&self, node: &str, reason: Reason, now_s: impl FnOnce() -> i64) {
+        if let Some(words) = of_ours(reason) {
+            self.tell(node, &format!("it {words}"), now_s());
+        }
+    }
+
+    fn tell(&self, node: &str, words: &str, now_s: i64) {
         if self.is_due(now_s) {
-            tracing::warn!(
-                upstream = %self.owner, node,
-                "requests to the node get a 502, for its certificate {}; or set tls.verify to false", in_words(fault)
-            );
+            tracing::warn!(upstream = %self.owner, node, "requests to the node get a 502, for {words}");
         }
     }
 

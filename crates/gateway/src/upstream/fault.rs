@@ -7,7 +7,7 @@
 use super::resolve::Unresolved;
 use model::reason::Reason;
 use rustls::pki_types::UnixTime;
-use rustls::{CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 use std::io;
 
 /// The most names of a certificate that are told.
@@ -23,8 +23,8 @@ pub(crate) fn reason(error: &io::Error) -> Reason {
         if inner.is::<Unresolved>() {
             return Reason::DnsFailed;
         }
-        if inner.is::<Error>() {
-            return Reason::TlsFailed;
+        if let Some(error) = inner.downcast_ref() {
+            return told_of_ours(error).unwrap_or(Reason::TlsFailed);
         }
     }
     match error.kind() {
@@ -36,6 +36,104 @@ pub(crate) fn reason(error: &io::Error) -> Reason {
         Kind::TimedOut => Reason::ConnectTimeout,
         _ => Reason::ConnectFailed,
     }
+}
+
+/// The token of a connection that was made and that the node ended before it answered, if TLS says why: since TLS 1.3 a client has
+/// finished its handshake before the server judges what it has shown (RFC 8446, section 4.4.2.4).
+pub(crate) fn after_handshake(error: &io::Error) -> Option<Reason> {
+    told_of_ours(error.get_ref()?.downcast_ref()?)
+}
+
+/// The same where only the text of the error has come through.
+pub(crate) fn after_handshake_by_text(error: &io::Error) -> Option<Reason> {
+    use AlertDescription as Alert;
+    if error.kind() != io::ErrorKind::InvalidData {
+        return None;
+    }
+    let text = error.to_string();
+    let alerts = [
+        Alert::CertificateRequired,
+        Alert::BadCertificate,
+        Alert::UnsupportedCertificate,
+        Alert::CertificateRevoked,
+        Alert::CertificateExpired,
+        Alert::CertificateUnknown,
+        Alert::UnknownCA,
+        Alert::AccessDenied,
+    ];
+    let errors = alerts.into_iter().map(Error::AlertReceived);
+    errors.filter(|error| error.to_string() == text).find_map(|error| told_of_ours(&error))
+}
+
+/// What the node says of the certificate that we show.
+fn told_of_ours(error: &Error) -> Option<Reason> {
+    use AlertDescription as Alert;
+    match error {
+        Error::AlertReceived(Alert::CertificateRequired) => Some(Reason::ClientCertificateRequired),
+        Error::AlertReceived(
+            Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied,
+        ) => Some(Reason::ClientCertificateRefused),
+        _ => None,
+    }
+}
+
+/// What a node says of our certificate, and what to do. It reads on after "the node".
+pub(crate) fn of_ours(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::ClientCertificateRequired => Some(
+            "demands a client certificate, and none was shown: set tls.client_cert and tls.client_key of the \
+             upstream, or tls.client_cert_id",
+        ),
+        Reason::ClientCertificateRefused => Some(
+            "refuses the client certificate that was shown, or that there was none: look at tls.client_cert of \
+             the upstream (its issuer, its dates) and at the log of the node",
+        ),
+        _ => None,
+    }
+}
+
+/// Why a handshake failed, not for the node's certificate, and what to do. It reads on after "the node"; `None` if TLS was not
+/// what failed.
+pub(crate) fn of_handshake(error: &io::Error) -> Option<String> {
+    use AlertDescription as Alert;
+    let error: &Error = error.get_ref()?.downcast_ref()?;
+    if let Some(words) = told_of_ours(error).and_then(of_ours) {
+        return Some(words.to_owned());
+    }
+    let words = match error {
+        Error::InvalidCertificate(_) => return None,
+        Error::InvalidMessage(_) => {
+            "does not speak TLS on this port: set the upstream's scheme to http (or grpc), or name its port for TLS"
+        }
+        Error::AlertReceived(Alert::ProtocolVersion)
+        | Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => "speaks neither TLS 1.2 nor TLS 1.3: allow one of them there",
+        Error::AlertReceived(Alert::HandshakeFailure | Alert::InsufficientSecurity)
+        | Error::PeerIncompatible(_) => {
+            "has no cipher suite, group or signature in common with us (allow ECDHE with AES-GCM or CHACHA20 there), or \
+             demands a client certificate (set tls.client_cert)"
+        }
+        Error::AlertReceived(Alert::UnrecognisedName) => {
+            "does not know the name that was asked for: set pass_host and upstream_host to one that it knows"
+        }
+        Error::AlertReceived(Alert::NoApplicationProtocol) | Error::NoApplicationProtocol => {
+            "does not speak the version of HTTP that was asked for: HTTP/2 is, by the scheme grpcs or the label \
+             tealgate.protocol"
+        }
+        Error::AlertReceived(alert) => {
+            return Some(format!("ended the handshake of TLS with the alert {alert:?}"));
+        }
+        other => return Some(format!("could not finish the handshake of TLS with us ({other})")),
+    };
+    Some(words.to_owned())
 }
 
 /// What is wrong with the certificate, if that is why a handshake has failed.
@@ -177,6 +275,39 @@ mod tests {
         assert_eq!(reason(&invalid(CertificateError::UnknownIssuer)), Reason::CertificateUnknownIssuer);
         let of_an_authority = invalid(webpki(webpki::Error::CaUsedAsEndEntity));
         assert_eq!(reason(&of_an_authority), Reason::CertificateIsCa);
+    }
+
+    fn failed(error: Error) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    }
+
+    #[test]
+    fn what_a_node_says_of_our_certificate_is_told_from_the_rest_of_tls() {
+        let alert = |alert| failed(Error::AlertReceived(alert));
+        let required = alert(AlertDescription::CertificateRequired);
+        assert_eq!(reason(&required), Reason::ClientCertificateRequired);
+        assert_eq!(after_handshake(&required), Some(Reason::ClientCertificateRequired));
+        assert_eq!(reason(&alert(AlertDescription::UnknownCA)), Reason::ClientCertificateRefused);
+        assert_eq!(after_handshake(&alert(AlertDescription::InternalError)), None);
+        assert_eq!(after_handshake(&io::ErrorKind::ConnectionReset.into()), None);
+    }
+
+    #[test]
+    fn why_a_handshake_failed_is_said_in_words_that_lead_on() {
+        let alert = |alert| failed(Error::AlertReceived(alert));
+        for (error, words) in [
+            (failed(rustls::InvalidMessage::InvalidContentType.into()), "set the upstream's scheme to http"),
+            (alert(AlertDescription::CertificateRequired), "set tls.client_cert"),
+            (alert(AlertDescription::HandshakeFailure), "no cipher suite"),
+            (alert(AlertDescription::ProtocolVersion), "neither TLS 1.2 nor TLS 1.3"),
+            (alert(AlertDescription::InternalError), "the alert InternalError"),
+            (failed(Error::DecryptError), "could not finish the handshake"),
+        ] {
+            let told = of_handshake(&error).unwrap();
+            assert!(told.contains(words), "{told}");
+        }
+        assert_eq!(of_handshake(&invalid(CertificateError::Expired)), None);
+        assert_eq!(of_handshake(&io::ErrorKind::ConnectionReset.into()), None);
     }
 
     #[test]

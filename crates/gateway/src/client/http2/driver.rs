@@ -11,6 +11,7 @@ use crate::timer::Timer;
 use crate::worker::Worker;
 use bytes::Bytes;
 use h2::{Reason, server};
+use model::reason::HeadReason;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -167,7 +168,13 @@ impl Driver<'_> {
                     self.shared.worker.crew.serve(&self.shared, request, respond);
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    tracing::debug!(%error, "an HTTP/2 connection has failed");
+                    let client = self.shared.connection.peer;
+                    tracing::debug!(%client, %error, "an HTTP/2 connection has failed");
+                    if error.is_library() && self.phase != Phase::Closing {
+                        let is_flood = error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+                        let reason = if is_flood { HeadReason::Flood } else { HeadReason::Malformed };
+                        self.shared.worker.totals().bad_request(reason);
+                    }
                     return Poll::Ready(());
                 }
                 Poll::Ready(None) => return Poll::Ready(()),
@@ -190,11 +197,15 @@ impl Driver<'_> {
         if self.phase == Phase::Closing {
             return false;
         }
-        match fault {
-            None => return false,
-            Some(Fault::Flood) => self.close(Reason::ENHANCE_YOUR_CALM),
-            Some(Fault::NoSettings | Fault::PseudoTrailer) => self.close(Reason::PROTOCOL_ERROR),
-        }
+        let Some(fault) = fault else { return false };
+        let (reason, code) = match fault {
+            Fault::Flood => (HeadReason::Flood, Reason::ENHANCE_YOUR_CALM),
+            Fault::NoSettings | Fault::PseudoTrailer => (HeadReason::Malformed, Reason::PROTOCOL_ERROR),
+        };
+        let client = self.shared.connection.peer;
+        tracing::debug!(%client, ?fault, reason = reason.name(), "an HTTP/2 connection is refused");
+        self.shared.worker.totals().bad_request(reason);
+        self.close(code);
         true
     }
 

@@ -21,7 +21,7 @@ use std::task::{Context, Poll, Waker};
 /// What the streams of a connection share with each other and with what drives it.
 pub(super) struct Shared {
     pub(super) worker: Rc<Worker>,
-    connection: Rc<Connection>,
+    pub(super) connection: Rc<Connection>,
     open: Cell<usize>,
     /// The last open stream has ended since someone asked.
     served: Cell<bool>,

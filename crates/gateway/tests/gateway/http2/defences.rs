@@ -42,6 +42,8 @@ async fn floods_of_control_frames_end_their_connection_and_no_other() {
         assert_eq!(client.end_of(1).await, CALM, "{name}");
     }
     assert_eq!(other.ask(request("GET", "/")).await.status, 200);
+    let counted = async || gate.gateway.totals().snapshot().heads_refused.get("flood") == Some(&7);
+    eventually("that each was counted", counted).await;
 }
 
 #[tokio::test]
@@ -227,6 +229,8 @@ async fn a_connection_that_does_not_begin_with_settings_is_an_error() {
     client.send([PREFACE, &get(1)].concat()).await;
     assert_eq!(client.end_of(1).await, End::Closed(Some(PROTOCOL_ERROR)));
     assert!(blue.requests().is_empty());
+    let refused = gate.gateway.totals().snapshot().heads_refused;
+    assert_eq!(refused.get("malformed"), Some(&1));
 }
 
 #[tokio::test]

@@ -89,6 +89,9 @@ async fn an_upstream_that_asks_for_a_certificate_gets_the_one_that_is_named() {
         gate.apply(&resources(address, &tls, ssl)).await;
         assert_eq!(gate.ask(get("/")).await.status, status, "{what}");
     }
+    let answers = gate.gateway.totals().snapshot().gate_answers;
+    assert_eq!(answers.get("client_certificate_refused"), Some(&2), "{answers:?}");
+    assert!(answers.contains_key("client_certificate_required"), "{answers:?}");
 }
 
 #[tokio::test]
