@@ -19,6 +19,7 @@ use http1::RequestHead;
 use model::reason::Reason;
 use model::record::Ending;
 use std::sync::Arc;
+use telemetry::series::Series;
 
 /// Why a request did not get its whole answer from an upstream.
 #[derive(Debug)]
@@ -69,12 +70,14 @@ pub(crate) async fn serve(
     // Hold: while a share moves it may have to wait; then the same route of the table that holds then carries it.
     let later;
     let mut revision = table.revision;
+    let mut unclaimed = route.map_or(&*worker.unmatched, |route| &route.gate_series);
     if let (Some(route), Ok(())) = (route, &passed)
-        && let Some(hold) = hold::asked(route, &request)
+        && let Some((hold, held)) = hold::asked(route, &request)
     {
-        match hold::wait(worker, client, hold, &facts).await {
+        unclaimed = held;
+        match hold::wait(worker, client, hold, &mut facts).await {
             Passed::On => {}
-            Passed::ClientLeft => return left(worker, &request, route, facts),
+            Passed::ClientLeft => return left(worker, &request, held, facts),
             Passed::TimedOut => passed = Err(Refusal::UpstreamTimeout(Reason::TotalTimeout)),
         }
         later = worker.table();
@@ -83,16 +86,12 @@ pub(crate) async fn serve(
     }
     // Claim: the split decides the colour, and its counters begin.
     let claim = matched.and_then(|route| passed.and_then(|()| Claim::new(worker, revision, route, &request)));
-    let series = match (&claim, route) {
-        (Ok(claim), _) => claim.series,
-        (Err(_), Some(route)) => &route.gate_series,
-        (Err(_), None) => &worker.unmatched,
-    };
+    let series = claim.as_ref().map_or(unclaimed, |claim| claim.series);
     let open = Open::begin(series.cell(worker.thread));
     let _counted = claim.as_ref().ok().and_then(|claim| claim.count(worker, &request));
     // Shadow: what is kept of it, if it is to be copied to the new version once it has been answered.
     facts.shadow =
-        claim.as_ref().ok().and_then(|claim| shadow::draw(claim, &request, worker.thread, facts.began));
+        claim.as_ref().ok().and_then(|claim| shadow::draw(claim, &request, worker.thread, facts.claimed));
     let after = match &claim {
         // Forward: to a node of the upstream, with retries, both bodies streaming.
         Ok(claim) => {
@@ -117,11 +116,11 @@ pub(crate) async fn serve(
 }
 
 /// A request whose client went away while it waited.
-fn left(worker: &Worker, request: &Request<'_>, route: &Route, facts: Facts) -> After {
-    let open = Open::begin(route.gate_series.cell(worker.thread));
+fn left(worker: &Worker, request: &Request<'_>, held: &Series, facts: Facts) -> After {
+    let open = Open::begin(held.cell(worker.thread));
     let reason = Some(Reason::ClientClosed);
     let facts = Facts { ending: Ending::ClientLeft, by_gate: true, reason, ..facts };
-    record(worker, request, &route.gate_series, None, open, &facts);
+    record(worker, request, held, None, open, &facts);
     After::Gone
 }
 

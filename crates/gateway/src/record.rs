@@ -22,6 +22,8 @@ use telemetry::series::Series;
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) began: Instant,
+    /// The same, later by what it waited in a hold: from here on time passes in the name of who answers it.
+    pub(crate) claimed: Instant,
     pub(crate) ending: Ending,
     /// Status sent to the client; 0: none.
     pub(crate) status: u16,
@@ -63,6 +65,7 @@ impl Facts {
     pub(crate) fn new(began: Instant, head_bytes: usize, body: Framing) -> Facts {
         Facts {
             began,
+            claimed: began,
             ending: Ending::Whole,
             status: 0,
             by_gate: false,
@@ -171,7 +174,7 @@ impl Drop for Open<'_> {
                 retried: false,
                 request_bytes: 0,
                 response_bytes: 0,
-                total_us: 0,
+                latency_us: 0,
                 upgrade: false,
                 found: Found::default(),
             });
@@ -188,7 +191,10 @@ pub(crate) fn record(
     open: Open<'_>,
     facts: &Facts,
 ) {
-    let total_us = micros(facts.ended.unwrap_or_else(clock::now) - facts.began);
+    let ended = facts.ended.unwrap_or_else(clock::now);
+    let total_us = micros(ended - facts.began);
+    let has_waited = facts.claimed != facts.began;
+    let latency_us = if has_waited { micros(ended - facts.claimed) } else { total_us };
     let found = facts.found(claim);
     open.end(&Ended {
         ending: facts.ending,
@@ -197,7 +203,7 @@ pub(crate) fn record(
         retried: facts.tries > 1,
         request_bytes: facts.request_bytes,
         response_bytes: facts.response_bytes,
-        total_us,
+        latency_us,
         upgrade: facts.upgraded,
         found,
     });

@@ -32,8 +32,8 @@ pub struct Ended {
     pub request_bytes: u64,
     /// Bytes of the response body that were sent.
     pub response_bytes: u64,
-    /// From the first byte of the head to the last byte of the answer, microseconds.
-    pub total_us: u64,
+    /// From the head to the last byte of the answer, microseconds; what it waited in a hold is no part of it.
+    pub latency_us: u64,
     /// It became a tunnel (WebSocket): its length says nothing about latency.
     pub upgrade: bool,
     /// What the answer said of itself, where somebody asks.
@@ -230,7 +230,7 @@ impl Cell {
         add(&self.request_bytes, ended.request_bytes, Ordering::Relaxed);
         add(&self.response_bytes, ended.response_bytes, Ordering::Relaxed);
         if ended.ending == Ending::Whole && !ended.upgrade {
-            self.answers().latency.record(ended.total_us);
+            self.answers().latency.record(ended.latency_us);
         }
         if !ended.found.is_nothing() {
             self.answers().count(ended.ending, ended.found);

@@ -191,7 +191,7 @@ fn durations(out: &mut String, sets: &[(String, Counts)]) {
         out,
         NAME,
         "histogram",
-        "Duration of whole answers, tunnels excluded; from sketches exact to 3.125 %.",
+        "Duration of whole answers, tunnels and time in a hold excluded; from sketches exact to 3.125 %.",
     );
     for (labels, Counts { latency, .. }) in sets {
         let count = latency.count();

@@ -180,11 +180,14 @@ pub struct HoldReport {
     pub id: String,
     /// It has ended on every thread; nobody else will wait.
     pub over: bool,
-    /// On some thread the gateway ended it by itself: its budget was over.
+    /// On some thread the gateway ended it by itself: its budget was over, or it stood already when the gateway began.
     pub lapsed: bool,
+    /// It stood already when the gateway began (a takeover, a restart), so it never held anybody there.
+    #[serde(default)]
+    pub stood_before: bool,
     /// Requests of the kind that is held that are under way, by answerer.
     pub open: Vec<(Answerer, u64)>,
-    /// Requests that wait now.
+    /// Requests that wait now; none once it is over.
     pub waiting: u64,
     /// Requests that have waited and then went on.
     pub waited: u64,

@@ -38,7 +38,7 @@ pub struct SeriesKey {
     pub route: String,
     /// Service id; empty if the route has none.
     pub service: String,
-    /// The app whose colour it is; empty without a colour.
+    /// The app whose colour it is, or whose hold the request waited in before it had one; empty: of none.
     pub app: String,
     /// Who answers.
     pub answerer: Answerer,

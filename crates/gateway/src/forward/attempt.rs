@@ -73,7 +73,7 @@ impl Attempt<'_> {
     /// Tries once, on a pooled connection if `pooled` and there is one.
     pub(super) async fn run(&mut self, client: &mut Client, pooled: bool) -> Result<After, TryError> {
         // On the first try, the little that was done since the head came is counted in: one look at the clock less.
-        let started = if self.facts.tries <= 1 { self.facts.began } else { clock::now() };
+        let started = if self.facts.tries <= 1 { self.facts.claimed } else { clock::now() };
         let mut connection = self.connection(client, pooled).await?;
         let upgrade = self.upgrade();
         let mut head = self.worker.buffers.take_output();

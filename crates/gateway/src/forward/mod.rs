@@ -54,7 +54,7 @@ pub(crate) async fn forward(
     let mut tried = SmallVec::<[usize; 4]>::new();
     let mut failed = None;
     loop {
-        let now = if tried.is_empty() { facts.began } else { clock::now() };
+        let now = if tried.is_empty() { facts.claimed } else { clock::now() };
         let turn = Turn { thread: worker.thread, tried: &tried, now };
         let node = match target.pick(&turn, |on, key| hash_key(request, claim.route, on, key)) {
             Ok(node) => node,
@@ -86,7 +86,7 @@ pub(crate) async fn forward(
         drop(open);
         tried.push(node);
         let in_time = target.retry_timeout_ms == 0
-            || micros(clock::now() - facts.began) < target.retry_timeout_ms.saturating_mul(1_000);
+            || micros(clock::now() - facts.claimed) < target.retry_timeout_ms.saturating_mul(1_000);
         let another = tried.len() <= target.retries as usize && tried.len() < target.nodes.len();
         if !(another && in_time && may_repeat(request, &body, sent)) {
             return Err(refusal.into());

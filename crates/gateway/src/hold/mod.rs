@@ -35,6 +35,8 @@ const HOLDING: u8 = 1;
 const OVER: u8 = 2;
 /// Over because its budget was.
 const LAPSED: u8 = 3;
+/// Over before it could begin: it stood already when the gateway did.
+const STOOD: u8 = 4;
 
 /// One hold, on all threads.
 #[derive(Debug)]
@@ -64,7 +66,7 @@ struct Thread {
 
 impl Hold {
     fn new(rule: &HoldRule, tallies: &Arc<Tallies>, threads: usize, is_over: bool) -> Hold {
-        let state = if is_over { LAPSED } else { AHEAD };
+        let state = if is_over { STOOD } else { AHEAD };
         if !is_over {
             tallies.watch();
         }
@@ -148,7 +150,8 @@ impl Hold {
         HoldReport {
             id: self.rule.id.clone(),
             over: self.states().all(|state| state >= OVER),
-            lapsed: self.states().any(|state| state == LAPSED),
+            lapsed: self.states().any(|state| matches!(state, LAPSED | STOOD)),
+            stood_before: self.states().any(|state| state == STOOD),
             open: self.tallies.open(),
             waiting: self.waiting.load(Relaxed),
             waited: sum(|thread| &thread.waited),

@@ -14,7 +14,8 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use telemetry::series::Series;
 
 /// What became of a request that was to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(crate) struct Waiting {
 #[derive(Debug)]
 struct Place {
     hold: Arc<Hold>,
+    began: Instant,
+    bytes: u64,
     released: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
@@ -51,8 +54,8 @@ impl Waiting {
         let is_there = |hold: &Arc<Hold>| table.holds().iter().any(|other| Arc::ptr_eq(hold, other));
         let over: Vec<_> = waiting.in_force.borrow_mut().extract_if(.., |hold| !is_there(hold)).collect();
         for hold in over {
+            waiting.release(worker.thread, &hold);
             hold.end(worker.thread, false);
-            waiting.release(&hold);
         }
         for hold in table.holds().iter().filter(|hold| hold.begin(worker.thread)) {
             waiting.in_force.borrow_mut().push(Arc::clone(hold));
@@ -60,16 +63,21 @@ impl Waiting {
             tokio::task::spawn_local(async move {
                 clock::pause(Duration::from_millis(hold.rule.budget_ms)).await;
                 worker.waiting.in_force.borrow_mut().retain(|other| !Arc::ptr_eq(&hold, other));
+                worker.waiting.release(worker.thread, &hold);
                 hold.end(worker.thread, true);
-                worker.waiting.release(&hold);
             });
         }
     }
 
-    /// Lets those who wait for a hold go on, first come, first served.
-    fn release(&self, hold: &Arc<Hold>) {
-        for place in self.places.borrow().values().filter(|place| Arc::ptr_eq(&place.hold, hold)) {
+    /// Lets those who wait for a hold go on, first come, first served, before it ends here: they are accounted for in the
+    /// same breath, so that whoever is told that it is over finds its account whole.
+    fn release(&self, thread: usize, hold: &Arc<Hold>) {
+        let now = clock::now();
+        let is_held = |place: &&Rc<Place>| Arc::ptr_eq(&place.hold, hold) && !place.released.get();
+        for place in self.places.borrow().values().filter(is_held) {
             place.released.set(true);
+            hold.waited(thread, Some(micros(now - place.began)));
+            hold.leave(place.bytes);
             if let Some(waker) = place.waker.borrow_mut().take() {
                 waker.wake();
             }
@@ -77,16 +85,22 @@ impl Waiting {
     }
 }
 
-/// The hold that a request of a route is subject to.
-pub(crate) fn asked<'t>(route: &'t Route, request: &Request<'_>) -> Option<&'t Arc<Hold>> {
-    let split = route.split.as_ref().filter(|split| split.holds)?;
+/// The hold that a request of a route is subject to, and the counters of those that get no colour after it.
+pub(crate) fn asked<'t>(route: &'t Route, request: &Request<'_>) -> Option<(&'t Arc<Hold>, &'t Series)> {
+    let split = route.split.as_ref()?;
+    let held = split.held.as_deref()?;
     let hold = split.hold(&RequestVariables { request, route: Some(route) })?;
-    hold.tallies.include(request.head).then_some(hold)
+    hold.tallies.include(request.head).then_some((hold, held))
 }
 
 /// Lets a request wait while a hold is in force on its thread, if there is room for it, and at most up to the limit of
-/// the client's timer.
-pub(crate) async fn wait(worker: &Worker, client: &mut Client, hold: &Arc<Hold>, facts: &Facts) -> Passed {
+/// the client's timer. What it has waited is the gate's time, and none of the version that it goes to.
+pub(crate) async fn wait(
+    worker: &Worker,
+    client: &mut Client,
+    hold: &Arc<Hold>,
+    facts: &mut Facts,
+) -> Passed {
     // Whose body is still to come takes a whole buffer while it waits.
     let bytes = facts.head_bytes + if facts.body_read { 0 } else { client.input.size() as u64 };
     if !hold.is_holding(worker.thread) || !hold.admit(worker.thread, bytes) {
@@ -96,10 +110,10 @@ pub(crate) async fn wait(worker: &Worker, client: &mut Client, hold: &Arc<Hold>,
     let began = clock::now();
     let waiting = &worker.waiting;
     let number = waiting.arrivals.replace(waiting.arrivals.get() + 1);
-    let place =
-        Rc::new(Place { hold: Arc::clone(hold), released: Cell::default(), waker: RefCell::default() });
+    let (released, waker) = (Cell::default(), RefCell::default());
+    let place = Rc::new(Place { hold: Arc::clone(hold), began, bytes, released, waker });
     waiting.places.borrow_mut().insert(number, Rc::clone(&place));
-    let seat = Seat { worker, number, hold, bytes };
+    let _seat = Seat { worker, number, place: &place };
     let mut departure = Departure::default();
     let passed = poll_fn(|cx| {
         if place.released.get() {
@@ -114,8 +128,11 @@ pub(crate) async fn wait(worker: &Worker, client: &mut Client, hold: &Arc<Hold>,
         client.timer.poll_elapsed(cx).map(|_| Passed::TimedOut)
     })
     .await;
-    hold.waited(worker.thread, (passed == Passed::On).then(|| micros(clock::now() - began)));
-    drop(seat);
+    if passed != Passed::On {
+        hold.waited(worker.thread, None);
+    }
+    // Later than it was released, where others went on before it on this thread.
+    facts.claimed = facts.began + (clock::now() - began);
     passed
 }
 
@@ -123,13 +140,14 @@ pub(crate) async fn wait(worker: &Worker, client: &mut Client, hold: &Arc<Hold>,
 struct Seat<'a> {
     worker: &'a Worker,
     number: u64,
-    hold: &'a Hold,
-    bytes: u64,
+    place: &'a Place,
 }
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         self.worker.waiting.places.borrow_mut().remove(&self.number);
-        self.hold.leave(self.bytes);
+        if !self.place.released.get() {
+            self.place.hold.leave(self.place.bytes);
+        }
     }
 }

@@ -87,7 +87,7 @@ impl Capture {
             Err(LeftOut::Size | LeftOut::Encoded) => return Err(Skipped::Size),
         }
         let slot = shadow.tally.slot(shadow.rule.max_in_flight).ok_or(Skipped::InFlight)?;
-        let turn = Turn { thread: worker.thread, tried: &[], now: facts.began };
+        let turn = Turn { thread: worker.thread, tried: &[], now: facts.claimed };
         let node = shadow.to.pick(&turn, |on, key| hash_key(request, claim.route, on, key)).ok();
         let to = node.and_then(|node| question(worker, request, &shadow.to, node));
         let again =

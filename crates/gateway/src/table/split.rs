@@ -18,8 +18,9 @@ use telemetry::series::Series;
 pub struct Split {
     /// In order.
     pub rules: Vec<Rule>,
-    /// Whether any of them has a hold.
-    pub holds: bool,
+    /// Counters of what a hold of theirs let wait and no colour got: the client went away, or the time was over. `None`:
+    /// none of them has a hold.
+    pub held: Option<Arc<Series>>,
 }
 
 /// One rule.

@@ -5,8 +5,10 @@ use gateway::Settings;
 use model::record::Answerer;
 use model::resource::Kind;
 use serde_json::{Value, json};
+use telemetry::counts::Counts;
 use telemetry::report::HoldReport;
-use testkit::clock::{eventually, within};
+use telemetry::series::sum_of;
+use testkit::clock::{eventually, now, within};
 use testkit::upstream::{Behaviour, Upstream};
 
 /// No test waits for this long.
@@ -80,6 +82,12 @@ async fn send_held(gate: &Gate, count: usize) -> Vec<Client> {
     clients
 }
 
+/// What the gate itself has counted for the app: requests that no colour got.
+fn of_nobody(gate: &Gate) -> Counts {
+    let series = gate.gateway.series().snapshot_of_apps();
+    sum_of(&series, |key| key.app == "shop" && key.answerer == Answerer::Gate)
+}
+
 async fn colours(clients: Vec<Client>) -> Vec<String> {
     let mut colours = Vec::new();
     for mut client in clients {
@@ -99,6 +107,8 @@ async fn writes_wait_and_go_on_in_their_order_by_the_table_that_holds_then() {
     assert_eq!(gate.ask(get("/")).await.header("x-colour"), Some("blue"), "reads do not wait");
     // By turn from now on: whose claim comes first goes to green.
     gate.apply(&both.resources([1, 1], None)).await;
+    let told = report(&gate);
+    assert_eq!((told.over, told.waited, told.waiting), (true, 8, 0), "its account is whole with its end");
     let colours = within("the answers", colours(clients)).await;
     assert_eq!(colours, ["green", "blue"].repeat(4));
     let counts = gate.settled().await;
@@ -107,6 +117,27 @@ async fn writes_wait_and_go_on_in_their_order_by_the_table_that_holds_then() {
     assert_eq!((report.waited, report.waiting, report.left, report.passed), (8, 0, 0, 0));
     assert!(report.over && !report.lapsed && report.longest_us > 0);
     assert_eq!(report.waits.count(), 8);
+}
+
+#[tokio::test]
+async fn what_a_request_has_waited_is_no_time_of_the_version_that_answers_it() {
+    let both = Colours::start().await;
+    let gate = both.gate(1).await;
+    gate.apply(&both.resources([1, 0], Some(hold("h", LONG_MS, 100)))).await;
+    let began = now();
+    let mut clients = send_held(&gate, 1).await;
+    for _ in 0..50 {
+        assert_eq!(gate.ask(get("/")).await.header("x-colour"), Some("blue"), "others go on meanwhile");
+    }
+    gate.apply(&both.resources([0, 1], None)).await;
+    assert_eq!(clients.remove(0).answer(false).await.header("x-colour"), Some("green"));
+    let whole_us = u64::try_from((now() - began).as_micros()).unwrap();
+    gate.settled().await;
+    let green = sum_of(&gate.gateway.series().snapshot(), |key| key.answerer == Answerer::Green);
+    // A sketch is exact to 1/32.
+    let latency_us = green.latency.quantile(1.0).expect("one answer") * 31 / 32;
+    let waited_us = report(&gate).longest_us;
+    assert!(latency_us + waited_us <= whole_us, "{latency_us} + {waited_us} of {whole_us} µs");
 }
 
 #[tokio::test]
@@ -122,7 +153,7 @@ async fn when_its_budget_is_over_everyone_goes_on_to_where_they_would_have_gone(
     }
     assert_eq!(within("the answers", colours(clients)).await, ["blue"; 6]);
     eventually("the end of the hold", async || report(&gate).over).await;
-    assert!(report(&gate).lapsed);
+    assert!(report(&gate).lapsed && !report(&gate).stood_before);
     // Nor does it begin again with a table that still has it.
     let mut resources = both.resources([1, 0], Some(hold("h", LONG_MS, 100)));
     resources.push(route(&json!({"id": "other", "uri": "/other", "service_id": "s"})));
@@ -159,6 +190,7 @@ async fn a_client_that_goes_away_while_it_waits_is_noticed() {
     let counts = gate.settled().await;
     assert_eq!((counts.received, counts.client_left, counts.whole[1]), (2, 1, 1));
     assert_eq!((report(&gate).left, report(&gate).waited), (1, 1));
+    assert_eq!(of_nobody(&gate).client_left, 1, "the app accounts for it");
     assert!(both.blue.requests().is_empty());
 }
 
@@ -173,6 +205,7 @@ async fn whose_whole_time_is_over_while_it_waits_is_told_so_and_goes_nowhere() {
     let counts = gate.settled().await;
     assert_eq!((counts.received, counts.gate_errors), (1, 1));
     assert_eq!((report(&gate).waiting, report(&gate).waited, report(&gate).left), (0, 0, 1));
+    assert_eq!(of_nobody(&gate).gate_errors, 1, "the app accounts for it");
     assert!(both.blue.requests().is_empty() && both.green.requests().is_empty());
 }
 
@@ -209,7 +242,7 @@ async fn a_hold_that_stood_before_the_gateway_did_holds_nobody() {
     let resources = both.resources([1, 0], Some(hold("h", LONG_MS, 100)));
     let gate = Gate::with(settings(), &resources).await;
     assert_eq!(gate.ask(post(0)).await.header("x-colour"), Some("blue"));
-    assert!(report(&gate).over && report(&gate).lapsed);
+    assert!(report(&gate).over && report(&gate).lapsed && report(&gate).stood_before);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ fn ended(ending: Ending, status: u16) -> Ended {
         retried: false,
         request_bytes: 10,
         response_bytes: 100,
-        total_us: 1_000,
+        latency_us: 1_000,
         upgrade: false,
         found: Found::default(),
     }

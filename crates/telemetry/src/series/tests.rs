@@ -30,7 +30,7 @@ fn count_one(registry: &Registry, key: &SeriesKey) {
         retried: false,
         request_bytes: 0,
         response_bytes: 1,
-        total_us: 500,
+        latency_us: 500,
         upgrade: false,
         found: Found::default(),
     });

@@ -30,7 +30,7 @@ fn ended(ending: Ending, status: u16) -> Ended {
         retried: false,
         request_bytes: 1,
         response_bytes: 1,
-        total_us: 500,
+        latency_us: 500,
         upgrade: false,
         found: Found::default().checked(1, Outcome::Failed),
     }

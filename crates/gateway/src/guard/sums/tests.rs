@@ -28,7 +28,7 @@ fn fails(series: &Series) {
         retried: false,
         request_bytes: 0,
         response_bytes: 0,
-        total_us: 500,
+        latency_us: 500,
         upgrade: false,
         found: Found::default(),
     });

@@ -197,7 +197,7 @@ impl Compiler {
         sources.left_out.extend(told);
         let rules = rules.iter().map(|rule| self.compile_rule(rule, default, names, sources));
         let rules: Vec<Rule> = rules.collect::<Result<_, _>>()?;
-        Ok(Some(Split { holds: rules.iter().any(|rule| rule.hold.is_some()), rules }))
+        Ok(Some(Split { held: self.held_series(names, &rules), rules }))
     }
 
     fn compile_rule(
@@ -298,6 +298,17 @@ impl Compiler {
             RouteDefault::Target(target) => self.counters(names, &target.app, target.answerer, lane),
             _ => self.counters(names, "", Answerer::Gate, lane),
         }
+    }
+
+    /// What waits in a hold is the app's already, also if no colour ever gets it: a release accounts for it.
+    fn held_series(&self, names: &Names<'_>, rules: &[Rule]) -> Option<Arc<Series>> {
+        rules.iter().find(|rule| rule.hold.is_some())?;
+        let apps = rules.iter().flat_map(|rule| &rule.choices).filter_map(|choice| match &choice.goal {
+            Goal::Target(target) => Some(target.app.as_str()),
+            Goal::Nowhere(_) => None,
+        });
+        let app = apps.into_iter().find(|app| !app.is_empty()).unwrap_or_default();
+        Some(self.counters(names, app, Answerer::Gate, Lane::Share))
     }
 
     fn counters(&self, names: &Names<'_>, app: &str, answerer: Answerer, lane: Lane) -> Arc<Series> {
