@@ -24,6 +24,9 @@ use std::collections::BTreeMap;
 use telemetry::counts::Counts;
 use telemetry::report::Judged;
 
+/// The shortest time that is told to be left, milliseconds: the least that its words can say.
+const MIN_TOLD_MS: u64 = 100;
+
 /// How an app stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AppStatus {
@@ -237,7 +240,8 @@ impl WaitingView {
     /// What, and for how long at most.
     #[must_use]
     pub fn words(&self) -> String {
-        match self.remaining_ms {
+        // Of a time that is over, or nearly, there is nothing to tell.
+        match self.remaining_ms.filter(|ms| *ms >= MIN_TOLD_MS) {
             Some(ms) => format!("{}, at most {}", self.what, duration(ms)),
             None => self.what.clone(),
         }

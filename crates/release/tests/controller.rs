@@ -11,7 +11,7 @@ use model::resource::{Kind, Origin};
 use release::controller::{Actor, CommandError, StartError, StartRequest};
 use release::gate::Verdict;
 use release::machine::Outcome;
-use release::report::Lost;
+use release::report::{HoldEnd, HoldSummary, Lost};
 use release::view::ReleaseView;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -485,6 +485,9 @@ async fn the_share_moves_when_what_was_under_way_has_ended_and_the_report_says_w
     let report = site.controller().report(&id).await.unwrap();
     assert_eq!(report.holds.len(), 1, "{:?}", report.holds);
     assert!(report.holds[0].in_time && report.to_markdown().contains("## Holds"));
+    let line = |part: &str| report.timeline.iter().position(|line| line.what.contains(part)).expect("a line");
+    let account = format!("hold {}: no request had to wait", report.holds[0].id);
+    assert!(line(&account) < line("100 % of user traffic is on the new version"), "{:#?}", report.timeline);
 }
 
 #[tokio::test]
@@ -496,6 +499,15 @@ async fn what_never_ends_keeps_everyone_on_the_old_version() {
     assert_eq!(view.outcome, Some(Outcome::RolledBack));
     let why = view.why.unwrap();
     assert!(why.contains("with requests waiting, tried 2 times"), "{why}");
+    assert_eq!(view.holds.iter().map(HoldSummary::end).collect::<Vec<_>>(), [HoldEnd::Budget; 2]);
+    let report = site.controller().report(&view.release).await.unwrap();
+    let lines =
+        |part: &str| report.timeline.iter().rposition(|line| line.what.contains(part)).expect("a line");
+    assert!(
+        lines("no request had to wait; the budget was over") < lines("going back"),
+        "{:#?}",
+        report.timeline
+    );
     assert_eq!(site.service().await, json!({"id": "shop", "upstream_id": "shop-blue"}));
     assert_eq!(site.gateway.versions(), ["1"], "nobody has seen the new one");
 }

@@ -271,7 +271,7 @@ fn happen(world: &mut World, witness: &mut Witness, event: Event) {
         Event::Gate(_) => {}
         Event::Foreign => world.end_action(ActionResult::Foreign { diff: "edit".into() }),
         Event::HoldOver if matches!(action, Some(Action::SetShare { hold: Some(_), .. })) => {
-            world.end_action(ActionResult::HoldOver { why: "1 was under way".into() });
+            world.end_action(ActionResult::HoldOver { why: "1 was under way".into(), interrupted: false });
         }
         Event::HoldOver => {}
         Event::Ready(ready) => world.seen.new = Some(Readiness { ready, detail: String::new() }),

@@ -2,7 +2,7 @@
 
 use super::Gateways;
 use crate::machine::Spread;
-use crate::report::HoldSummary;
+use crate::report::{HoldEnd, HoldSummary};
 use crate::view::HoldView;
 use model::record::Answerer;
 use model::resource::Revision;
@@ -16,8 +16,13 @@ pub(crate) enum HoldState {
     Clear,
     /// Not yet; why, for people.
     Waits(String),
-    /// Some gateway has ended it; which.
-    Over(String),
+    /// Some gateway has ended it.
+    Over {
+        /// Which, and why if it is known.
+        why: String,
+        /// That gateway was started meanwhile, which says nothing of what the hold waits for.
+        interrupted: bool,
+    },
 }
 
 impl Gateways {
@@ -33,14 +38,22 @@ impl Gateways {
             }
         }
         let mut open = 0u64;
+        let mut ended = None;
         for gateway in &self.gateways {
-            let Some(hold) = gateway.hold(id) else {
-                return HoldState::Waits(format!("{} does not know of it", gateway.instance));
-            };
+            let (instance, hold) = (&gateway.instance, gateway.hold(id));
+            let Some(hold) = hold else { return HoldState::Waits(format!("{instance} does not know of it")) };
+            if hold.stood_before {
+                let why = format!("gateway {instance} was started meanwhile and does not hold");
+                return HoldState::Over { why, interrupted: true };
+            }
             if hold.over || hold.lapsed {
-                return HoldState::Over(format!("{} did not hold any longer", gateway.instance));
+                ended.get_or_insert(instance);
             }
             open = open.saturating_add(open_on(hold, answerer));
+        }
+        if let Some(instance) = ended {
+            let why = format!("{instance} did not hold any longer");
+            return HoldState::Over { why, interrupted: false };
         }
         if open == 0 {
             HoldState::Clear
@@ -59,12 +72,18 @@ impl Gateways {
         })
     }
 
-    /// What came of a hold, once it is over in every gateway that knew it and nobody waits any more.
+    /// What came of a hold, once it is over in every gateway that knew it and nobody waits any more; as far as gateways can
+    /// tell: a hold that they were told to end has ended as if the share had moved.
     #[must_use]
     pub(crate) fn finished_hold(&self, id: &str) -> Option<HoldSummary> {
         let holds: Vec<_> =
             self.gateways.iter().filter_map(|gateway| Some((gateway, gateway.hold(id)?))).collect();
-        if holds.is_empty() || holds.iter().any(|(_, hold)| !hold.over || hold.waiting > 0) {
+        // Of one that has ended nobody waits any more, whatever it said last.
+        let is_open = |gateway: &super::Gateway, hold: &HoldReport| {
+            let has_ended = gateway.report.as_ref().is_some_and(|report| report.ended);
+            !has_ended && (!hold.over || hold.waiting > 0)
+        };
+        if holds.is_empty() || holds.iter().any(|(gateway, hold)| is_open(gateway, hold)) {
             return None;
         }
         let sum =
@@ -72,16 +91,27 @@ impl Gateways {
         let mut waits = Sketch::default();
         holds.iter().for_each(|(_, hold)| waits.merge(&hold.waits));
         let ms = |us: u64| us as f64 / 1_000.0;
+        let longest_us = holds.iter().map(|(_, hold)| hold.longest_us).max().unwrap_or(0);
+        // A sketch answers by the middle of a bucket, which may lie above the longest.
+        let quantile = |q: f64| waits.quantile(q).map(|us| ms(us.min(longest_us)));
+        let ended = if holds.iter().any(|(_, hold)| hold.stood_before) {
+            HoldEnd::Gateway
+        } else if holds.iter().any(|(_, hold)| hold.lapsed) {
+            HoldEnd::Budget
+        } else {
+            HoldEnd::Moved
+        };
         Some(HoldSummary {
             id: id.to_owned(),
             gateways: holds.iter().map(|(gateway, _)| gateway.instance.clone()).collect(),
-            in_time: holds.iter().all(|(_, hold)| !hold.lapsed),
+            in_time: ended == HoldEnd::Moved,
+            ended: Some(ended),
             waited: sum(|hold| hold.waited),
             left: sum(|hold| hold.left),
             passed: sum(|hold| hold.passed),
-            p50_ms: waits.quantile(0.5).map(ms),
-            p99_ms: waits.quantile(0.99).map(ms),
-            longest_ms: ms(holds.iter().map(|(_, hold)| hold.longest_us).max().unwrap_or(0)),
+            p50_ms: quantile(0.5),
+            p99_ms: quantile(0.99),
+            longest_ms: ms(longest_us),
         })
     }
 }

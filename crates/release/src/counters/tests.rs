@@ -1,8 +1,9 @@
 use super::*;
 use crate::machine::Traffic;
+use crate::report::HoldEnd;
 use model::policy::Limits;
 use serde_json::json;
-use telemetry::report::ShadowReport;
+use telemetry::report::{HoldReport, ShadowReport};
 use telemetry::series::SeriesKey;
 
 fn series(answerer: Answerer, lane: Lane, epoch: Revision, good: u64, bad: u64, open: u64) -> SeriesCounts {
@@ -222,4 +223,52 @@ fn what_a_gateway_that_ended_had_counted_is_there_once_before_and_after_it_is_in
         matches!(&behind, Spread::No { detail } if detail == "new runs revision 9, not 10"),
         "one that has ended runs nothing any more: {behind:?}"
     );
+}
+
+/// What a gateway says of a hold: so many waits, each so long.
+fn held_by(instance: &str, waits_us: &[u64], change: impl FnOnce(&mut HoldReport)) -> Report {
+    let mut hold = HoldReport { id: "shop-2#7".to_owned(), over: true, ..HoldReport::default() };
+    waits_us.iter().for_each(|us| hold.waits.record(*us));
+    hold.waited = waits_us.len() as u64;
+    hold.longest_us = waits_us.iter().copied().max().unwrap_or(0);
+    change(&mut hold);
+    let detail = GatewayReport { holds: vec![hold], ..GatewayReport::default() };
+    Report { detail: serde_json::to_value(detail).unwrap(), ..report(instance, 9, Vec::new()) }
+}
+
+#[test]
+fn no_share_of_the_waits_is_longer_than_the_longest() {
+    let waits = [889_000, 889_500, 890_000];
+    let reports = [held_by("a", &waits, |_| {}), held_by("b", &[20_000], |_| {})];
+    let hold = alive(&reports).finished_hold("shop-2#7").expect("it is over");
+    assert_eq!((hold.waited, hold.longest_ms, hold.p99_ms), (4, 890.0, Some(890.0)));
+    assert_eq!((hold.in_time, hold.end()), (true, HoldEnd::Moved));
+}
+
+#[test]
+fn a_hold_says_which_gateways_ended_it_and_that_one_was_started_meanwhile_is_no_fault_of_the_old_version() {
+    let lapsed = |hold: &mut HoldReport| hold.lapsed = true;
+    let stood = |hold: &mut HoldReport| (hold.lapsed, hold.stood_before) = (true, true);
+    let holds = [held_by("a", &[5], lapsed), held_by("b", &[], stood)];
+    let ended = |reports: &[Report]| {
+        let gateways = alive(reports);
+        let HoldState::Over { why, interrupted } = gateways.hold("shop-2#7", 9, Answerer::Blue) else {
+            panic!("it is over")
+        };
+        (gateways.finished_hold("shop-2#7").expect("it is over").end(), interrupted, why)
+    };
+    assert_eq!(ended(&holds[..1]), (HoldEnd::Budget, false, "a did not hold any longer".to_owned()));
+    let why = "gateway b was started meanwhile and does not hold".to_owned();
+    assert_eq!(ended(&holds), (HoldEnd::Gateway, true, why));
+}
+
+#[test]
+fn a_hold_is_accounted_for_when_nobody_waits_or_its_gateway_has_ended() {
+    let waits = |over: bool, waiting: u64, ended: bool| {
+        let mut report = held_by("a", &[5], |hold| (hold.over, hold.waiting) = (over, waiting));
+        report.detail["ended"] = json!(ended);
+        alive(&[report]).finished_hold("shop-2#7").is_some()
+    };
+    assert!(!waits(false, 1, false) && !waits(true, 1, false) && waits(true, 0, false));
+    assert!(waits(false, 1, true), "what it said last is all that will ever be known");
 }

@@ -53,6 +53,12 @@ pub struct Move {
 impl Move {
     /// The kind of what a guard did by itself.
     pub const GUARD: &str = "guard";
+
+    /// The number of its action within the release; that of the hold which it was made under, if there was one.
+    #[must_use]
+    pub fn number(&self) -> Option<u32> {
+        self.action.rsplit_once('/')?.1.parse().ok()
+    }
 }
 
 impl Folded {

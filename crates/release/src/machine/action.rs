@@ -143,6 +143,9 @@ pub enum ActionResult {
     HoldOver {
         /// What was not done.
         why: String,
+        /// A gateway was started meanwhile (a takeover, a restart), which says nothing of the old colour: no try is used up.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        interrupted: bool,
     },
     /// A gate has spoken.
     Gate {

@@ -7,6 +7,9 @@ use model::policy::{OnInconclusive, Reaction};
 /// How long the new environment may be unready, once it was ready, before the release goes back, milliseconds.
 /// Long enough for one instance to be restarted, short enough that users do not suffer for a minute.
 const UNREADY_LIMIT_MS: u64 = 5_000;
+/// How often in one move of a share a hold may end because a gateway was started, without using up a try. More is no upgrade,
+/// but a gateway that cannot stay up.
+const MAX_INTERRUPTIONS: u32 = 10;
 
 impl Run<'_> {
     /// Whatever the phase waits for: a version that users reach and that is bad goes back now.
@@ -298,8 +301,16 @@ impl Run<'_> {
     }
 
     /// The budget of a hold was over: everyone went on to the old version, where the traffic still is. After some tries
-    /// the release goes back, because nobody asked for a switch without the hold.
-    pub(super) fn hold_was_over(&mut self, why: &str) {
+    /// the release goes back, because nobody asked for a switch without the hold. A gateway that was started meanwhile uses up
+    /// no try.
+    pub(super) fn hold_was_over(&mut self, why: &str, interrupted: bool) {
+        if interrupted && self.state.interruptions < MAX_INTERRUPTIONS {
+            self.state.interruptions += 1;
+            let failures = self.state.failures;
+            self.try_again_later(&format!("the hold ended early, and no try is used up: {why}"));
+            self.state.failures = failures;
+            return;
+        }
         let tries = self.state.failures.saturating_add(1);
         if tries >= self.plan.hold.as_ref().map_or(1, |hold| hold.tries) {
             self.turn_back(Cause::Hold { tries, why: why.to_owned() });

@@ -85,7 +85,9 @@ impl Run<'_> {
                 self.state.began_to_write = false;
                 self.found_edit(diff);
             }
-            (Action::SetShare { .. }, ActionResult::HoldOver { why }) => self.hold_was_over(why),
+            (Action::SetShare { .. }, ActionResult::HoldOver { why, interrupted }) => {
+                self.hold_was_over(why, *interrupted);
+            }
             (Action::SetShare { .. } | Action::Copy { .. }, ActionResult::Failed { why }) => {
                 self.turn_back(Cause::Switch { why: why.clone() });
             }

@@ -131,6 +131,7 @@ impl Run<'_> {
         self.state.stage_ms = 0;
         self.state.pending = None;
         self.state.failures = 0;
+        self.state.interruptions = 0;
         self.state.last_failure = None;
         Flow::Again
     }

@@ -29,6 +29,9 @@ pub struct State {
     pub failures: u32,
     /// The last failure's words.
     pub last_failure: Option<String>,
+    /// How often in this stage a hold has ended because a gateway was started meanwhile.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub interruptions: u32,
     /// What was last written; `None`: nothing yet.
     pub written: Option<Written>,
     /// A write was begun, and nothing said that it was refused: there may be something to put back.
@@ -72,6 +75,7 @@ impl State {
             pending: None,
             failures: 0,
             last_failure: None,
+            interruptions: 0,
             written: None,
             began_to_write: false,
             first_revision: None,
@@ -149,6 +153,11 @@ impl State {
         };
         timeless(self) == timeless(other)
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The phases, in the order of a release that succeeds; then those of one that goes back.

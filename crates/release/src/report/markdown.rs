@@ -120,7 +120,7 @@ fn write_holds(out: &mut String, report: &Report) {
     for hold in &report.holds {
         let (waited, left, passed) = (hold.waited, hold.left, hold.passed);
         let (p50, p99, longest) = (ms(hold.p50_ms), ms(hold.p99_ms), ms(Some(hold.longest_ms)));
-        let in_time = if hold.in_time { "yes" } else { "**no**" };
+        let in_time = hold.end().why().map_or("yes".to_owned(), |why| format!("**no**: {why}"));
         let id = &hold.id;
         let _ =
             writeln!(out, "| {id} | {waited} | {left} | {passed} | {p50} | {p99} | {longest} | {in_time} |");

@@ -33,7 +33,7 @@ pub(crate) use evidence::{proves_more, strongest, update};
 pub use former::Former;
 pub use guard::GuardSummary;
 pub(crate) use guard::at_least;
-pub use hold::HoldSummary;
+pub use hold::{HoldEnd, HoldSummary};
 pub use ledger::{Ledger, Lost};
 pub use rehearsal::RehearsalSummary;
 pub(crate) use shadow::by_reason;

@@ -50,7 +50,7 @@ impl<'a> Deeds<'a> {
             Event::Ended { id, result: ActionResult::Failed { why } } => {
                 vec![format!("{}: failed: {why}", self.of(id))]
             }
-            Event::Ended { id, result: ActionResult::HoldOver { why } } => {
+            Event::Ended { id, result: ActionResult::HoldOver { why, .. } } => {
                 vec![format!("{}: the hold was over: {why}", self.of(id))]
             }
             Event::Decided { notes, intents, .. } => {

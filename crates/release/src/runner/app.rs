@@ -139,6 +139,7 @@ impl AppRunner {
         self.context.book.refresh().await?;
         self.journal_results().await?;
         let gateways = self.context.gateways().await?;
+        self.journal_holds(&gateways).await?;
         let releases = self.context.book.whole_of_app(&self.app);
         self.couriers.follow(&self.context, &releases, self.fence);
         self.environments.follow(&releases, self.fence).await?;

@@ -16,6 +16,8 @@ use tokio::time::timeout;
 
 /// Between two looks at the gateways' reports if none comes, milliseconds.
 const LOOK_MS: u64 = 20;
+/// How long it waits at most for the account of a hold that has moved nothing, so that both are told together, milliseconds.
+const ACCOUNT_MS: u64 = 1_000;
 
 impl Work {
     /// Moves the share from where it is. `number` is the hold's.
@@ -31,13 +33,19 @@ impl Work {
         };
         let mut why = String::new();
         let waiting = self.until_clear(number, written, &mut why);
-        match timeout(Duration::from_millis(hold.budget_ms), waiting).await {
-            Ok(true) => self.write_over(held, Position::Share(share)).await,
-            // Over, or some gateway did not hold any longer: everyone goes on as before.
-            Ok(false) | Err(_) => match self.write_over(held, Position::Share(self.share)).await {
-                ActionResult::Written { .. } => ActionResult::HoldOver { why },
-                other => other,
-            },
+        let interrupted = match timeout(Duration::from_millis(hold.budget_ms), waiting).await {
+            Ok(Cleared::Yes) => return self.write_over(held, Position::Share(share)).await,
+            Ok(Cleared::Never { interrupted }) => interrupted,
+            Err(_) => false,
+        };
+        // Over, or some gateway did not hold any longer: everyone goes on as before.
+        match self.write_over(held, Position::Share(self.share)).await {
+            ActionResult::Written { .. } => {
+                let patience_ms = ACCOUNT_MS.min(self.plan.apply_timeout_ms / 2);
+                let _ = timeout(Duration::from_millis(patience_ms), self.until_accounted(number)).await;
+                ActionResult::HoldOver { why, interrupted }
+            }
+            other => other,
         }
     }
 
@@ -46,19 +54,19 @@ impl Work {
         seen.is_ok_and(|seen| seen.owned == Some(owned_at(&self.plan, &self.component, position)))
     }
 
-    /// Returns true when the hold is in force everywhere and the old colour has finished, false when it cannot come to
-    /// that any more. `why` says what it waits for.
-    async fn until_clear(&self, number: u32, revision: Revision, why: &mut String) -> bool {
+    /// Returns when the hold is in force everywhere and the old colour has finished, or when it cannot come to that any more.
+    /// `why` says what it waits for.
+    async fn until_clear(&self, number: u32, revision: Revision, why: &mut String) -> Cleared {
         let id = hold_id(&self.plan, number);
         let old = self.component.old.as_ref().map_or(Answerer::Upstream, |old| old.colour.into());
         let mut reports = self.context.store.watch_reports();
         loop {
             reports.mark_unchanged();
             match self.context.gateways().await.map(|gateways| gateways.hold(&id, revision, old)) {
-                Ok(HoldState::Clear) => return true,
-                Ok(HoldState::Over(detail)) => {
+                Ok(HoldState::Clear) => return Cleared::Yes,
+                Ok(HoldState::Over { why: detail, interrupted }) => {
                     *why = detail;
-                    return false;
+                    return Cleared::Never { interrupted };
                 }
                 Ok(HoldState::Waits(detail)) => *why = detail,
                 Err(error) => *why = error.to_string(),
@@ -69,4 +77,29 @@ impl Work {
             }
         }
     }
+
+    /// Returns when every gateway has said what came of a hold that is over.
+    async fn until_accounted(&self, number: u32) {
+        let id = hold_id(&self.plan, number);
+        let mut reports = self.context.store.watch_reports();
+        loop {
+            reports.mark_unchanged();
+            if self.context.gateways().await.is_ok_and(|gateways| gateways.finished_hold(&id).is_some()) {
+                return;
+            }
+            tokio::select! {
+                _ = reports.changed() => {}
+                () = pause(Duration::from_millis(LOOK_MS)) => {}
+            }
+        }
+    }
+}
+
+/// Whether the old colour has finished while everyone waited.
+enum Cleared {
+    Yes,
+    Never {
+        /// Because a gateway was started meanwhile.
+        interrupted: bool,
+    },
 }

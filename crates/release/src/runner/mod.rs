@@ -14,6 +14,7 @@ mod drive;
 mod environments;
 mod evidence;
 mod held;
+mod holds;
 mod identity;
 mod observe;
 mod observer;

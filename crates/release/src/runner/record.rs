@@ -6,10 +6,9 @@ use crate::book::{Page, Release};
 use crate::clock;
 use crate::counters::Gateways;
 use crate::journal::Event;
-use crate::machine::{Action, Cause, Phase, Stage, State};
+use crate::machine::{Cause, Phase, Stage, State};
 use crate::plan::Plan;
-use crate::report::{GuardSummary, HoldSummary};
-use crate::switch::hold_id;
+use crate::report::GuardSummary;
 use model::resource::Revision;
 
 /// How many of the new version's last log lines are kept when it failed.
@@ -39,7 +38,6 @@ impl AppRunner {
         if after.in_flight() || before.stage == Stage::Drain {
             events.extend(self.comings_and_goings(release, gateways));
         }
-        events.extend(finished_holds(release, after, gateways));
         events.extend(trips(release, gateways));
         let failed = after.cause.as_ref().is_some_and(|cause| *cause != Cause::Rehearsed);
         if before.cause.is_none() && failed {
@@ -99,31 +97,6 @@ impl AppRunner {
         let came = came.map(|instance| Event::Gateway { instance: instance.clone(), alive: true });
         gone.chain(came).collect()
     }
-}
-
-/// The holds of a release that are over and not written down yet.
-fn finished_holds(release: &Release, state: &State, gateways: &Gateways) -> Vec<Event> {
-    let Some(plan) = release.folded.plan.as_ref().filter(|plan| plan.hold.is_some()) else {
-        return Vec::new();
-    };
-    let under_way = state.pending.as_ref().and_then(|pending| match pending.action {
-        Action::SetShare { hold, .. } => hold,
-        _ => None,
-    });
-    let numbers = (1..=state.counter).filter(|number| Some(*number) != under_way);
-    let folded = &release.folded;
-    // The number of a hold is that of the action which it is for.
-    let has_moved = |number: u32| {
-        let suffix = format!("/{number}");
-        folded.moves.iter().any(|moved| moved.action.ends_with(&suffix) && moved.revision.is_some())
-    };
-    let finished = |number: u32| {
-        let id = hold_id(plan, number);
-        let is_new = folded.holds.iter().all(|known| known.id != id);
-        let hold = gateways.finished_hold(&id).filter(|_| is_new)?;
-        Some(Event::Held { hold: HoldSummary { in_time: hold.in_time && has_moved(number), ..hold } })
-    };
-    numbers.filter_map(finished).collect()
 }
 
 /// The trips of the release's guard that are not written down yet, or of which more is known now.

@@ -166,7 +166,10 @@ fn endings(action: &Action) -> Vec<ActionResult> {
     let mut endings = vec![well(action), failed, senseless];
     match action {
         Action::SetShare { hold: Some(_), .. } => {
-            endings.extend([foreign, ActionResult::HoldOver { why: "1 was under way".to_owned() }]);
+            endings.extend([
+                foreign,
+                ActionResult::HoldOver { why: "1 was under way".to_owned(), interrupted: false },
+            ]);
         }
         Action::SetShare { .. } | Action::Copy { .. } | Action::CleanUp { .. } => endings.push(foreign),
         Action::RunGate { .. } => endings.extend([said(Verdict::Fail), said(Verdict::Inconclusive)]),

@@ -116,7 +116,8 @@ impl Stage {
             }
             "fail" => world.end_action(ActionResult::Failed { why: text }),
             "foreign" => world.end_action(ActionResult::Foreign { diff: text }),
-            "over" => world.end_action(ActionResult::HoldOver { why: text }),
+            "over" => world.end_action(ActionResult::HoldOver { why: text, interrupted: false }),
+            "interrupted" => world.end_action(ActionResult::HoldOver { why: text, interrupted: true }),
             "pass" => world.end_action(gate(Verdict::Pass, "as it should be")),
             "no" => world.end_action(gate(Verdict::Fail, rest)),
             "harm" => world.end_action(harm(rest)),

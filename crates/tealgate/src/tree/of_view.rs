@@ -127,15 +127,12 @@ fn phase(name: &str, occasions: &[&str], view: &ReleaseView, now_ms: i64) -> Pha
         row.steps = Some(Steps { shares: view.steps.iter().map(|step| step.share).collect(), begun });
     }
     if name == "shift" && row.detail.is_empty() {
-        let held = view.holds.last().map(HoldSummary::words);
         let holding =
             view.hold.map(|hold| format!("{} requests wait for {} to end", hold.waiting, hold.open));
-        let switched = || switched(view, 1..=most_in_shift(view));
-        row.detail =
-            holding.unwrap_or_else(|| switched().into_iter().chain(held).collect::<Vec<_>>().join(", "));
+        row.detail = holding.unwrap_or_else(|| switched(view, 1..=most_in_shift(view)));
     }
     if name == "soak" && row.detail.is_empty() {
-        row.detail = switched(view, most_in_shift(view) + 1..=100).unwrap_or_default();
+        row.detail = switched(view, most_in_shift(view) + 1..=100);
     }
     // Why stands below, among the remarks.
     if let Some(guard) = view.guards.last().filter(|_| is_last_with_users(name, view)) {
@@ -149,15 +146,19 @@ fn most_in_shift(view: &ReleaseView) -> u8 {
     100u8.saturating_sub(view.hold_back)
 }
 
-/// The last switch to one of these shares, and how long it took.
-fn switched(view: &ReleaseView, shares: RangeInclusive<u8>) -> Option<String> {
-    let mut moves = view.moves.iter().rev().filter(|step| step.kind == "share");
-    let step = moves.find(|step| shares.contains(&furthest(step)))?;
-    let took = step.took_ms?;
-    Some(match step.rehearses {
+/// The last switch to one of these shares, how long it took, and who waited for it, in all of its tries.
+fn switched(view: &ReleaseView, shares: RangeInclusive<u8>) -> String {
+    let moves = || view.moves.iter().rev().filter(|step| step.kind == "share");
+    let Some(step) = moves().find(|step| shares.contains(&furthest(step))) else { return String::new() };
+    let switched = step.took_ms.map(|took| match step.rehearses {
         Some(share) => format!("rehearsed {share} % in {took} ms, no user moved"),
         None => format!("switched to {} % in {took} ms", step.share),
-    })
+    });
+    let tries: Vec<u32> =
+        moves().filter(|other| other.share == step.share).filter_map(Move::number).collect();
+    let is_try = |hold: &&HoldSummary| hold.number().is_some_and(|number| tries.contains(&number));
+    let held = HoldSummary::words_of_tries(&view.holds.iter().filter(is_try).collect::<Vec<_>>());
+    switched.into_iter().chain(held).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a phase is the last of those that have begun in which users can be on the new version: where a guard fires.
@@ -496,6 +497,49 @@ pub(super) mod tests {
         let details = Picture::of(&view, 6_000).phases.into_iter().map(|phase| phase.detail);
         let details: Vec<String> = details.skip(2).take(2).collect();
         assert_eq!(details, ["switched to 90 % in 4 ms", "switched to 100 % in 5 ms"]);
+    }
+
+    #[test]
+    fn a_switch_is_told_with_those_who_waited_in_all_of_its_tries_and_in_no_other() {
+        let shift = |moves: Value, holds: Value| {
+            let view = view(|value| (value["moves"], value["holds"]) = (moves, holds));
+            Picture::of(&view, 6_000).phases[2].detail.clone()
+        };
+        let step = |number: u32, share: u8, took_ms: Option<u64>| {
+            json!({"action": format!("shop-2/shift/{number}"), "kind": "share", "share": share, "intended_at_ms": 0,
+                "revision": took_ms.map(|_| 1), "took_ms": took_ms})
+        };
+        let hold = |number: u32, ended: &str, waited: u64, ms: f64| {
+            json!({"id": format!("shop-2#{number}"), "gateways": ["g"], "in_time": ended == "moved", "ended": ended,
+                "waited": waited, "left": 0, "passed": 0, "p50_ms": ms, "p99_ms": ms, "longest_ms": ms})
+        };
+        let (first, gone) = (hold(3, "moved", 9, 900.0), hold(4, "budget", 5, 201.4));
+        let begun = json!([step(3, 10, Some(7)), step(4, 100, None)]);
+        assert_eq!(shift(begun, json!([first])), "", "its own account is still to come");
+        let tries = json!([step(3, 10, Some(7)), step(4, 100, None), step(5, 100, Some(18))]);
+        assert_eq!(
+            shift(tries, json!([first, gone, hold(5, "moved", 0, 0.0)])),
+            "switched to 100 % in 18 ms, 5 requests waited in 2 tries, at most 201.4 ms; once the budget was over, and they \
+             went on to the old version"
+        );
+        let only = json!([step(3, 10, Some(7))]);
+        let words = "switched to 10 % in 7 ms, 9 requests waited, p99 900.0 ms, at most 900.0 ms";
+        assert_eq!(shift(only, json!([first])), words);
+        let failed = json!([step(3, 10, Some(7)), step(4, 100, None)]);
+        let words = "5 requests waited, p99 201.4 ms, at most 201.4 ms; the budget was over, and they went on to the old version";
+        assert_eq!(shift(failed, json!([first, gone])), words);
+    }
+
+    #[test]
+    fn a_time_that_is_over_is_not_told() {
+        let waits = |remaining_ms: Value| {
+            let view = view(|value| value["waiting_for"][0]["remaining_ms"] = remaining_ms);
+            Picture::of(&view, 6_000).waiting.remove(0)
+        };
+        assert_eq!(waits(json!(100)), "step 10 %, at most 0.1 s");
+        for over in [json!(99), json!(0), Value::Null] {
+            assert_eq!(waits(over), "step 10 %");
+        }
     }
 
     #[test]
