@@ -65,6 +65,8 @@ pub(crate) enum Refusal {
     ClientCertificateInvalid,
     #[error("the connection was made for another host")]
     Misdirected,
+    #[error("what clients must show here has changed since the connection was made: connect again")]
+    ClientRuleChanged,
     #[error("upstream is being drained")]
     Drained,
     #[error("too many connections")]
@@ -87,7 +89,7 @@ impl Refusal {
             | Refusal::NotHttp2
             | Refusal::ClientCertificateMissing
             | Refusal::ClientCertificateInvalid => 400,
-            Refusal::Misdirected => 421,
+            Refusal::Misdirected | Refusal::ClientRuleChanged => 421,
             Refusal::RouteNotFound | Refusal::ServiceGone => 404,
             Refusal::MethodNotAllowed => 405,
             Refusal::HeadTimeout | Refusal::BodyTimeout => 408,
@@ -138,6 +140,7 @@ impl Refusal {
             Refusal::ClientCertificateMissing => Reason::ClientCertificateMissing,
             Refusal::ClientCertificateInvalid => Reason::ClientCertificateInvalid,
             Refusal::Misdirected => Reason::Misdirected,
+            Refusal::ClientRuleChanged => Reason::ClientRuleChanged,
             Refusal::Drained => Reason::Drained,
             Refusal::TooManyConnections | Refusal::TooManyRequests => Reason::Overload,
             Refusal::Plugin(_) => Reason::Plugin,
@@ -148,6 +151,8 @@ impl Refusal {
     pub(crate) fn grpc_status(&self) -> u8 {
         match self.status() {
             _ if matches!(self, Refusal::UpstreamTimeout(_)) => grpc::DEADLINE_EXCEEDED,
+            // Over another connection the call may succeed, and this one ends.
+            _ if matches!(self, Refusal::ClientRuleChanged) => grpc::UNAVAILABLE,
             400 => 13,
             401 => 16,
             403 => 7,
@@ -172,7 +177,7 @@ impl Refusal {
         percent_encoding::utf8_percent_encode(&message, NOT_IN_GRPC_MESSAGE).to_string()
     }
 
-    /// Whether the connection cannot go on: what follows on it is not known to be a request.
+    /// Whether a connection of HTTP/1 cannot go on: what follows on it is not known to be a request, or would be refused as well.
     pub(crate) fn closes(&self) -> bool {
         matches!(
             self,
@@ -182,6 +187,8 @@ impl Refusal {
                 | Refusal::BodyTimeout
                 | Refusal::BodyTooLarge
                 | Refusal::TooManyConnections
+                | Refusal::Misdirected
+                | Refusal::ClientRuleChanged
         )
     }
 

@@ -49,6 +49,8 @@ reasons! {
         ClientCertificateInvalid = "client_certificate_invalid",
         /// The connection was made for another host.
         Misdirected = "misdirected",
+        /// What clients of the host must show has changed, and the connection has not shown it.
+        ClientRuleChanged = "client_rule_changed",
         /// No route matches.
         RouteNotFound = "route_not_found",
         /// The route's service is not there.
@@ -89,6 +91,8 @@ reasons! {
         ClientCertificateRequired = "client_certificate_required",
         /// The node refuses the certificate that we showed, or that we showed none.
         ClientCertificateRefused = "client_certificate_refused",
+        /// The certificate of ours that the upstream is to be shown is not there, or cannot be used.
+        ClientCertificateUnusable = "client_certificate_unusable",
         /// The node's certificate is not valid any more.
         CertificateExpired = "certificate_expired",
         /// It is not valid yet.

@@ -71,8 +71,17 @@ pub(crate) async fn must_be_unused(state: &AdminState, kind: Kind, id: &str) -> 
             }
             Ok(())
         }
-        // As in APISIX, a certificate may go while an upstream names it: its handshakes fail until it is back.
-        Kind::Route | Kind::Ssl | Kind::Consumer | Kind::Credential | Kind::App | Kind::Overlay => Ok(()),
+        // In APISIX a certificate may go while an upstream names it, and each request there fails from then on.
+        Kind::Ssl => {
+            for kind in [Kind::Upstream, Kind::Service, Kind::Route, Kind::App] {
+                let users = state.store.list(kind).await?;
+                if let Some(user) = users.iter().find(|user| shows(&user.value, id)) {
+                    return Err(in_use("this ssl", kind.singular(), &user.id));
+                }
+            }
+            Ok(())
+        }
+        Kind::Route | Kind::Consumer | Kind::Credential | Kind::App | Kind::Overlay => Ok(()),
     }
 }
 
@@ -102,6 +111,18 @@ pub(crate) fn in_use(what: &str, user: &str, id: &str) -> Problem {
 
 fn names(user: &Shown, key: &str, id: &str) -> bool {
     optional_id(&user.value, key).as_deref() == Some(id)
+}
+
+/// Whether an upstream shows this certificate to its nodes, wherever it stands in a resource.
+fn shows(value: &Value, ssl: &str) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| shows(item, ssl)),
+        Value::Object(object) => {
+            let named = object.get("tls").and_then(|tls| optional_id(tls, "client_cert_id"));
+            named.as_deref() == Some(ssl) || object.values().any(|value| shows(value, ssl))
+        }
+        _ => false,
+    }
 }
 
 /// Whether a traffic-split of a route or service sends requests to an upstream.

@@ -251,6 +251,31 @@ async fn an_upstream_names_a_clients_certificate_that_exists() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_an_upstream_shows_is_deleted_only_by_force_wherever_the_upstream_stands() {
+    let gate = Gate::start(Dialect::Apisix).await;
+    let (cert, key) = issued("c");
+    let mut showing = upstream();
+    showing["tls"] = json!({"client_cert_id": "c"});
+    let split = json!({"rules": [{"weighted_upstreams": [{"upstream": showing, "weight": 1}]}]});
+    for (path, body, user) in [
+        ("/upstreams/1", showing.clone(), "upstream [1]"),
+        ("/services/2", json!({"upstream": showing}), "service [2]"),
+        ("/routes/3", json!({"uri": "/", "upstream": showing}), "route [3]"),
+        ("/routes/4", json!({"uri": "/", "plugins": {"traffic-split": split}}), "route [4]"),
+    ] {
+        let ssl = json!({"type": "client", "cert": cert, "key": key});
+        gate.call("PUT", "/ssls/c", &ssl).await.has_status(201);
+        gate.call("PUT", "/ssls/other", &ssl).await;
+        gate.call("PUT", path, body).await.has_status(201);
+        let text = format!("can not delete this ssl, {user} is still using it now");
+        gate.call("DELETE", "/ssls/c", ()).await.is_error(400, &text);
+        gate.call("DELETE", "/ssls/other", ()).await.has_status(200);
+        gate.call("DELETE", "/ssls/c?force=true", ()).await.has_status(200);
+        gate.call("DELETE", path, ()).await.has_status(200);
+    }
+}
+
+#[tokio::test]
 async fn a_clients_key_inside_an_upstream_is_sealed_and_not_shown_wherever_the_upstream_stands() {
     let gate = Gate::start(Dialect::Apisix).await;
     let (cert, key) = issued("client");

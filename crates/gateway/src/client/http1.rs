@@ -192,7 +192,7 @@ async fn wait(worker: &Worker, client: &mut Client, ms: u64) -> Waited {
 }
 
 /// Says that we send no more, and drops what the client still sends, within bounds.
-pub(super) async fn linger(client: &mut Client) {
+pub(crate) async fn linger(client: &mut Client) {
     let Client { io, input, timer } = client;
     timer.arm(LINGER_MS);
     let drop_rest = async {

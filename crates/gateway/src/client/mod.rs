@@ -6,8 +6,7 @@ pub(crate) mod http2;
 mod io;
 
 pub(crate) use self::departure::Departure;
-use self::http1::linger;
-pub(crate) use self::http1::serve_client;
+pub(crate) use self::http1::{linger, serve_client};
 pub(crate) use self::io::ClientIo;
 
 use crate::buffer::Buffer;

@@ -69,6 +69,15 @@ impl From<Refusal> for TryError {
     }
 }
 
+/// No connection was made. What is wrong with us says nothing about the node, and no other node helps.
+fn not_connected(reason: Reason) -> TryError {
+    let refusal = Refusal::Connect(reason);
+    match reason {
+        Reason::ClientCertificateUnusable => refusal.into(),
+        _ => TryError::Failed(refusal, false),
+    }
+}
+
 impl Attempt<'_> {
     /// Tries once, on a pooled connection if `pooled` and there is one.
     pub(super) async fn run(&mut self, client: &mut Client, pooled: bool) -> Result<After, TryError> {
@@ -154,9 +163,9 @@ impl Attempt<'_> {
                 tracing::debug!(upstream = node.authority, %error, "cannot connect");
                 let now_s = self.worker.anchor.get().unix_us_of(clock::now()) / 1_000_000;
                 target.complaint.about(&node.authority, &error, now_s);
-                Err(TryError::Failed(Refusal::Connect(fault::reason(&error)), false))
+                Err(not_connected(fault::reason(&error)))
             }
-            Some(Err(NoPlace::AsBefore(reason))) => Err(TryError::Failed(Refusal::Connect(reason), false)),
+            Some(Err(NoPlace::AsBefore(reason))) => Err(not_connected(reason)),
             Some(Err(NoPlace::Full)) => Err(TryError::Failed(Refusal::NoStream, false)),
             Some(Err(NoPlace::TooManyConnecting)) => Err(TryError::Failed(Refusal::TooManyConnecting, false)),
             None if client.timer.is_over() => Err(Refusal::UpstreamTimeout(Reason::TotalTimeout).into()),

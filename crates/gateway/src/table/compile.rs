@@ -354,10 +354,12 @@ impl Compiler {
             shown,
         };
         let target = Arc::new(Target::new(&ground, upstream, &mut self.health));
-        if target.scheme.is_tls() && !target.verify {
+        // Once: what is written there is written anew with every change of a node or a label.
+        let is_unchecked = |target: &Target| target.scheme.is_tls() && !target.verify;
+        if is_unchecked(&target) && !kept.iter().any(|kept| is_unchecked(&kept.target)) {
             let nodes: Vec<&str> = target.nodes.iter().map(|node| node.authority.as_str()).collect();
             tracing::warn!(
-                upstream = upstream.id,
+                upstream = owner,
                 nodes = nodes.join(", "),
                 "certificates are not checked; set tls.verify, or upstream_tls_verify: always"
             );

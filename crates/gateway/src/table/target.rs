@@ -4,7 +4,7 @@ use crate::balance::budget::{BudgetRule, RetryBudget};
 use crate::balance::picker::{NoNode, Picker, Turn};
 use crate::health::{Failed, Load, Registry, Standing};
 use crate::upstream::client_certificate::Shown;
-use crate::upstream::complaint::Complaint;
+use crate::upstream::complaint::{Complaint, Verified};
 use model::colour;
 use model::record::Answerer;
 use model::upstream::{HashOn, KeepalivePool, PassHost, Protocol, Scheme, Timeouts, Upstream};
@@ -107,6 +107,11 @@ impl Target {
         let standing = health.standing(ground.owner, upstream, &addresses, picker.nodes().count());
         let budget = (nodes.len() > 1).then(|| RetryBudget::new(ground.retries, ground.threads));
         let default_retries = u32::try_from(nodes.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let verified = match (ground.always_verify, upstream.tls_verify) {
+            (true, _) => Verified::Always,
+            (false, true) => Verified::ByUpstream,
+            (false, false) => Verified::Not,
+        };
         Target {
             uid: ground.uid,
             app: upstream.colour().and(upstream.labels.get(colour::LABEL_APP)).cloned().unwrap_or_default(),
@@ -118,10 +123,10 @@ impl Target {
             retry_timeout_ms: upstream.retry_timeout_ms,
             timeouts: upstream.timeouts.unwrap_or_default(),
             keepalive: upstream.keepalive,
-            verify: ground.always_verify || upstream.tls_verify,
+            verify: verified != Verified::Not,
             drain_timeout_ms: upstream.drain_timeout_ms(),
             shown: ground.shown.clone(),
-            complaint: Complaint::new(ground.owner),
+            complaint: Complaint::new(ground.owner, verified),
             picker,
             standing,
             budget,

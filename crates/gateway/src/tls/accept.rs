@@ -2,6 +2,7 @@
 
 use super::profile::HTTP2;
 use super::{Profile, Session, failure};
+use crate::client::{Client, ClientIo, linger};
 use crate::request::Connection;
 use crate::worker::Worker;
 use model::reason::HandshakeReason;
@@ -16,6 +17,19 @@ use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 /// A fatal alert, unrecognized_name, in a record of its own (RFC 8446, section 6; RFC 6066, section 3).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// A handshake that failed.
+struct Failed {
+    error: io::Error,
+    /// The socket, if there is something to be heard on it.
+    socket: Option<TcpStream>,
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Failed {
+        Failed { error, socket: None }
+    }
+}
 
 /// A connection that has begun to speak TLS.
 pub(crate) struct Accepted {
@@ -48,10 +62,16 @@ pub(crate) async fn accept(
             connection.secure(Session::new(&profile, tls));
             Some(Accepted { io: Box::new(stream), http2 })
         }
-        Ok(Err(error)) => {
+        Ok(Err(Failed { error, socket })) => {
             let reason = failure::reason(&error);
             tracing::debug!(client = %connection.peer, %error, reason = reason.name(), "TLS handshake failed");
             worker.totals().handshake_failed(reason);
+            if let Some(socket) = socket {
+                // The client may have sent more already: a socket that is closed over bytes that nobody read is reset, and the
+                // alert that says why is lost with it.
+                let (input, timer) = (worker.buffers.buffer(), worker.timers.timer());
+                linger(&mut Client { io: ClientIo::Plain(socket), input, timer }).await;
+            }
             None
         }
         Err(_) => {
@@ -62,21 +82,30 @@ pub(crate) async fn accept(
     }
 }
 
-async fn handshake(worker: &Worker, socket: TcpStream) -> io::Result<(TlsStream<TcpStream>, Arc<Profile>)> {
-    let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+async fn handshake(
+    worker: &Worker,
+    socket: TcpStream,
+) -> Result<(TlsStream<TcpStream>, Arc<Profile>), Failed> {
+    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), socket);
+    let start = match (&mut acceptor).await {
+        Ok(start) => start,
+        Err(error) => return Err(Failed { error, socket: acceptor.take_io() }),
+    };
     let profile = {
         let hello = start.client_hello();
         worker.table().tls().for_client(hello.server_name()).cloned()
     };
     let Some(profile) = profile else { return Err(refuse_name(start).await) };
-    let stream = start.into_stream(Arc::clone(&profile.config)).await?;
-    Ok((stream, profile))
+    let accepting = start.into_stream(Arc::clone(&profile.config)).into_fallible();
+    match accepting.await {
+        Ok(stream) => Ok((stream, profile)),
+        Err((error, socket)) => Err(Failed { error, socket: Some(socket) }),
+    }
 }
 
 /// Tells a client that its name, or that it named none, leads nowhere.
-async fn refuse_name(mut start: StartHandshake<TcpStream>) -> io::Error {
+async fn refuse_name(mut start: StartHandshake<TcpStream>) -> Failed {
     // Whether it hears of it or not, the connection ends.
     let _ = start.io.write_all(&UNRECOGNIZED_NAME).await;
-    let _ = start.io.shutdown().await;
-    failure::refused(HandshakeReason::UnknownName)
+    Failed { error: failure::refused(HandshakeReason::UnknownName), socket: Some(start.io) }
 }

@@ -26,8 +26,10 @@ impl ClientAuth {
     pub(super) fn new(client: &Client) -> Result<ClientAuth, ClientAuthError> {
         let mut anchors = Vec::new();
         for certificate in chain(&client.ca).map_err(ClientAuthError::Authority)? {
+            let unreadable =
+                || PemError::Certificate("it is no X.509 certificate that can be read".to_owned());
             let anchor = anchor_from_trusted_cert(&certificate)
-                .map_err(|error| ClientAuthError::Authority(PemError::Certificate(error.to_string())))?;
+                .map_err(|_| ClientAuthError::Authority(unreadable()))?;
             anchors.push(anchor.to_owned());
         }
         let hints = anchors.iter().map(|anchor| DistinguishedName::in_sequence(&anchor.subject)).collect();
@@ -98,6 +100,29 @@ fn refused(error: webpki::Error) -> rustls::Error {
         E::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
         other => CertificateError::Other(rustls::OtherError(Arc::new(other))),
     })
+}
+
+/// Why a certificate is not good, as nginx says it in `$ssl_client_verify`: short, and for people.
+pub(super) fn in_words(error: &rustls::Error) -> String {
+    use CertificateError as C;
+    let rustls::Error::InvalidCertificate(fault) = error else { return error.to_string() };
+    let of_webpki = match fault {
+        C::Other(other) => other.0.downcast_ref(),
+        _ => None,
+    };
+    match (fault, of_webpki) {
+        (C::BadEncoding, _) => "certificate cannot be read",
+        (C::NotValidYet, _) => "certificate is not valid yet",
+        (C::Expired, _) => "certificate has expired",
+        (C::UnknownIssuer, _) => "certificate is of no authority that is trusted",
+        (C::InvalidPurpose, _) => "certificate is not meant for clients",
+        (_, Some(webpki::Error::MaximumPathDepthExceeded)) => "certificate chain is longer than client.depth",
+        (_, Some(webpki::Error::CaUsedAsEndEntity)) => "certificate is one of an authority",
+        (_, Some(webpki::Error::UnsupportedCertVersion)) => "certificate is of an X.509 version before 3",
+        (_, Some(webpki::Error::InvalidSignatureForPublicKey)) => "certificate chain has a wrong signature",
+        _ => "certificate cannot be verified",
+    }
+    .to_owned()
 }
 
 /// [`ClientAuth`] as part of a handshake.

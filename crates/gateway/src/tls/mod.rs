@@ -23,6 +23,7 @@ pub(crate) use handshakes::Handshakes;
 pub(crate) use names::Names;
 pub(crate) use profile::Profile;
 pub(crate) use session::Session;
+pub(crate) use x509::public_key;
 
 use rustls::crypto::CryptoProvider;
 use std::sync::{Arc, LazyLock};

@@ -36,6 +36,21 @@ pub(crate) fn read(certificate: &[u8]) -> Option<Fields> {
     Some(Fields { subject, issuer, serial, not_before_s, not_after_s })
 }
 
+/// The public key of a certificate of any version: the whole element (`SubjectPublicKeyInfo`). `None` if it is no certificate.
+pub(crate) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
+    let mut outer = Reader(Reader(certificate).expect(SEQUENCE)?);
+    let mut fields = Reader(outer.expect(SEQUENCE)?);
+    fields.skip_if(VERSION);
+    fields.expect(INTEGER)?;
+    // The signature's algorithm, the issuer, the validity, the subject.
+    for _ in 0..4 {
+        fields.expect(SEQUENCE)?;
+    }
+    let before = fields.0;
+    fields.expect(SEQUENCE)?;
+    before.get(..before.len() - fields.0.len())
+}
+
 /// A distinguished name (RFC 2253, section 2).
 fn name(content: &[u8]) -> Option<String> {
     let mut sets = Reader(content);
@@ -147,7 +162,9 @@ fn time((tag, content): (u8, &[u8])) -> Option<i64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SerialNumber, date_time_ymd};
+    use rcgen::{
+        CertificateParams, DistinguishedName, DnType, KeyPair, PublicKeyData, SerialNumber, date_time_ymd,
+    };
 
     fn certificate() -> Vec<u8> {
         let mut params = CertificateParams::new(vec!["a".to_owned()]).unwrap();
@@ -173,6 +190,15 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_a_certificate_is_found_behind_the_rest() {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["a".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        assert_eq!(public_key(certificate.der()), Some(&*key.subject_public_key_info()));
+        assert_eq!(public_key(b"no certificate"), None);
+    }
+
+    #[test]
     fn an_attribute_without_a_short_name_is_a_number() {
         assert_eq!(dotted(&[0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0x37]), "1.3.6.1.4.1.311");
     }
@@ -180,7 +206,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read(&bytes);
+            let _ = (read(&bytes), public_key(&bytes));
         }
 
         #[test]
@@ -188,8 +214,9 @@ mod tests {
             let mut certificate = certificate();
             let at = at.index(certificate.len());
             certificate[at] = byte;
-            let _ = read(&certificate);
-            let _ = read(&certificate[..at]);
+            for certificate in [&certificate[..], &certificate[..at]] {
+                let _ = (read(certificate), public_key(certificate));
+            }
         }
     }
 }

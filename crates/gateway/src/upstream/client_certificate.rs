@@ -37,6 +37,19 @@ pub(crate) enum ClientCertificateError {
     Pem(#[from] PemError),
 }
 
+/// What is to be shown cannot be: no connection is made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unusable {
+    /// It stands in the upstream.
+    #[error("the upstream's tls.client_cert cannot be used: look at tls.client_cert and tls.client_key")]
+    Own,
+    /// It is to come from an SSL resource that is not there, is switched off, of another type, or wrong.
+    #[error(
+        "there is no usable ssl {0} of type client, which the upstream's tls.client_cert_id names: put it back, or name another one"
+    )]
+    ById(String),
+}
+
 /// What is needed to show a certificate.
 pub(crate) fn connectors(
     pair: &Pair,
@@ -68,12 +81,11 @@ impl Shown {
         by_id: &ClientCertificates,
     ) -> io::Result<Connectors> {
         let found = match self {
-            Shown::Nothing => Some(plain),
-            Shown::Own(connectors) => Some(connectors),
-            Shown::ById(id) => by_id.get(id),
-            Shown::Unusable => None,
+            Shown::Nothing => Ok(plain),
+            Shown::Own(connectors) => Ok(connectors),
+            Shown::ById(id) => by_id.get(id).ok_or_else(|| Unusable::ById(id.clone())),
+            Shown::Unusable => Err(Unusable::Own),
         };
-        let missing = || io::Error::new(io::ErrorKind::NotFound, "the client certificate cannot be used");
-        found.cloned().ok_or_else(missing)
+        found.cloned().map_err(|unusable| io::Error::new(io::ErrorKind::NotFound, unusable))
     }
 }

@@ -4,6 +4,7 @@
 //! What the TLS library says of a certificate is meant for its users, who write programs. Whoever reads our log or the health of
 //! a node runs one.
 
+use super::client_certificate::Unusable;
 use super::resolve::Unresolved;
 use model::reason::Reason;
 use rustls::pki_types::UnixTime;
@@ -22,6 +23,9 @@ pub(crate) fn reason(error: &io::Error) -> Reason {
     if let Some(inner) = error.get_ref() {
         if inner.is::<Unresolved>() {
             return Reason::DnsFailed;
+        }
+        if inner.is::<Unusable>() {
+            return Reason::ClientCertificateUnusable;
         }
         if let Some(error) = inner.downcast_ref() {
             return told_of_ours(error).unwrap_or(Reason::TlsFailed);
@@ -129,11 +133,16 @@ pub(crate) fn of_handshake(error: &io::Error) -> Option<String> {
              tealgate.protocol"
         }
         Error::AlertReceived(alert) => {
-            return Some(format!("ended the handshake of TLS with the alert {alert:?}"));
+            return Some(format!("ended the handshake of TLS with the alert {}", alert_name(*alert)));
         }
         other => return Some(format!("could not finish the handshake of TLS with us ({other})")),
     };
     Some(words.to_owned())
+}
+
+/// Why a certificate of ours could not be shown, if that is why no connection was made.
+pub(crate) fn unusable(error: &io::Error) -> Option<&Unusable> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// What is wrong with the certificate, if that is why a handshake has failed.
@@ -212,13 +221,39 @@ pub(crate) fn in_words(fault: &CertificateError) -> String {
         _ if of_webpki(fault) == Some(&webpki::Error::UnsupportedCertVersion) => {
             "is of an X.509 version before 3: issue a new one with subjectAltName".to_owned()
         }
-        other => format!("cannot be verified ({other}): issue a new one"),
+        C::UnsupportedSignatureAlgorithmContext { .. }
+        | C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "is signed by an algorithm, or has a key, that is not taken for safe: issue a new one with ECDSA P-256, or with RSA of \
+             at least 2048 bits, and SHA-256"
+                .to_owned()
+        }
+        C::UnhandledCriticalExtension => {
+            "has a critical extension that is not known here: issue one without it".to_owned()
+        }
+        _ => "cannot be verified: issue a new one (openssl verify may say more)".to_owned(),
     }
 }
 
+/// An alert by its name in RFC 8446, section 6: `unknown_ca`.
+fn alert_name(alert: AlertDescription) -> String {
+    let mut name = String::new();
+    let mut in_word = false;
+    for letter in format!("{alert:?}").chars() {
+        if letter.is_ascii_uppercase() && in_word {
+            name.push('_');
+        }
+        in_word = letter.is_ascii_lowercase();
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
 fn names(presented: &[String]) -> String {
-    // As the library says them: `DnsName("a.example")`.
-    let bare = |name: &String| name.split('"').nth(1).unwrap_or(name).to_owned();
+    // As the library says them: `DnsName("a.example")`, `IpAddress(127.0.0.1)`.
+    let bare = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+        inner.trim_matches('"').to_owned()
+    };
     let mut shown: Vec<String> = presented.iter().take(MAX_NAMES).map(bare).collect();
     match presented.len() {
         0 => return "no name at all (subjectAltName counts, the common name does not)".to_owned(),
@@ -300,7 +335,7 @@ mod tests {
             (alert(AlertDescription::CertificateRequired), "set tls.client_cert"),
             (alert(AlertDescription::HandshakeFailure), "no cipher suite"),
             (alert(AlertDescription::ProtocolVersion), "neither TLS 1.2 nor TLS 1.3"),
-            (alert(AlertDescription::InternalError), "the alert InternalError"),
+            (alert(AlertDescription::InternalError), "the alert internal_error"),
             (failed(Error::DecryptError), "could not finish the handshake"),
         ] {
             let told = of_handshake(&error).unwrap();
@@ -320,16 +355,14 @@ mod tests {
             presented: vec!["DnsName(\"a.example\")".to_owned(), "IpAddress(127.0.0.1)".to_owned()],
         };
         let words = in_words(&other_name);
-        assert!(
-            words.contains("shop.example that was asked for, but for a.example, IpAddress(127.0.0.1)"),
-            "{words}"
-        );
+        assert!(words.contains("shop.example that was asked for, but for a.example, 127.0.0.1:"), "{words}");
         let of_an_authority = webpki(webpki::Error::CaUsedAsEndEntity);
         assert!(in_words(&of_an_authority).contains("CA:FALSE"));
+        assert_eq!(alert_name(AlertDescription::UnknownCA), "unknown_ca");
         for fault in
             [CertificateError::UnknownIssuer, CertificateError::Revoked, CertificateError::BadSignature]
         {
-            assert!(!in_words(&fault).contains("cannot be verified ("), "{fault:?} has words of its own");
+            assert!(!in_words(&fault).contains("cannot be verified"), "{fault:?} has words of its own");
         }
     }
 }

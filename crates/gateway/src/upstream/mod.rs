@@ -10,6 +10,7 @@ pub(crate) mod http2;
 pub(crate) mod io;
 pub(crate) mod pool;
 pub(crate) mod resolve;
+mod takes_any;
 pub(crate) mod tls;
 
 /// Interim answers (1xx) to one request; an upstream that sends more is not waited for any longer.

@@ -3,16 +3,13 @@
 //! APISIX does not check certificates unless `tls.verify` says so; we follow it, say so in the log, and let
 //! `always_verify_upstreams` overrule it.
 
+use super::takes_any::TakesAny;
 use crate::tls::provider;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WantsClientCert};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{
-    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, WantsVerifier,
-};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -100,8 +97,7 @@ impl Connectors {
 type Builder = ConfigBuilder<ClientConfig, WantsClientCert>;
 
 fn both(roots: &Arc<RootCertStore>) -> (Builder, Builder) {
-    let provider = Arc::clone(provider());
-    let unchecked = config().dangerous().with_custom_certificate_verifier(Arc::new(TakesAny { provider }));
+    let unchecked = config().dangerous().with_custom_certificate_verifier(Arc::new(TakesAny));
     (config().with_root_certificates(Arc::clone(roots)), unchecked)
 }
 
@@ -109,45 +105,4 @@ fn config() -> ConfigBuilder<ClientConfig, WantsVerifier> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider()));
     #[allow(clippy::expect_used, reason = "the provider supports the versions that are compiled in")]
     builder.with_safe_default_protocol_versions().expect("TLS 1.2 and 1.3 are supported by the provider")
-}
-
-/// Takes any certificate, but only from someone who holds its key.
-#[derive(Debug)]
-struct TakesAny {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for TakesAny {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

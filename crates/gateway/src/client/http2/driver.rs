@@ -211,7 +211,7 @@ impl Driver<'_> {
 
     fn leave_if_asked(&mut self) {
         let worker = Rc::clone(&self.shared.worker);
-        if worker.draining.get() && !self.is_leaving {
+        if !self.is_leaving && (worker.draining.get() || self.shared.is_outdated()) {
             self.leave();
         }
         if worker.closing.get() && self.shared.is_idle() && self.has_sent() && self.phase != Phase::Closing {

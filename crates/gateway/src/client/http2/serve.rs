@@ -53,6 +53,11 @@ impl Shared {
         self.open.get() == 0
     }
 
+    /// Whether the client has to connect again, for what it must show has changed.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.connection.tls.as_ref().is_some_and(|tls| tls.is_outdated())
+    }
+
     /// Ready when no stream is open.
     pub(super) fn poll_idle(&self, cx: &Context<'_>) -> Poll<()> {
         self.watch(cx);

@@ -84,6 +84,8 @@ pub(super) struct Client(pub(super) TlsStream<TcpStream>);
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: String,
+    /// It says that the connection ends.
+    pub(super) closes: bool,
 }
 
 impl Client {
@@ -106,7 +108,11 @@ impl Client {
         let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         self.0.read_exact(&mut body).await?;
-        Ok(Answer { status: head[9..12].parse().unwrap(), body: String::from_utf8_lossy(&body).into_owned() })
+        Ok(Answer {
+            status: head[9..12].parse().unwrap(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+            closes: head.contains("\r\nconnection: close\r\n"),
+        })
     }
 
     /// The PEM of the certificate that the server has shown.

@@ -1,10 +1,13 @@
 //! TLS towards clients, with real clients: names, client certificates, sessions, changes, and what is no TLS.
 
+mod changes;
 mod client;
+mod farewell;
 mod hostile;
 mod issuer;
 mod mutual;
 mod names;
+mod nodes;
 mod protocols;
 mod sessions;
 mod upstreams;

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{HandshakeKind, RootCertStore, ServerConfig};
 
 /// A server whose clients must show a certificate of an authority. It answers one request on each connection, and says
 /// whether the session was resumed.
-async fn server(clients: &Authority) -> SocketAddr {
+pub(super) async fn server(clients: &Authority) -> SocketAddr {
     let issued = Authority::new("servers").server(&["localhost"]);
     let provider = Arc::new(default_provider());
     let mut roots = RootCertStore::empty();
@@ -31,7 +31,9 @@ async fn server(clients: &Authority) -> SocketAddr {
             CertificateDer::pem_slice_iter(issued.cert.as_bytes()).map(Result::unwrap).collect(),
             PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap(),
         );
-    let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+    let mut config = config.unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -63,7 +65,7 @@ fn own(issued: &Issued) -> Value {
     json!({"client_cert": issued.cert, "client_key": issued.key})
 }
 
-fn by_id(issued: &Issued) -> Value {
+pub(super) fn by_id(issued: &Issued) -> Value {
     json!({"id": "c", "type": "client", "cert": issued.cert, "key": issued.key})
 }
 
