@@ -1,8 +1,10 @@
 //! What of a resource will not be as it says, though it is right: certificates that clients or nodes would refuse, versions of TLS
-//! that are not spoken, labels that say no time.
+//! that are not spoken, labels that say no time, keys of hashing that find nothing.
 //!
 //! For whoever writes it, in the Admin API or in a file, and would else learn it from clients. Pure: what depends on other resources
 //! stands elsewhere.
+
+mod hash_key;
 
 use crate::pem;
 use model::label;
@@ -46,6 +48,7 @@ pub fn of(kind: Kind, value: &Value, now_s: i64) -> Vec<Advice> {
         });
         advice.extend(told);
     });
+    advice.extend(hash_key::of(value, ""));
     advice
 }
 

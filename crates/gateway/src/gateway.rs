@@ -159,7 +159,7 @@ impl Gateway {
         let holds = Arc::clone(compiler.holds());
         let delivery = Arc::new(Delivery::new(mailboxes, compiler));
         let watch = guard::watch(&guards, &delivery).map_err(StartError::Thread)?;
-        let checker = Checker::new(Duration::from_millis(settings.dns_valid_ms));
+        let checker = Checker::new(Duration::from_millis(settings.dns_valid_ms), Arc::clone(&settings.names));
         Ok(Gateway {
             delivery,
             threads: std::sync::Mutex::new(handles),

@@ -51,3 +51,4 @@ pub use settings::{Listener, Settings, UpstreamHttp2};
 pub use shadow::Shadows;
 pub use telemetry;
 pub use trust::Trust;
+pub use upstream::names::{Addresses, NameSource, SystemNames};

@@ -4,6 +4,7 @@
 use crate::plugin::PluginKind;
 use crate::table::BudgetRule;
 use crate::trust::Trust;
+use crate::upstream::names::{NameSource, SystemNames};
 use model::secret::{Opener, SecretKey, Unsealed};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -65,6 +66,8 @@ pub struct Settings {
     pub drain_jitter_ms: u64,
     /// How long a resolved name is used before it is asked for again.
     pub dns_valid_ms: u64,
+    /// Who is asked for the addresses of names.
+    pub names: Arc<dyn NameSource>,
     /// Whether certificates of https upstreams are always checked, whatever `tls.verify` says.
     pub always_verify_upstreams: bool,
     /// Further certificate authorities for https upstreams, a PEM file.
@@ -180,6 +183,7 @@ impl Default for Settings {
             drain_timeout_ms: 30_000,
             drain_jitter_ms: 10_000,
             dns_valid_ms: 10_000,
+            names: Arc::new(SystemNames),
             always_verify_upstreams: false,
             tls_ca_file: None,
             max_connecting_per_node: 1_024,

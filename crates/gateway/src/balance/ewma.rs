@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// The time in which what is known loses all but 1/e of its weight, microseconds (APISIX: 10 s).
 const DECAY_US: f64 = 10_000_000.0;
-/// What a failed try counts as, at least, microseconds.
+/// What a failed try counts as, at least, microseconds; an answer that says that the server failed (5xx), too.
 pub(crate) const FAILED_US: u64 = 1_000_000;
 
 /// The mean after `since_us` and a sample. The first sample is the mean.

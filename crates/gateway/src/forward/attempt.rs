@@ -28,13 +28,15 @@ use crate::upstream::fault;
 use crate::upstream::http2::NoPlace;
 use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::{Destination, UpstreamConnection};
+use crate::upstream::resolve::{PATIENCE, Wanted};
 use crate::worker::{Stream, Worker};
 use http1::{BodyDecoder, Framing, ResponseHead};
 use model::reason::Reason;
 use model::record::Ending;
 use model::upstream::{Protocol, Timeouts};
 use std::cell::Cell;
-use std::time::Instant;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 /// One try of a request at a node.
 pub(super) struct Attempt<'a> {
@@ -118,39 +120,45 @@ impl Attempt<'_> {
     }
 
     async fn connection(&self, client: &mut Client, pooled: bool) -> Result<UpstreamConnection, TryError> {
+        let mut next = None;
         if pooled && self.claim.target.protocol != Protocol::Http2 {
             // A request that cannot be sent twice is worth a closer look at the connection.
             let careful = !self.request.is_idempotent() || !self.body.will_be_repeatable();
             let now = self.worker.timers.now();
-            if let Some(kept) = self.worker.pools.take(self.destination(), now, careful) {
-                return Ok(kept);
+            match self.worker.pools.take(self.destination(), now, careful) {
+                Ok(kept) => return Ok(kept),
+                Err(address) => next = address,
             }
         }
         let node = self.claim.target.nodes.get(self.node).ok_or(TryError::Failed(Refusal::NoNode, false))?;
         // In a box, as all that few requests come to: what is not in one makes every connection's task larger.
-        Box::pin(self.connect(client, node, !pooled)).await
+        Box::pin(self.connect(client, node, !pooled, next)).await
     }
 
-    /// A new connection to a node, or where streams share them, a stream; on a `fresh` one, if possible.
+    /// A new connection to a node, or where streams share them, a stream; on a `fresh` one, if possible. It leads to the node's
+    /// address `next`, if that can be.
     async fn connect(
         &self,
         client: &mut Client,
         node: &Node,
         fresh: bool,
+        next: Option<IpAddr>,
     ) -> Result<UpstreamConnection, TryError> {
         let Worker { resolver, tls, .. } = self.worker;
         let target = self.claim.target;
         client.timer.arm(self.timeouts().connect_ms);
-        let connect = async || {
+        let wait = self.patience();
+        let connect = async |turn: Option<IpAddr>| {
             let most = self.worker.settings.max_connecting_per_node;
             let attempting = self.worker.pools.connecting.begin((target.uid, self.node), most);
             let _attempting = attempting.ok_or(NoPlace::TooManyConnecting)?;
             let tls = target.shown.connectors(tls, self.worker.table().client_certificates())?;
-            Ok(connect(resolver, &tls, target, node, self.request.host()).await?)
+            let wanted = Wanted { first: next.or(turn), wait };
+            Ok(connect(resolver, &tls, target, node, self.request.host(), wanted).await?)
         };
         let is_full = Cell::new(false);
         let connected = if target.protocol == Protocol::Http1 {
-            pump::while_client_stays(client, connect()).await?
+            pump::while_client_stays(client, connect(None)).await?
         } else {
             let Worker { pools, settings, .. } = self.worker;
             let to = self.destination();
@@ -172,6 +180,17 @@ impl Attempt<'_> {
             None if is_full.get() => Err(TryError::Failed(Refusal::NoStream, false)),
             None => Err(TryError::Failed(Refusal::UpstreamTimeout(Reason::ConnectTimeout), false)),
         }
+    }
+
+    /// How long a name is waited for: less, if another node can be tried.
+    fn patience(&self) -> Duration {
+        let (target, tries) = (self.claim.target, self.facts.tries as usize);
+        let most = match self.timeouts().connect_ms {
+            0 => Duration::MAX,
+            ms => Duration::from_millis(ms),
+        };
+        let is_last = tries > target.retries as usize || tries >= target.nodes.len();
+        if is_last { most } else { most.min(PATIENCE) }
     }
 
     /// The protocol that is asked for, if the route lets it pass: WebSocket and no other. What `Upgrade: h2c` opens

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod body;
+mod choice;
 pub(crate) mod ends;
 mod farewell;
 mod grpc;
@@ -27,6 +28,7 @@ use crate::table::{NoNode, Target, Turn};
 use crate::worker::Worker;
 use attempt::{Attempt, TryError};
 use body::Body;
+use choice::choose;
 pub(crate) use hash_key::hash_key;
 use http1::Framing;
 use model::upstream::{Protocol, Scheme};
@@ -56,7 +58,7 @@ pub(crate) async fn forward(
     loop {
         let now = if tried.is_empty() { facts.claimed } else { clock::now() };
         let turn = Turn { thread: worker.thread, tried: &tried, now };
-        let node = match target.pick(&turn, |on, key| hash_key(request, claim.route, on, key)) {
+        let node = match choose(worker, target, &turn, |on, key| hash_key(request, claim.route, on, key)) {
             Ok(node) => node,
             Err(NoNode::UnknownBalancer) => return Err(Refusal::UnknownBalancer.into()),
             // What went wrong with the last node says more than that there is no other.

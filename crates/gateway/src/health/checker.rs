@@ -10,6 +10,7 @@ use super::probe::{Answer, Question};
 use super::standing::{Failed, count_failure, count_status};
 use crate::clock;
 use crate::table::Target;
+use crate::upstream::names::NameSource;
 use crate::upstream::resolve::Resolver;
 use crate::upstream::tls::Connectors;
 use foldhash::HashMap;
@@ -28,11 +29,12 @@ use tokio::task::{AbortHandle, LocalSet};
 /// Checks that run at the same time, over all upstreams; further ones wait their turn.
 const MAX_AT_ONCE: usize = 128;
 /// Threads that wait for the system's name resolver.
-const MAX_BLOCKING_THREADS: usize = 4;
+const MAX_BLOCKING_THREADS: usize = 16;
 
 /// The checker of a gateway. Its thread starts with the first upstream that has checks.
 pub(crate) struct Checker {
     dns_valid: Duration,
+    names: Arc<dyn NameSource>,
     running: Mutex<Option<Running>>,
     /// What is checked.
     targets: Mutex<Vec<Arc<Target>>>,
@@ -50,8 +52,8 @@ struct Running {
 }
 
 impl Checker {
-    pub(crate) fn new(dns_valid: Duration) -> Checker {
-        Checker { dns_valid, running: Mutex::default(), targets: Mutex::default() }
+    pub(crate) fn new(dns_valid: Duration, names: Arc<dyn NameSource>) -> Checker {
+        Checker { dns_valid, names, running: Mutex::default(), targets: Mutex::default() }
     }
 
     /// Checks the nodes of these targets from now on, and no others.
@@ -103,10 +105,10 @@ impl Checker {
 
     fn start(&self) -> io::Result<Running> {
         let (targets, lists) = mpsc::unbounded_channel();
-        let dns_valid = self.dns_valid;
+        let (dns_valid, names) = (self.dns_valid, Arc::clone(&self.names));
         let thread = std::thread::Builder::new()
             .name("health-checks".to_owned())
-            .spawn(move || run(lists, dns_valid))?;
+            .spawn(move || run(lists, dns_valid, names))?;
         Ok(Running { targets, thread })
     }
 }
@@ -142,13 +144,17 @@ impl std::fmt::Debug for Checker {
     }
 }
 
-fn run(mut lists: mpsc::UnboundedReceiver<Vec<Checked>>, dns_valid: Duration) -> io::Result<()> {
+fn run(
+    mut lists: mpsc::UnboundedReceiver<Vec<Checked>>,
+    dns_valid: Duration,
+    names: Arc<dyn NameSource>,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MAX_BLOCKING_THREADS)
         .build()?;
     let serve = async move {
-        let resolver = Resolver::new(dns_valid);
+        let resolver = Resolver::new(dns_valid, names);
         let at_once = Rc::new(Semaphore::new(MAX_AT_ONCE));
         let mut watched = Watched { resolver, at_once, nodes: HashMap::default() };
         while let Some(targets) = lists.recv().await {

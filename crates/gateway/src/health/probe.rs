@@ -4,7 +4,7 @@ use super::standing::Failed;
 use crate::table::{Target, is_header};
 use crate::upstream::dial::dial;
 use crate::upstream::fault::{in_words, of_handshake, unverified};
-use crate::upstream::resolve::Resolver;
+use crate::upstream::resolve::{Resolver, Wanted};
 use crate::upstream::tls::Connectors;
 use http1::{Parsed, ResponseHead};
 use model::upstream::checks::{ActiveChecks, CheckKind};
@@ -75,7 +75,7 @@ impl Question {
     /// Asks. The caller bounds the time.
     pub(super) async fn ask(&self, resolver: &Rc<Resolver>, tls: &Connectors) -> Answer {
         let result = async {
-            let (socket, _) = dial(resolver, &self.host, self.port, self.address).await?;
+            let (socket, _) = dial(resolver, &self.host, self.port, self.address, Wanted::ANY).await?;
             match self.kind {
                 CheckKind::Tcp => Ok(Answer::Connected),
                 CheckKind::Http => self.exchange(socket).await,

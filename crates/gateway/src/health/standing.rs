@@ -112,7 +112,9 @@ impl Standing {
 
     /// A node has answered with a status, `took_us` after the try began.
     pub(crate) fn answered(&self, thread: usize, node: usize, status: u16, took_us: u64, now: Instant) {
-        self.sample(thread, node, took_us, now);
+        // A node that fails quickly is not a quick node.
+        let sample_us = if status >= 500 { took_us.max(ewma::FAILED_US) } else { took_us };
+        self.sample(thread, node, sample_us, now);
         let passive = self.checks.as_ref().and_then(|checks| checks.passive.as_ref());
         if let (Some(state), Some(passive)) = (self.nodes.get(node), passive)
             && passive.kind != CheckKind::Tcp
@@ -123,7 +125,6 @@ impl Standing {
 
     /// A try at a node has failed.
     pub(crate) fn failed(&self, thread: usize, node: usize, failed: Failed, took_us: u64, now: Instant) {
-        // A node that fails quickly is not a quick node.
         self.sample(thread, node, took_us.max(ewma::FAILED_US), now);
         let passive = self.checks.as_ref().and_then(|checks| checks.passive.as_ref());
         if let (Some(state), Some(passive)) = (self.nodes.get(node), passive) {

@@ -15,7 +15,7 @@ use crate::upstream::connect::connect;
 use crate::upstream::http2::{self, Http2Pools, NoPlace, StreamFailure};
 use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::{Destination, Pools, UpstreamConnection};
-use crate::upstream::resolve::Resolver;
+use crate::upstream::resolve::{Resolver, Wanted};
 use crate::upstream::tls::Connectors;
 use http1::{BodyDecoder, Framing, Parsed, ResponseHead, Step, write};
 use model::traffic_split::SAFE_METHODS;
@@ -23,6 +23,7 @@ use model::upstream::Protocol;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -76,7 +77,10 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(settings: Arc<Settings>) -> Line {
         Line {
-            resolver: Resolver::new(Duration::from_millis(settings.dns_valid_ms)),
+            resolver: Resolver::new(
+                Duration::from_millis(settings.dns_valid_ms),
+                Arc::clone(&settings.names),
+            ),
             pools: Pools::default(),
             buffers: Rc::new(Buffers::new(BUFFER_BYTES.max(settings.head.head_bytes))),
             began: clock::now(),
@@ -139,18 +143,20 @@ impl Line {
     async fn connection(&self, question: &Question, fresh: bool) -> Result<UpstreamConnection, NoPlace> {
         let Question { target, tls, host, .. } = question;
         let to = question.destination();
-        if !fresh
-            && target.protocol != Protocol::Http2
-            && let Some(kept) = self.pools.take(to, self.tick(), true)
-        {
-            return Ok(kept);
+        let mut first = None;
+        if !fresh && target.protocol != Protocol::Http2 {
+            match self.pools.take(to, self.tick(), true) {
+                Ok(kept) => return Ok(kept),
+                Err(next) => first = next,
+            }
         }
-        let connect = async || {
+        let connect = async |next: Option<IpAddr>| {
             let node = target.nodes.get(question.node).ok_or(NoPlace::Full)?;
-            Ok(connect(&self.resolver, tls, target, node, host).await?)
+            let wanted = Wanted { first: first.or(next), ..Wanted::ANY };
+            Ok(connect(&self.resolver, tls, target, node, host, wanted).await?)
         };
         if target.protocol == Protocol::Http1 {
-            return connect().await;
+            return connect(None).await;
         }
         // In a pool of its own it finds no connection of another copy, and no other finds its own.
         let own = Http2Pools::default();

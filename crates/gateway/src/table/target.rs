@@ -259,6 +259,17 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_fails_quickly_is_not_the_quick_one() {
+        for (status, picked) in [(500, 0), (503, 0), (499, 1), (200, 1)] {
+            let target = target(&json!({"type": "ewma", "nodes": {"a:1": 1, "b:1": 1}}));
+            let now = crate::clock::now();
+            target.answered(0, 0, 200, 50_000, now);
+            target.answered(0, 1, status, 1_000, now);
+            assert_eq!([pick(&target, &[]), pick(&target, &[])], [Ok(picked); 2], "{status}");
+        }
+    }
+
+    #[test]
     fn the_authority_leaves_out_the_standard_port() {
         let target = target(&json!({"scheme": "https", "nodes": {"a:443": 1, "[::1]:444": 1}}));
         let authorities: Vec<_> = target.nodes.iter().map(|node| node.authority.as_str()).collect();

@@ -3,7 +3,7 @@
 use super::dial::{Origin, dial};
 use super::io::UpstreamIo;
 use super::pool::UpstreamConnection;
-use super::resolve::Resolver;
+use super::resolve::{Resolver, Wanted};
 use super::tls::Connectors;
 use crate::socket;
 use crate::table::{Node, Target};
@@ -20,8 +20,9 @@ pub(crate) async fn connect(
     target: &Target,
     node: &Node,
     client_host: &str,
+    wanted: Wanted,
 ) -> io::Result<UpstreamConnection> {
-    let (socket, origin) = dial(resolver, &node.host, node.port, node.address).await?;
+    let (socket, origin) = dial(resolver, &node.host, node.port, node.address, wanted).await?;
     let peer = origin.as_ref().map(Origin::ip).or(node.address.map(|address| address.ip()));
     socket::prepare(&socket, peer)?;
     let io = match target.scheme {

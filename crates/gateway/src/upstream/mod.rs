@@ -8,6 +8,8 @@ pub(crate) mod dial;
 pub(crate) mod fault;
 pub(crate) mod http2;
 pub(crate) mod io;
+pub(crate) mod name;
+pub(crate) mod names;
 pub(crate) mod pool;
 pub(crate) mod resolve;
 mod takes_any;

@@ -12,6 +12,7 @@ use super::io::UpstreamIo;
 use foldhash::{HashMap, HashSet};
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::ops::Range;
 
 /// A connection and what it has done.
@@ -71,20 +72,31 @@ impl UpstreamConnection {
 impl Pools {
     /// The connection to a node that was used last, if one still is good. `careful` asks the system once more, unless it
     /// came in this very tick: for so short a time it is enough what the runtime has heard.
-    pub(crate) fn take(&self, to: Destination<'_>, now: u64, careful: bool) -> Option<UpstreamConnection> {
+    ///
+    /// Where the node is a name with several addresses, these are taken in turn: of connections to others there is none then.
+    ///
+    /// # Errors
+    /// There is none; with the address whose turn it is, where that has been found: the connection to be made leads there.
+    pub(crate) fn take(
+        &self,
+        to: Destination<'_>,
+        now: u64,
+        careful: bool,
+    ) -> Result<UpstreamConnection, Option<IpAddr>> {
         let mut by_target = self.by_target.borrow_mut();
-        let pool = by_target.get_mut(&to.target)?;
-        let idle = pool.nodes.get_mut(to.node)?;
-        while let Some(mut last) = newest(idle, to.name) {
+        let Some(pool) = by_target.get_mut(&to.target) else { return Err(None) };
+        let Some(idle) = pool.nodes.get_mut(to.node) else { return Err(None) };
+        let next = idle.back().and_then(|last| last.connection.origin.as_ref()).and_then(Origin::next);
+        while let Some(mut last) = newest(idle, to.name, next) {
             pool.count -= 1;
             let io = &last.connection.io;
             let gone = io.is_stale() || (careful && last.good.start < now && io.is_closed());
             if last.good.end > now && !gone && !last.connection.has_left() {
                 last.connection.reused = true;
-                return Some(last.connection);
+                return Ok(last.connection);
             }
         }
-        None
+        Err(next)
     }
 
     /// Keeps a connection for these ticks. With `size` idle ones to the target already, the oldest to this node
@@ -145,11 +157,14 @@ fn displaced(idle: &mut VecDeque<Idle>, named: bool) -> Option<Idle> {
     idle.remove(at)
 }
 
-/// Takes out the connection that was used last, for a name if there is one.
-fn newest(idle: &mut VecDeque<Idle>, name: Option<&str>) -> Option<Idle> {
-    if name.is_none() {
+/// Takes out the connection that was used last, for a name if there is one, and to an address if there is one.
+fn newest(idle: &mut VecDeque<Idle>, name: Option<&str>, ip: Option<IpAddr>) -> Option<Idle> {
+    if name.is_none() && ip.is_none() {
         return idle.pop_back();
     }
-    let at = idle.iter().rposition(|idle| idle.connection.name.as_deref() == name)?;
+    let leads_there =
+        |connection: &UpstreamConnection| ip.is_none() || connection.origin.as_ref().map(Origin::ip) == ip;
+    let fits = |idle: &Idle| idle.connection.name.as_deref() == name && leads_there(&idle.connection);
+    let at = idle.iter().rposition(fits)?;
     idle.remove(at)
 }

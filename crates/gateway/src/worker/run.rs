@@ -27,8 +27,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Bytes of a read buffer: most bodies in few reads, and room for a whole head.
 const BUFFER_BYTES: usize = 32 * 1024;
-/// Threads that wait for the system's name resolver, per gateway thread.
-const MAX_BLOCKING_THREADS: usize = 4;
+/// Threads that wait for the system's name resolver, per gateway thread: names whose servers are silent hold one each, for seconds.
+const MAX_BLOCKING_THREADS: usize = 16;
 /// How many ticks lie between two sweeps of idle upstream connections and of the log.
 const SWEEP_TICKS: u64 = 5;
 
@@ -55,7 +55,10 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
         .enable_all()
         .max_blocking_threads(MAX_BLOCKING_THREADS)
         .build_local(LocalOptions::default())?;
-    runtime.block_on(serve(start))
+    let result = runtime.block_on(serve(start));
+    // Nobody waits for names any more.
+    runtime.shutdown_background();
+    result
 }
 
 /// Makes what the connections of a thread share.
@@ -70,7 +73,10 @@ fn worker(start: Start) -> (Rc<Worker>, Vec<Bound>, mpsc::UnboundedReceiver<Mess
         crew: Rc::default(),
         repeats: Default::default(),
         timers: Rc::new(Timers::default()),
-        resolver: Resolver::new(Duration::from_millis(start.settings.dns_valid_ms)),
+        resolver: Resolver::new(
+            Duration::from_millis(start.settings.dns_valid_ms),
+            Arc::clone(&start.settings.names),
+        ),
         tls: start.tls,
         log: RefCell::new(start.log),
         totals: start.totals,

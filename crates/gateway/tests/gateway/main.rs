@@ -19,6 +19,7 @@ mod hold;
 mod http2;
 mod http2_upstreams;
 mod limits;
+mod names;
 mod outages;
 mod overload;
 mod paths;

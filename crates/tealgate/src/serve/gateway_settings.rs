@@ -43,6 +43,7 @@ pub(super) fn of(prepared: &Prepared, keyring: &Arc<Keyring>) -> gateway::Settin
             min_per_s: settings.retry_budget.min_per_s,
         },
         dns_valid_ms: settings.dns.valid_ms,
+        names: Arc::new(gateway::SystemNames),
         always_verify_upstreams: settings.upstream_tls_verify == UpstreamTlsVerify::Always,
         tls_ca_file: settings.tls_ca_file.clone(),
         plugins: plugins::KINDS,

@@ -152,6 +152,11 @@ impl Connection {
         !self.state.ended.get() && matches!(self.requests.borrow_mut().poll_ready(cx), Poll::Ready(Ok(())))
     }
 
+    /// Where it leads to, if it was made by a name.
+    pub(super) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
     /// Whether the node has said how many streams it takes.
     pub(super) fn is_settled(&self) -> bool {
         self.state.settled.get()

@@ -4,9 +4,13 @@
 //! connection is being made nobody makes another to the same node: those who need one wait for it, and for how many
 //! streams it takes, and fail with it.
 //!
+//! Where the node is a name with several addresses, these are taken in turn, each with connections of its own. A request whose
+//! address has no place, and no connection to come soon, is carried by another's.
+//!
 //! What is said of a node holds for each name that clients choose to speak TLS with; idle connections have one bound for
 //! all of a target's.
 
+use super::super::dial::Origin;
 use super::super::fault;
 use super::super::io::UpstreamIo;
 use super::super::pool::{Destination, UpstreamConnection};
@@ -20,6 +24,7 @@ use model::reason::Reason;
 use model::upstream::{KeepalivePool, Protocol};
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use tokio::sync::Notify;
 
@@ -95,11 +100,11 @@ impl Http2Pools {
         target: &Target,
         fresh: bool,
         is_full: &Cell<bool>,
-        connect: impl AsyncFn() -> Result<UpstreamConnection, NoPlace>,
+        connect: impl AsyncFn(Option<IpAddr>) -> Result<UpstreamConnection, NoPlace>,
     ) -> Result<UpstreamConnection, NoPlace> {
         let limits = Limits::of(settings);
-        let connect = async || {
-            let connected = connect().await?;
+        let connect = async |next| {
+            let connected = connect(next).await?;
             let speaks_http2 = target.protocol == Protocol::Http2 || connected.io.chose_http2();
             Ok((connected, speaks_http2))
         };
@@ -126,10 +131,10 @@ impl Http2Pools {
         limits: &Limits,
         fresh: bool,
         is_full: &Cell<bool>,
-        connect: impl AsyncFn() -> Result<(UpstreamConnection, bool), NoPlace>,
+        connect: impl AsyncFn(Option<IpAddr>) -> Result<(UpstreamConnection, bool), NoPlace>,
     ) -> Result<Opened, NoPlace> {
-        let connect = async || {
-            let connected = connect().await?;
+        let connect = async |next| {
+            let connected = connect(next).await?;
             self.make_room(to, keepalive.size);
             Ok(connected)
         };
@@ -229,17 +234,22 @@ impl Node {
         limits: &Limits,
         fresh: bool,
         is_full: &Cell<bool>,
-        connect: impl AsyncFn() -> Result<(UpstreamConnection, bool), NoPlace>,
+        connect: impl AsyncFn(Option<IpAddr>) -> Result<(UpstreamConnection, bool), NoPlace>,
     ) -> Result<Opened, NoPlace> {
         let mut rather_new = fresh;
+        let next = self.next();
         loop {
-            if !rather_new && let Some(place) = self.take() {
+            let may_grow = || !self.is_growing() && self.connections.borrow().len() < limits.connections;
+            let unreached = next.is_some_and(|ip| !self.leads_to(ip) && may_grow());
+            if !rather_new
+                && !unreached
+                && let Some(place) = self.take(next)
+            {
                 return Ok(Opened::Place(place));
             }
-            let may_grow = !self.is_growing() && self.connections.borrow().len() < limits.connections;
             // Where nothing is shared, nobody waits for another's connection.
-            if may_grow || self.chose_http1.get() {
-                return self.connect(limits, &connect).await;
+            if may_grow() || self.chose_http1.get() {
+                return self.connect(limits, async || connect(next).await).await;
             }
             if !std::mem::take(&mut rather_new) {
                 is_full.set(!self.is_growing());
@@ -258,11 +268,33 @@ impl Node {
             || self.waiting.get() > 0
     }
 
-    /// A place on the first connection that has one. Connections that take no more streams leave the pool.
-    fn take(&self) -> Option<Place> {
+    /// The address whose turn it is, where the node is a name with several.
+    fn next(&self) -> Option<IpAddr> {
+        self.connections.borrow().first()?.origin()?.next()
+    }
+
+    /// Whether there is a connection to an address.
+    fn leads_to(&self, ip: IpAddr) -> bool {
+        let connections = self.connections.borrow();
+        connections.iter().any(|one| one.origin().map(Origin::ip) == Some(ip) && one.takes_streams())
+    }
+
+    /// A place on the first connection to `next` that has one, else on the first of all.
+    fn take(&self, next: Option<IpAddr>) -> Option<Place> {
+        let leads_there = |connection: &Connection| connection.origin().map(Origin::ip) == next;
+        let there = next.and_then(|_| self.take_of(leads_there));
+        there.or_else(|| self.take_of(|_| true))
+    }
+
+    /// A place on the first of some connections that has one. Of these, those that take no more streams leave the pool.
+    fn take_of(&self, is_one: impl Fn(&Connection) -> bool) -> Option<Place> {
         let mut connections = self.connections.borrow_mut();
         let mut at = 0;
         while let Some(connection) = connections.get(at) {
+            if !is_one(connection) {
+                at += 1;
+                continue;
+            }
             if !connection.takes_streams() {
                 connections.remove(at);
                 continue;
