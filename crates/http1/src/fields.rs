@@ -3,6 +3,7 @@
 use crate::field_error::FieldError;
 use crate::known::Known;
 use crate::limits::{Limits, MAX_HEAD_BYTES};
+use crate::scan;
 use crate::syntax;
 use crate::write;
 
@@ -149,7 +150,7 @@ impl Fields {
         let mut at = from;
         loop {
             let rest = window.get(at..)?;
-            let len = syntax::first_special(rest)?;
+            let len = scan::first_special(rest)?;
             if rest.get(len..len + 2)? != b"\r\n" {
                 return None;
             }
@@ -157,14 +158,15 @@ impl Fields {
                 break;
             }
             let line = rest.get(..len)?;
-            let name_len = line.iter().position(|&byte| !syntax::is_token_byte(byte))?;
+            let name_len = scan::first_of(line, b':')?;
             let (name, colon_and_value) = line.split_at_checked(name_len)?;
             let value = colon_and_value.strip_prefix(b": ")?;
             let has_blanks_around = matches!(value, [] | [b' ', ..] | [.., b' ']);
-            if name.is_empty() || has_blanks_around || self.slots.len() == most {
+            let known = Known::of(name);
+            let is_name = known != Known::Other || syntax::is_token(name);
+            if !is_name || has_blanks_around || self.slots.len() == most {
                 return None;
             }
-            let known = Known::of(name);
             self.present |= known.bit();
             let (name, value) = (Span::new(at, name_len), Span::new(at + name_len + 2, value.len()));
             self.slots.push(Slot { as_written: true, ..Slot::name_and_value(name, value, known) });

@@ -84,15 +84,18 @@ const ALL: [Known; 31] = [
 
 const PLACES: usize = 64;
 
-/// Where each of them has its place; that no two share one is found while this is compiled.
-const BY_PLACE: [Known; PLACES] = {
-    let mut table = [Known::Other; PLACES];
+/// Where each of them has its place, with its name; that no two share one is found while this is compiled.
+const BY_PLACE: [(Known, &[u8]); PLACES] = {
+    let mut table: [(Known, &[u8]); PLACES] = [(Known::Other, b""); PLACES];
     let mut at = 0;
     while at < ALL.len() {
         let name = ALL[at].name().as_bytes();
         let place = place(name.len(), name[0], [name[name.len() - 2], name[name.len() - 1]]);
-        assert!(matches!(table[place], Known::Other), "two names have the same place: choose other factors");
-        table[place] = ALL[at];
+        assert!(
+            matches!(table[place].0, Known::Other),
+            "two names have the same place: choose other factors"
+        );
+        table[place] = (ALL[at], name);
         at += 1;
     }
     table
@@ -149,11 +152,10 @@ impl Known {
     /// A place in a table, without a branch, leaves one candidate.
     pub fn of(name: &[u8]) -> Self {
         let (Some(&first), Some(&end)) = (name.first(), name.last_chunk()) else { return Self::Other };
-        let candidate = BY_PLACE[place(name.len(), first, end)];
-        if candidate == Self::Other {
+        let (candidate, lower) = BY_PLACE[place(name.len(), first, end)];
+        if name.len() != lower.len() {
             return Self::Other;
         }
-        let lower = candidate.name().as_bytes();
         // Behind CGI and its likes a dash and an underscore are the same: none may say who sends a request, or that it is a copy.
         let is_same = |(letter, lower): (&u8, &u8)| {
             letter.eq_ignore_ascii_case(lower) || (*letter == b'_' && *lower == b'-')
@@ -162,9 +164,7 @@ impl Known {
             return candidate;
         }
         let looks_alike = |known: Self| {
-            (known.is_the_gates_word() || known.says_who_asked())
-                && name.len() == lower.len()
-                && name.iter().zip(lower).all(is_same)
+            (known.is_the_gates_word() || known.says_who_asked()) && name.iter().zip(lower).all(is_same)
         };
         match looks_alike(candidate) {
             true if candidate.says_who_asked() => Self::Lookalike,

@@ -22,6 +22,7 @@ mod message;
 pub mod proxy;
 mod request;
 mod response;
+mod scan;
 mod syntax;
 pub mod target;
 pub mod write;

@@ -12,7 +12,7 @@ use crate::fields::{Fields, Header, Span};
 use crate::known::Known;
 use crate::limits::{Limits, MAX_HEADERS};
 use crate::message::{Framing, Parsed, Version};
-use crate::syntax;
+use crate::scan;
 
 pub use error::ResponseError;
 
@@ -92,7 +92,7 @@ impl ResponseHead {
         let code = window.strip_prefix(b"HTTP/1.1 ")?.first_chunk::<3>()?;
         let status = std::str::from_utf8(code).ok().filter(|_| code.iter().all(u8::is_ascii_digit))?;
         let reason = window.get(STATUS_BYTES..)?.strip_prefix(b" ")?;
-        let reason_len = syntax::first_special(reason)?;
+        let reason_len = scan::first_special(reason)?;
         let fields_at = STATUS_BYTES + 1 + reason_len + 2;
         if window.get(fields_at - 2..fields_at)? != b"\r\n" {
             return None;

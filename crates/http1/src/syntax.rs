@@ -50,7 +50,8 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 
 /// `token`: one or more `tchar`.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&byte| is_token_byte(byte))
+    // All of them are looked at, whatever is found: nothing has to be guessed.
+    !bytes.is_empty() && bytes.iter().fold(true, |so_far, &byte| so_far & is_token_byte(byte))
 }
 
 /// A field name as HTTP/2 has it: a `token` without upper case (RFC 9113 section 8.2.1).
@@ -119,56 +120,35 @@ pub(crate) fn has_prefix(name: &str, prefix: &str) -> bool {
     name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// Where the first byte lies that is neither visible ASCII nor a blank: eight are looked at at a time.
-pub(crate) fn first_special(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH_BITS: u64 = ONES << 7;
-    // Sets the high bit of each byte that is less, up to the first one at least.
-    let less = |word: u64, than: u64| word.wrapping_sub(ONES * than) & !word;
-    let (eights, rest) = bytes.as_chunks::<8>();
-    for (number, eight) in eights.iter().enumerate() {
-        let word = u64::from_le_bytes(*eight);
-        let found = (less(word, 0x20) | less(word ^ (ONES * 0x7f), 1) | word) & HIGH_BITS;
-        if found != 0 {
-            return Some(number * 8 + (found.trailing_zeros() / 8) as usize);
-        }
-    }
-    let at = rest.iter().position(|byte| !(b' '..=b'~').contains(byte))?;
-    Some(eights.len() * 8 + at)
-}
-
 /// Whether a name is this one of letters and dashes, given in lower case, whatever its own case.
 pub(crate) fn is_name(name: &[u8], lower: &[u8]) -> bool {
     const CASE: u64 = u64::from_le_bytes([0x20; 8]);
     // Letters alone have the bit above that of case: a dash is to be a dash.
-    let same = |name: &[u8; 8], lower: &[u8; 8]| {
-        let lower = u64::from_le_bytes(*lower);
-        u64::from_le_bytes(*name) | (lower >> 1 & CASE) == lower
+    let same = |name: u64, lower: u64| name | (lower >> 1 & CASE) == lower;
+    let same_eight =
+        |(name, lower): (&[u8; 8], &[u8; 8])| same(u64::from_le_bytes(*name), u64::from_le_bytes(*lower));
+    let same_four = |(name, lower): (&[u8; 4], &[u8; 4])| {
+        same(u32::from_le_bytes(*name).into(), u32::from_le_bytes(*lower).into())
     };
-    let last = name.last_chunk().zip(lower.last_chunk());
-    match (name.len() == lower.len(), last) {
-        (false, _) => false,
-        (true, None) => name.eq_ignore_ascii_case(lower),
-        (true, Some((name_end, lower_end))) => {
-            let mut eights = name.as_chunks().0.iter().zip(lower.as_chunks().0);
-            same(name_end, lower_end) && eights.all(|(name, lower)| same(name, lower))
-        }
+    if name.len() != lower.len() {
+        return false;
+    }
+    // The end is compared as a whole, together with what was compared before.
+    if let Some(ends) = name.last_chunk().zip(lower.last_chunk()) {
+        return same_eight(ends) && name.as_chunks().0.iter().zip(lower.as_chunks().0).all(same_eight);
+    }
+    match (name.first_chunk().zip(lower.first_chunk()), name.last_chunk().zip(lower.last_chunk())) {
+        (Some(starts), Some(ends)) => same_four(starts) && same_four(ends),
+        _ => name.eq_ignore_ascii_case(lower),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{first_special, is_name};
+    use super::is_name;
     use proptest::prelude::*;
 
     proptest! {
-        #[test]
-        fn the_first_special_byte_is_found(text in "[ -~]{0,40}", rest in prop::collection::vec(any::<u8>(), 0..20)) {
-            let bytes = [text.as_bytes(), &rest].concat();
-            let expected = bytes.iter().position(|byte| !(b' '..=b'~').contains(byte));
-            prop_assert_eq!(first_special(&bytes), expected);
-        }
-
         #[test]
         fn names_are_compared_without_case_and_nothing_else(
             lower in "[a-z-]{1,24}", upper in any::<u32>(), change in prop::option::of((any::<prop::sample::Index>(), any::<u8>()))

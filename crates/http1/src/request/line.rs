@@ -5,6 +5,7 @@
 use super::error::RequestError;
 use crate::field_error::FieldError;
 use crate::limits::Limits;
+use crate::scan;
 use crate::syntax;
 
 /// The longest method; the longest registered one has 16 bytes.
@@ -29,11 +30,13 @@ pub(super) fn skip_empty_line(input: &[u8]) -> Result<Option<usize>, RequestErro
 /// lengths of the first two, and the place of the third. `None` says nothing.
 pub(super) fn plain(window: &[u8], limits: &Limits) -> Option<(usize, usize, usize)> {
     const VERSION: &[u8] = b" HTTP/1.1\r\n";
-    let method = window.iter().take(METHOD_BYTES + 1).position(|&byte| !syntax::is_token_byte(byte))?;
-    let rest = window.get(method..)?.strip_prefix(b" ")?;
-    let target = rest.iter().position(|&byte| !syntax::is_plain_target_byte(byte))?;
-    let is_plain =
-        method > 0 && (1..=limits.target_bytes).contains(&target) && rest.get(target..)?.starts_with(VERSION);
+    let method = scan::first_of(window.get(..METHOD_BYTES + 1).unwrap_or(window), b' ')?;
+    let rest = window.get(method + 1..)?;
+    let target = scan::first_of(rest, b' ')?;
+    let is_plain = syntax::is_token(window.get(..method)?)
+        && (1..=limits.target_bytes).contains(&target)
+        && rest.get(..target)?.iter().fold(true, |plain, &byte| plain & syntax::is_plain_target_byte(byte))
+        && rest.get(target..)?.starts_with(VERSION);
     is_plain.then_some((method, target, method + 1 + target + VERSION.len()))
 }
 

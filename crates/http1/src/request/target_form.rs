@@ -2,6 +2,7 @@
 
 use super::authority::Authority;
 use super::error::RequestError;
+use crate::scan;
 
 /// A form of request target (RFC 9112 section 3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -83,7 +84,7 @@ impl Target {
     /// Fills in path and query from what follows `start`.
     fn with_path(mut self, target: &str, start: usize) -> Self {
         let rest = target.get(start..).unwrap_or_default();
-        let len = rest.find('?').unwrap_or(rest.len());
+        let len = scan::first_of(rest.as_bytes(), b'?').unwrap_or(rest.len());
         if len > 0 {
             self.path = Some((start, len));
         }
