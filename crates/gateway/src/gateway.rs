@@ -4,6 +4,7 @@ use crate::delivery::{Delivery, ThreadEnded};
 use crate::guard::{self, Guards};
 use crate::health::Checker;
 use crate::hold::Holds;
+use crate::leave::Leave;
 use crate::listen::{Bound, ListenError, Listening, Sockets};
 use crate::settings::{Listener, Settings};
 use crate::shadow::Shadows;
@@ -305,7 +306,15 @@ impl Gateway {
         }
     }
 
-    /// Closes idle connections at once and ends streams, after [`Gateway::drain`] was called.
+    /// Ends streams, each in its time from now on, also those that are still to come.
+    pub fn end_streams(&self, leave: &Leave) {
+        for mailbox in self.delivery.mailboxes() {
+            // A thread that has ended has no streams.
+            let _ = mailbox.send(Message::Leave(leave.clone()));
+        }
+    }
+
+    /// Closes idle connections at once, after [`Gateway::drain`] was called.
     pub fn close_idle(&self) {
         for mailbox in self.delivery.mailboxes() {
             // A thread that has ended has no connections.

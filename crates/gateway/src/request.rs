@@ -164,13 +164,18 @@ impl<'a> Request<'a> {
         String::from_utf8_lossy(&out).into_owned()
     }
 
-    /// The value of a cookie, the first with this name (RFC 6265, section 4.2.1).
+    /// The value of a cookie, the first with this name.
     pub(crate) fn cookie(&self, name: &str) -> Option<&'a str> {
+        self.cookies(name).next()
+    }
+
+    /// The values of all cookies with this name, in their order: those of longer paths come first (RFC 6265, section 5.4).
+    pub(crate) fn cookies<'b>(&self, name: &'b str) -> impl Iterator<Item = &'a str> + use<'a, 'b> {
         let lines = self.head.headers().filter(|header| header.known == Known::Cookie);
         let pairs =
             lines.filter_map(|line| std::str::from_utf8(line.value).ok()).flat_map(|line| line.split(';'));
-        let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+        let pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+        pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value)
     }
 
     /// The path as text.

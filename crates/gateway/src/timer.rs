@@ -147,6 +147,20 @@ impl Timer {
         self.limit.set(self.tick_after(ms));
     }
 
+    /// Fires after `ms` milliseconds at the latest, however it is armed from now on.
+    pub(crate) fn fire_by(&self, ms: u64) {
+        self.limit(ms);
+        let (due, limit) = (self.slot.due.get(), self.limit.get());
+        if !self.slot.fired.get() && (due == 0 || limit < due) {
+            self.slot.due.set(limit);
+        }
+    }
+
+    /// The number of the current tick.
+    pub(crate) fn now(&self) -> u64 {
+        self.timers.now()
+    }
+
     /// Whether the limit has been reached.
     pub(crate) fn is_over(&self) -> bool {
         let limit = self.limit.get();
@@ -236,6 +250,29 @@ mod tests {
         timer.arm(100 * TICK_MS);
         timers.pass(1);
         assert_eq!((poll(&timer), timer.is_over()), (Poll::Pending, false));
+    }
+
+    #[test]
+    fn what_is_to_fire_by_a_time_fires_then_or_before_and_cannot_be_put_off() {
+        for (armed, expected) in [(0, 4), (TICK_MS, 2), (100 * TICK_MS, 4)] {
+            let timers = Rc::new(Timers::default());
+            let timer = timers.timer();
+            timer.arm(armed);
+            timer.fire_by(3 * TICK_MS);
+            timers.pass(expected - 1);
+            assert_eq!(poll(&timer), Poll::Pending, "{armed}");
+            timers.pass(1);
+            assert_eq!(poll(&timer), Poll::Ready(Elapsed), "{armed}");
+        }
+        let timers = Rc::new(Timers::default());
+        let timer = timers.timer();
+        timer.fire_by(TICK_MS);
+        timer.arm(100 * TICK_MS);
+        timer.disarm();
+        timers.pass(2);
+        assert_eq!(poll(&timer), Poll::Ready(Elapsed));
+        timer.fire_by(TICK_MS);
+        assert_eq!(poll(&timer), Poll::Ready(Elapsed), "what has fired stays fired");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The variables of a request, by APISIX's and nginx's names (APISIX §2.3).
 
+use crate::assignment::Cookies;
 use crate::request::Request;
 use crate::table::Route;
 use model::expr::eval::{Variable, Variables};
@@ -16,6 +17,12 @@ pub(crate) struct RequestVariables<'a> {
 impl Variables for RequestVariables<'_> {
     fn get(&self, name: &str) -> Option<Variable<'_>> {
         self.value(name)
+    }
+}
+
+impl Cookies for RequestVariables<'_> {
+    fn cookies<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.request.cookies(name)
     }
 }
 

@@ -111,7 +111,8 @@ reasons! {
         CertificateInvalid = "certificate_invalid",
         /// The request cannot be said in HTTP/2.
         NotHttp2 = "not_http2",
-        /// The upstream closed the connection before it had answered, or in the middle of its answer.
+        /// The upstream closed the connection before it had answered, or in the middle of its answer; or a WebSocket without a close
+        /// frame.
         UpstreamClosed = "upstream_closed",
         /// The same with a reset of TCP.
         UpstreamReset = "upstream_reset",
@@ -129,7 +130,7 @@ reasons! {
         Drained = "drained",
         /// Nothing moved on a WebSocket for too long.
         StreamIdle = "stream_idle",
-        /// The client went away.
+        /// The client went away, from a WebSocket without a close frame.
         ClientClosed = "client_closed",
         /// The client took nothing more of the answer for `limits.write_timeout_ms`, or took it below the least rate.
         ClientTooSlow = "client_too_slow",

@@ -75,7 +75,7 @@ pub enum Ending {
     CutShort,
     /// The client went away before its answer was complete.
     ClientLeft,
-    /// A stream (WebSocket) that was closed by a drain deadline; not lost.
+    /// A stream (WebSocket, server-sent events, call of gRPC) that was ended by a drain deadline; not lost.
     Drained,
 }
 

@@ -179,7 +179,7 @@ pub struct ColourView {
     pub p99_ms: Option<f64>,
     /// Requests that are open, streams included, whenever they began.
     pub open: u64,
-    /// Of these, streams (WebSockets).
+    /// Of these, streams (WebSockets, server-sent events, calls of gRPC).
     #[serde(default)]
     pub streams: u64,
     /// User requests that the release answers for and that have not ended, streams excluded: once its last write is in force, no

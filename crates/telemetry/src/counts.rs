@@ -20,7 +20,7 @@ pub struct Counts {
     pub drained: u64,
     /// Begun and not ended.
     pub open: u64,
-    /// Of those that are open, streams (WebSockets).
+    /// Of those that are open, streams (WebSockets, server-sent events, calls of gRPC).
     #[serde(default)]
     pub streams: u64,
     /// Of all these, failures that the gate answered itself for this colour (502, 504, ...), or as itself.

@@ -34,11 +34,20 @@ pub(crate) struct Assigner {
     sequences: HashMap<String, Arc<Sequence>>,
 }
 
+/// Cookies of one name that are looked at.
+const MAX_COOKIES: usize = 8;
+
+/// What an assignment is made by: the variables of a request, and all of its cookies.
+pub trait Cookies: Variables {
+    /// The values of the cookies with this name, in their order.
+    fn cookies<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str>;
+}
+
 /// The assignment of one rule.
 #[derive(Debug)]
 pub struct Assignment {
     by: StickyBy,
-    /// The variable whose value is hashed, or that holds the cookie.
+    /// The variable whose value is hashed; of a cookie, none is.
     variable: String,
     /// Name of the cookie.
     name: String,
@@ -81,7 +90,7 @@ impl Assigner {
     pub(crate) fn assignment(&mut self, rule: &StickyRule, weights: &[u32]) -> Option<Assignment> {
         let ends = ends(weights)?;
         let variable = match rule.by {
-            StickyBy::Cookie => format!("cookie_{}", rule.name),
+            StickyBy::Cookie => String::new(),
             StickyBy::Header => format!("http_{}", rule.name.to_ascii_lowercase().replace('-', "_")),
             StickyBy::Consumer => "consumer_name".to_owned(),
             StickyBy::Address => "remote_addr".to_owned(),
@@ -113,7 +122,7 @@ impl Assigner {
 
 impl Assignment {
     /// Assigns a request.
-    pub fn assign<V: Variables>(&self, variables: &V, thread: usize) -> Option<Assigned<'_>> {
+    pub fn assign<V: Cookies>(&self, variables: &V, thread: usize) -> Option<Assigned<'_>> {
         if self.by == StickyBy::Cookie {
             return self.by_cookie(variables, thread);
         }
@@ -121,8 +130,11 @@ impl Assignment {
         Some(Assigned { choice: self.choice_at(point)?, issued: None, point: Some(point) })
     }
 
-    fn by_cookie<V: Variables>(&self, variables: &V, thread: usize) -> Option<Assigned<'_>> {
-        let kept = text(variables, &self.variable).and_then(|value| self.point_in(&value));
+    fn by_cookie<V: Cookies>(&self, variables: &V, thread: usize) -> Option<Assigned<'_>> {
+        // There may be others of the name, of other paths and times: a browser sends them, too, perhaps before ours.
+        let mut cookies = variables.cookies(&self.name).take(MAX_COOKIES);
+        let kept = cookies.find_map(|value| self.point_in(value));
+        drop(cookies);
         if let Some(point) = kept {
             return Some(Assigned { choice: self.choice_at(point)?, issued: None, point: Some(point) });
         }

@@ -19,6 +19,12 @@ impl Variables for Vars {
     }
 }
 
+impl Cookies for Vars {
+    fn cookies<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.get(&format!("cookie_{name}")).into_iter().flat_map(|values| values.split(';'))
+    }
+}
+
 fn rule(by: &str, salt: &str) -> StickyRule {
     let name = if by == "cookie" || by == "header" { "X-User" } else { "" };
     serde_json::from_value(json!({"by": by, "name": name, "salt": salt, "max_age_s": 60})).unwrap()
@@ -134,6 +140,24 @@ fn a_cookie_that_was_changed_or_is_of_another_release_name_or_key_is_none() {
         changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
         assert!(!is_taken(&assignment, std::str::from_utf8(&changed).unwrap()), "place {place}");
     }
+}
+
+#[test]
+fn the_first_cookie_of_the_name_that_is_ours_counts_of_a_bounded_number() {
+    let assignment = assignment("cookie", "shop-7", 50);
+    let kept = |cookies: &str| {
+        let assigned = assignment.assign(&Vars::of(&[("cookie_X-User", cookies)]), 0).unwrap();
+        assigned.point.filter(|_| assigned.issued.is_none())
+    };
+    let [(one, own), (other, _)] = [(); 2].map(|()| {
+        let cookie = ask(&assignment, &[]).1.unwrap();
+        let value = value_of(&cookie).to_owned();
+        (value.clone(), kept(&value).unwrap())
+    });
+    assert_eq!(kept(&format!("stale;{one}")), Some(own));
+    assert_eq!(kept(&format!(";{one};{other}")), Some(own), "the first");
+    let stale = |count: usize| format!("{}{one}", "stale;".repeat(count));
+    assert_eq!((kept(&stale(MAX_COOKIES - 1)), kept(&stale(MAX_COOKIES))), (Some(own), None));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::ends::Coding;
+use super::events;
 use super::grpc;
 use super::hearing::{Hearing, Passing};
 use super::http2;
@@ -277,9 +278,14 @@ impl Attempt<'_> {
         let mut leg = Leg::new(head, decoder, Coding::towards(&client.io, framing.chunked));
         let copied = self.facts.shadow.as_mut().map(|shadow| shadow.answered(answer));
         leg.tee = Tee::both(copied, self.facts.examined.clone());
-        let result = match pump::answer_body(self.worker, client, sides, &mut leg, call).await {
+        let events = events::track(self.worker, answer, body, self.claim);
+        let stream = call.or(events.as_deref());
+        let result = match pump::answer_body(self.worker, client, sides, &mut leg, stream).await {
             Err(failure) if call.is_some() => {
                 grpc::conclude(self.worker, client, sides, &mut leg, self.facts, failure).await
+            }
+            Err(TryError::Final(Failure::Drained)) => {
+                events::end(self.worker, client, sides, &mut leg, self.facts).await
             }
             result => result,
         };

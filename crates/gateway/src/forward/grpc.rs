@@ -3,7 +3,7 @@
 
 use super::attempt::TryError;
 use super::leg::Leg;
-use super::pump::Sides;
+use super::pump::{self, Sides};
 use crate::claim::Claim;
 use crate::client::Client;
 use crate::exchange::Failure;
@@ -15,7 +15,6 @@ use http::{HeaderMap, HeaderValue};
 use http1::{Known, ResponseHead};
 use model::reason::Reason;
 use model::record::Ending;
-use std::future::poll_fn;
 
 const STATUS: &str = "grpc-status";
 /// Something failed, and what is not known.
@@ -62,19 +61,10 @@ pub(super) async fn conclude(
         }
         failure => return Err(failure),
     };
-    if !leg.end_with(&mut sides.input, grpc::trailers(status, message)) {
+    if !leg.end_with(&mut sides.input, Some(grpc::trailers(status, message))) {
         return Err(Failure::CutShort(reason).into());
     }
-    client.timer.limit(0);
-    client.timer.arm(worker.settings.write_timeout_ms);
-    let ended = poll_fn(|cx| leg.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io));
-    match client.timer.within(ended).await {
-        Ok(Ok(())) => {
-            facts.ending = ending;
-            facts.reason = Some(reason);
-            Ok(())
-        }
-        Ok(Err(_)) => Err(Failure::ClientLeft(Reason::ClientClosed).into()),
-        Err(_) => Err(Failure::ClientLeft(Reason::ClientTooSlow).into()),
-    }
+    pump::say_end(worker, client, sides, leg).await?;
+    (facts.ending, facts.reason) = (ending, Some(reason));
+    Ok(())
 }

@@ -126,6 +126,11 @@ impl Leg {
         self.finished && self.flushed
     }
 
+    /// Whether the body was read to its end.
+    pub(crate) fn is_read(&self) -> bool {
+        self.finished
+    }
+
     /// Whether all that was taken ends a frame and was written; anything does where frames are not followed.
     pub(crate) fn at_frame_end(&self) -> bool {
         self.is_written() && self.frames.as_ref().is_none_or(Frames::at_boundary)
@@ -154,15 +159,15 @@ impl Leg {
         source.consume(std::mem::take(&mut self.direct));
     }
 
-    /// Ends the body where it is, with these trailers, whatever was still to come. False if trailers have no place in its
-    /// coding, or its end is already on the way.
-    pub(crate) fn end_with(&mut self, source: &mut Buffer, trailers: Box<HeaderMap>) -> bool {
+    /// Ends the body where it is, with these trailers, whatever was still to come. False if its coding has no end that could be
+    /// said, or its end is already on the way.
+    pub(crate) fn end_with(&mut self, source: &mut Buffer, trailers: Option<Box<HeaderMap>>) -> bool {
         if self.finished || self.coding == Coding::Raw {
             return false;
         }
         self.give_up(source);
         self.decoder = BodyDecoder::None;
-        self.trailers = Some(trailers);
+        self.trailers = trailers;
         self.finish();
         true
     }

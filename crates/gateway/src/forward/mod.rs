@@ -4,6 +4,7 @@ mod attempt;
 mod body;
 mod choice;
 pub(crate) mod ends;
+mod events;
 mod farewell;
 mod grpc;
 mod hash_key;

@@ -318,3 +318,20 @@ pub(super) async fn answer_body(
     })
     .await
 }
+
+/// Writes the end of an answer that was ended before its source has.
+pub(super) async fn say_end(
+    worker: &Worker,
+    client: &mut Client,
+    sides: &mut Sides,
+    leg: &mut Leg,
+) -> Result<(), TryError> {
+    client.timer.limit(0);
+    client.timer.arm(worker.settings.write_timeout_ms);
+    let ended = poll_fn(|cx| leg.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io));
+    match client.timer.within(ended).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(left()),
+        Err(_) => Err(Failure::ClientLeft(Reason::ClientTooSlow).into()),
+    }
+}

@@ -1,4 +1,8 @@
-//! An upgraded connection: bytes both ways with back-pressure, until one side ends or a drain deadline passes.
+//! An upgraded connection: bytes both ways with back-pressure, until both sides have ended or a drain deadline passes.
+//!
+//! It is a WebSocket, for nothing else is passed on. So its end is whole only if one of the sides has said close (RFC 6455,
+//! section 7.1): what ends without a word has broken off, at a frame's end, too, for nobody knows what was to come. Who ended
+//! first says whose doing it was. Frames are followed, never judged.
 
 use super::attempt::TryError;
 use super::ends::Coding;
@@ -33,22 +37,30 @@ struct Tunnel<'a> {
     down: Leg,
     up_closed: bool,
     down_closed: bool,
+    /// The upstream takes nothing more. What it has said, a close frame perhaps, still comes.
+    up_broken: bool,
+    /// What the first of the two ends has made of it.
+    verdict: Option<End>,
 }
 
 /// How a tunnel ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// Both sides have said all.
-    Done,
-    /// The client's connection broke.
+    /// A side has said close.
+    Closed,
+    /// The client ended without.
     ClientLeft,
-    /// The upstream's connection broke.
+    /// The upstream did, or within a frame.
     UpstreamLeft(Reason),
     /// Nothing moved for too long.
     Idle,
     /// Its drain deadline has passed.
     Drain,
 }
+
+/// A connection broke: nothing more can come of either direction.
+#[derive(Debug)]
+struct Broken;
 
 /// Answers with `head`, a 101, and copies until the end.
 pub(super) async fn tunnel(
@@ -70,6 +82,8 @@ pub(super) async fn tunnel(
         down: Leg::new(head, raw(), Coding::Raw),
         up_closed: false,
         down_closed: false,
+        up_broken: false,
+        verdict: None,
     };
     tunnel.up.frames = Some(Frames::default());
     tunnel.down.frames = Some(Frames::default());
@@ -77,19 +91,21 @@ pub(super) async fn tunnel(
     if end == End::Drain {
         tunnel.close().await;
     }
+    let after = if end == End::Drain { After::Close } else { After::Gone };
+    let end = tunnel.verdict.unwrap_or(end);
     drop(stream);
     facts.request_bytes = tunnel.sides.request.bytes + tunnel.up.bytes;
     facts.response_bytes = tunnel.down.bytes;
     worker.buffers.give_output(tunnel.down.into_output());
     (facts.ending, facts.reason) = match end {
-        End::Done => (Ending::Whole, None),
+        End::Closed => (Ending::Whole, None),
         End::Idle => (Ending::Whole, Some(Reason::StreamIdle)),
         End::Drain => (Ending::Drained, Some(Reason::Drained)),
         End::UpstreamLeft(reason) => return Err(Failure::CutShort(reason).into()),
         End::ClientLeft => return Err(Failure::ClientLeft(Reason::ClientClosed).into()),
     };
     // What a drained client has sent meanwhile must not reset the connection before it has read the close frame.
-    Ok(if end == End::Drain { After::Close } else { After::Gone })
+    Ok(after)
 }
 
 impl Tunnel<'_> {
@@ -99,10 +115,8 @@ impl Tunnel<'_> {
             if stream.deadline.poll_elapsed(cx).is_ready() {
                 return Poll::Ready(End::Drain);
             }
-            match self.poll_copy(cx) {
-                Poll::Ready(Ok(())) => return Poll::Ready(End::Done),
-                Poll::Ready(Err(end)) => return Poll::Ready(end),
-                Poll::Pending => {}
+            if let Poll::Ready(end) = self.poll_copy(cx) {
+                return Poll::Ready(end);
             }
             let closed = u64::from(self.up_closed) + u64::from(self.down_closed);
             let now = self.up.moved.wrapping_add(self.down.moved).wrapping_add(closed);
@@ -116,22 +130,28 @@ impl Tunnel<'_> {
         .await
     }
 
-    /// Copies both ways; ready when both directions have ended.
-    fn poll_copy(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        let up = self.poll_up(cx)?;
-        let down = self.poll_down(cx)?;
-        if up.is_ready() && down.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    /// Copies both ways; ready when both directions have ended, or a connection broke.
+    fn poll_copy(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let up = self.poll_up(cx);
+        let is_broken = matches!(up, Poll::Ready(Err(Broken)));
+        let down = if is_broken { Poll::Ready(Err(Broken)) } else { self.poll_down(cx) };
+        let is_over = matches!(down, Poll::Ready(Err(Broken))) || up.is_ready() && down.is_ready();
+        // One that is over has a verdict.
+        if is_over { Poll::Ready(self.verdict.unwrap_or(End::ClientLeft)) } else { Poll::Pending }
     }
 
-    fn poll_up(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+    fn poll_up(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let Tunnel { client, sides, up, .. } = self;
-        if !up.is_done() {
-            ready!(up.poll(cx, &mut client.input, &mut client.io, &mut sides.upstream.io)).map_err(
-                |error| match error {
-                    LegError::Sink => End::UpstreamLeft(Reason::UpstreamReset),
-                    _ => End::ClientLeft,
-                },
-            )?;
+        if !up.is_done() && !self.up_broken {
+            match ready!(up.poll(cx, &mut client.input, &mut client.io, &mut sides.upstream.io)) {
+                Ok(()) => self.client_has_ended(),
+                // Reading from it will show how it has ended.
+                Err(LegError::Sink) => self.up_broken = true,
+                Err(_) => {
+                    self.client_has_ended();
+                    return Poll::Ready(Err(Broken));
+                }
+            }
         }
         if !self.up_closed {
             // The client has said all; the upstream may still answer. If it cannot be told, reading from it will show.
@@ -141,21 +161,40 @@ impl Tunnel<'_> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_down(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+    fn poll_down(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let Tunnel { client, sides, down, .. } = self;
         if !down.is_done() {
-            ready!(down.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io)).map_err(
-                |error| match error {
-                    LegError::Sink => End::ClientLeft,
-                    error => End::UpstreamLeft(pump::broke_off(&error, false).reason()),
-                },
-            )?;
+            match ready!(down.poll(cx, &mut sides.input, &mut sides.upstream.io, &mut client.io)) {
+                Ok(()) if self.up_broken => self.upstream_has_ended(Reason::UpstreamReset),
+                Ok(()) => self.upstream_has_ended(Reason::UpstreamClosed),
+                Err(LegError::Sink) => {
+                    self.client_has_ended();
+                    return Poll::Ready(Err(Broken));
+                }
+                Err(error) => {
+                    self.upstream_has_ended(pump::broke_off(&error, false).reason());
+                    return Poll::Ready(Err(Broken));
+                }
+            }
         }
         if !self.down_closed {
             let _ = ready!(Pin::new(&mut self.client.io).poll_shutdown(cx));
             self.down_closed = true;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// It was to be expected if the client has said close, or was told it.
+    fn client_has_ended(&mut self) {
+        let was_told = self.down.has_said_close() && self.down.is_written();
+        let end = if was_told || self.up.has_said_close() { End::Closed } else { End::ClientLeft };
+        self.verdict.get_or_insert(end);
+    }
+
+    /// It was to be expected if close was said, by whichever side. What a client is told meanwhile is told in whole frames.
+    fn upstream_has_ended(&mut self, reason: Reason) {
+        let has_closed = self.down.has_said_close() || self.up.has_said_close() && self.down.at_frame_end();
+        self.verdict.get_or_insert(if has_closed { End::Closed } else { End::UpstreamLeft(reason) });
     }
 
     /// Ends the stream: each side is told at the end of a frame, and has a moment to answer.

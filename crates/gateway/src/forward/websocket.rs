@@ -33,9 +33,12 @@ impl Frames {
         self.payload_left.max(1)
     }
 
-    /// Takes the next bytes.
+    /// Takes the next bytes. What comes behind a close frame is no frame (section 5.5.1).
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
         while let Some((first, rest)) = bytes.split_first() {
+            if self.has_closed() {
+                return;
+            }
             if self.payload_left > 0 {
                 let count = self.payload_left.min(bytes.len() as u64);
                 self.payload_left -= count;
@@ -48,9 +51,8 @@ impl Frames {
             self.header_len += 1;
             bytes = rest;
             if let Some(payload) = self.payload_length() {
-                // What comes behind a close frame is no frame.
                 let [opcode, ..] = self.header;
-                self.is_close |= opcode & 0x0F == CLOSE;
+                self.is_close = opcode & 0x0F == CLOSE;
                 self.payload_left = payload;
                 self.header_len = 0;
             }
@@ -107,6 +109,8 @@ mod tests {
         assert!(!frames.at_boundary() && !frames.has_closed());
         frames.feed(&[0]);
         assert!(frames.has_closed());
+        frames.feed(&[0x82, 0x7F, 0xFF, 1]);
+        assert!(frames.has_closed(), "what comes behind it is no frame");
     }
 
     #[test]

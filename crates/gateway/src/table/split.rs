@@ -1,7 +1,7 @@
 //! The split: which upstream a request of a route goes to (APISIX §2.2, §2.4).
 
 use super::Target;
-use crate::assignment::{Assigned, Assignment};
+use crate::assignment::{Assigned, Assignment, Cookies};
 use crate::balance::shuffle::Shuffled;
 use crate::balance::wheel::Wheel;
 use crate::examine::Examination;
@@ -89,7 +89,7 @@ pub enum Verdict<'a> {
 
 impl Split {
     /// Chooses for one request. Where a rule goes by turns, its turn moves on.
-    pub fn choose<V: Variables>(&self, variables: &V, thread: usize) -> Verdict<'_> {
+    pub fn choose<V: Cookies>(&self, variables: &V, thread: usize) -> Verdict<'_> {
         let rule = match self.decisive(variables) {
             Ok(Some(rule)) => rule,
             Ok(None) => return Verdict::Default,
@@ -132,7 +132,7 @@ impl Split {
 }
 
 impl Turns {
-    fn choose<V: Variables>(&self, variables: &V, thread: usize) -> Option<Assigned<'_>> {
+    fn choose<V: Cookies>(&self, variables: &V, thread: usize) -> Option<Assigned<'_>> {
         let by_turn = |choice| Assigned { choice, issued: None, point: None };
         match self {
             Turns::Wheel(wheel) => wheel.next(thread).map(by_turn),

@@ -1,5 +1,6 @@
 //! What a thread is told from outside.
 
+use crate::leave::Leave;
 use crate::listen::Bound;
 use crate::table::Table;
 use std::sync::Arc;
@@ -14,7 +15,9 @@ pub(crate) enum Message {
     Listen(Vec<Bound>, oneshot::Sender<()>),
     /// Accept no more connections; let the open ones finish their requests. The answer comes when none is left.
     Drain(oneshot::Sender<()>),
-    /// Close idle connections and end streams.
+    /// End streams, each in its time from now on.
+    Leave(Leave),
+    /// Close idle connections.
     Close,
     /// End at once; what is open is cut.
     Stop,

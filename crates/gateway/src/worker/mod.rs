@@ -41,9 +41,6 @@ use tokio::sync::Notify;
 /// Most heads of a kind that are kept for later.
 const MAX_HEADS: usize = 64;
 
-/// How long the calls of gRPC may go on when the gateway closes.
-const CALL_GRACE_MS: u64 = 5_000;
-
 /// What the connections of a thread share.
 pub(crate) struct Worker {
     /// The number of this thread, from 0.
@@ -127,30 +124,27 @@ impl Worker {
         }
     }
 
-    /// Tracks the stream that a claimed request has become. Traffic may have left its target while it was being opened.
+    /// Tracks the stream that a claimed request, or its answer, has become. Traffic may have left its target while it was being opened.
     pub(crate) fn track_stream<'a>(&'a self, claim: &Claim<'a>) -> Tracked<'a> {
-        self.track(claim, 0)
+        self.track(claim, false)
     }
 
     /// Tracks a call of gRPC, which ends by itself soon more often than not.
     pub(crate) fn track_call<'a>(&'a self, claim: &Claim<'a>) -> Tracked<'a> {
-        self.track(claim, CALL_GRACE_MS)
+        self.track(claim, true)
     }
 
-    fn track<'a>(&'a self, claim: &Claim<'a>, grace_ms: u64) -> Tracked<'a> {
+    fn track<'a>(&'a self, claim: &Claim<'a>, is_call: bool) -> Tracked<'a> {
         let (route, target) = (claim.route, claim.target);
         let timeout_ms = route.drain_timeout_ms.or(target.drain_timeout_ms);
         let drain = DrainTime {
             timeout_ms: timeout_ms.unwrap_or(self.settings.drain_timeout_ms),
             jitter_ms: self.settings.drain_jitter_ms,
-            grace_ms,
         };
         let counters = claim.series.cell(self.thread);
-        let stream = self.streams.track(&route.id, target.uid, drain, self.timers.timer(), counters);
+        let deadline = self.timers.timer();
+        let stream = self.streams.track(&route.id, target.uid, is_call, drain, deadline, counters);
         stream.retarget(&self.table());
-        if self.closing.get() {
-            stream.end();
-        }
         stream
     }
 

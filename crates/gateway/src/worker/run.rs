@@ -2,7 +2,7 @@
 
 use super::accept::Acceptor;
 use super::in_flight::part_of;
-use super::{Census, Message, Worker};
+use super::{Census, Message, Streams, Worker};
 use crate::buffer::Buffers;
 use crate::clock::{self, Anchor};
 use crate::examine::Examiner;
@@ -82,7 +82,7 @@ fn worker(start: Start) -> (Rc<Worker>, Vec<Bound>, mpsc::UnboundedReceiver<Mess
         totals: start.totals,
         failures: start.failures,
         unmatched: start.unmatched,
-        streams: Default::default(),
+        streams: Streams::of_thread(start.thread),
         waiting: Default::default(),
         connections: Cell::new(0),
         in_flight: Cell::new(0),
@@ -139,10 +139,10 @@ async fn serve(start: Start) -> io::Result<()> {
                 }
                 waiting.push(done);
             }
+            Message::Leave(leave) => worker.streams.leave(leave, worker.timers.now()),
             Message::Stop => break,
             Message::Close => {
                 worker.closing.set(true);
-                worker.streams.end_all();
                 worker.timers.wake_all();
             }
         }

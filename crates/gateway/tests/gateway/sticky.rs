@@ -146,3 +146,19 @@ async fn a_shuffled_cycle_is_exact_and_an_extension_of_another_version_is_told_a
     assert!(problems[0].what.contains("shuffel"), "{problems:?}");
     assert_eq!(client.ask(get("/")).await.status, 200, "the route is in service");
 }
+
+#[tokio::test]
+async fn a_stale_cookie_of_the_same_name_before_the_valid_one_takes_nobody_their_colour() {
+    let two = Two::start().await;
+    let gate = Gate::with(settings(), &two.resources(50, &by_cookie())).await;
+    for _ in 0..4 {
+        let first = gate.ask(get("/")).await;
+        let cookie = issued(&first).expect("a cookie");
+        for asked in
+            [format!("Cookie: c=stale; {cookie}"), format!("Cookie: c=stale\r\nCookie: x=y; {cookie}")]
+        {
+            let answer = gate.ask(asking(&asked)).await;
+            assert_eq!((issued(&answer), colour(&answer)), (None, colour(&first)), "{asked}");
+        }
+    }
+}

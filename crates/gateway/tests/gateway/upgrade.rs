@@ -1,10 +1,11 @@
 //! WebSockets: passed on, copied with back-pressure, refused, drained.
 
 use crate::support::{Gate, get, route, settings, upstream, upstream_with};
-use gateway::Settings;
+use gateway::{Leave, Settings};
 use model::resource::Kind;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::time::Duration;
 use testkit::clock::eventually;
 use testkit::scripted::{ScriptedUpstream, Step};
 use testkit::upstream::Upstream;
@@ -47,6 +48,7 @@ async fn bytes_that_come_with_either_head_are_not_lost() {
         Step::send(&format!("{SWITCH}early upstream")),
         Step::ReadUntil(b"early clientlate".to_vec()),
         Step::send("bye"),
+        Step::ReadToEnd,
     ];
     let upstream = ScriptedUpstream::start(vec![script]).await;
     let gate = Gate::with(settings(), &resources(upstream.address())).await;
@@ -60,7 +62,7 @@ async fn bytes_that_come_with_either_head_are_not_lost() {
     client.0.finish().await;
     assert_eq!(client.0.read_to_end().await, "");
     let counts = gate.settled().await;
-    assert_eq!((counts.whole[0], counts.request_bytes, counts.response_bytes), (1, 16, 17));
+    assert_eq!((counts.client_left, counts.request_bytes, counts.response_bytes), (1, 16, 17));
     let head = String::from_utf8(upstream.received().remove(0)).unwrap();
     assert!(head.contains("Connection: Upgrade\r\nUpgrade: WebSocket\r\n"), "{head}");
 }
@@ -87,7 +89,7 @@ async fn much_flows_both_ways_at_once() {
     testkit::clock::within("the echo", both).await;
     assert_eq!(received.len(), sent.len() + SWITCH.len());
     assert!(received.ends_with(&sent));
-    assert_eq!(gate.settled().await.whole[0], 1);
+    assert_eq!(gate.settled().await.client_left, 1, "nobody has said close");
 }
 
 /// What Autobahn's fuzzing client sends, by its categories: none of it is the gate's to judge.
@@ -175,7 +177,8 @@ async fn frames_pass_as_they_are_however_wrong_they_are_and_however_they_are_cut
         }
     }
     let counts = gate.settled().await;
-    assert_eq!(counts.whole[0], counts.received, "none broke off");
+    assert_eq!(counts.whole[0] + counts.client_left, counts.received, "none broke off");
+    assert!(counts.whole[0] > 0 && counts.client_left > 0, "{counts:?}");
 }
 
 #[tokio::test]
@@ -282,7 +285,7 @@ async fn a_stream_on_a_colour_that_traffic_has_left_ends_at_its_deadline_with_a_
 const RESTART: [u8; 4] = [0x88, 0x02, 0x03, 0xF4];
 
 /// A masked frame as a client sends it; the mask is zero, so that the payload stands as it is.
-fn from_client(opcode: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn from_client(opcode: u8, payload: &[u8]) -> Vec<u8> {
     [&[opcode, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0], payload].concat()
 }
 
@@ -300,7 +303,9 @@ async fn read_masked(socket: &mut TcpStream) -> (u8, Vec<u8>) {
 }
 
 /// A gate with an open WebSocket, both of its ends, and what switches the traffic away.
-async fn open_websocket(settings: Settings) -> (Gate, crate::support::Client, TcpStream, Vec<(Kind, Value)>) {
+pub(crate) async fn open_websocket(
+    settings: Settings,
+) -> (Gate, crate::support::Client, TcpStream, Vec<(Kind, Value)>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let [upstream_u, route_u] = resources(listener.local_addr().unwrap());
     let away = route(&json!({"upstream_id": "v", "enable_websocket": true}));
@@ -404,18 +409,31 @@ async fn a_stream_stays_when_traffic_comes_back_before_its_deadline() {
 }
 
 #[tokio::test]
-async fn closing_the_gateway_drains_its_streams() {
+async fn leaving_the_gateway_ends_its_streams() {
     let gate = Gate::with(settings(), &resources(echo().await)).await;
     let mut client = gate.client().await;
     client.0.send(ASK).await;
     client.0.read_head().await;
     let work = async {
-        gate.gateway.close_idle();
+        gate.gateway.end_streams(&Leave::soon(Duration::from_millis(2), Duration::ZERO));
         assert_eq!(client.0.read_exactly(4).await, RESTART);
         drop(client);
     };
     testkit::clock::within("the drain", async { tokio::join!(gate.gateway.drain(), work) }).await;
     assert_eq!(gate.settled().await.drained, 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_begins_while_the_gateway_is_left_and_one_that_drains_end_as_all_do() {
+    let (gate, mut client, _server, switched) = open_websocket(settings()).await;
+    gate.apply(&switched).await;
+    gate.gateway.end_streams(&Leave::soon(Duration::from_millis(2), Duration::ZERO));
+    assert_eq!(client.0.read_exactly(4).await, RESTART, "long before its drain time is over");
+    let mut late = gate.client().await;
+    gate.apply(&resources(echo().await)).await;
+    late.0.send(ASK).await;
+    late.0.read_head().await;
+    assert_eq!(late.0.read_exactly(4).await, RESTART);
 }
 
 #[tokio::test]

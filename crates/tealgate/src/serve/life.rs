@@ -3,15 +3,10 @@
 use super::reload::{self, FileWatch};
 use super::server::{Server, become_ready};
 use super::signals::{Asked, Signals};
-use super::takeover::{Giver, Program, Successor};
+use super::takeover::{Candidate, Giver, Program, Successor};
 use admin::Readiness;
-use gateway::Gateway;
+use gateway::{Gateway, Leave};
 use std::time::Duration;
-
-/// How long connections that are idle may still send a request once the server ends.
-const IDLE_GRACE: Duration = Duration::from_secs(1);
-/// After a takeover they may until this long before the end; the rest is for streams to end in good order.
-const STREAMS_GRACE: Duration = Duration::from_secs(2);
 
 /// How long requests may go on that a process has accepted that was to take over and does not.
 const WITHDRAW_LIMIT: Duration = Duration::from_secs(5);
@@ -20,8 +15,8 @@ const WITHDRAW_LIMIT: Duration = Duration::from_secs(5);
 pub(super) enum End {
     /// It was asked to.
     Asked,
-    /// Another process has taken over.
-    TakenOver,
+    /// The process with this id has taken over.
+    TakenOver(u32),
 }
 
 impl Server {
@@ -45,8 +40,9 @@ impl Server {
                 },
                 () = changed(self.file_watch.as_ref()) => self.reload().await,
                 successor = next(self.giver.as_mut()) => {
+                    let pid = successor.pid();
                     if self.hand_over(successor).await {
-                        return End::TakenOver;
+                        return End::TakenOver(pid);
                     }
                 }
             }
@@ -83,7 +79,7 @@ impl Server {
 
     /// Starts the process that is to take over, as this one was started.
     fn start_successor(&mut self) {
-        if self.started.as_ref().is_some_and(|started| !started.is_finished()) {
+        if self.started.as_ref().is_some_and(Candidate::runs) {
             tracing::warn!("a process that is to take over has been started already");
             return;
         }
@@ -132,9 +128,9 @@ impl Server {
 
     /// Ends after another process has taken over: no new connections, open requests and streams finished within the
     /// time. A signal to stop ends at once.
-    pub(super) async fn leave(mut self, signals: &mut Signals) {
+    pub(super) async fn leave(mut self, signals: &mut Signals, successor: u32) {
         if let Some(started) = self.started.take() {
-            started.abort();
+            started.end_unless(Some(successor)).await;
         }
         if let Some(giver) = self.giver.take() {
             giver.end().await;
@@ -142,15 +138,14 @@ impl Server {
         // With the last of these the lock and the listeners are the successor's alone.
         self.holdings = None;
         self.readiness.send_replace(Readiness::NotReady("another process has taken over".to_owned()));
-        let within = Duration::from_millis(self.options.prepared.settings.shutdown_timeout_ms);
-        self.drain(signals, within.saturating_sub(STREAMS_GRACE), within).await;
+        self.drain(signals, Leave::late).await;
         self.end().await;
     }
 
     /// Ends because the process that was to be taken over from goes on. What was accepted meanwhile is answered.
     pub(super) async fn withdraw(mut self) {
         if let Some(gateway) = &self.gateway {
-            drain(gateway, IDLE_GRACE, WITHDRAW_LIMIT).await;
+            drain(gateway, &Leave::soon(WITHDRAW_LIMIT, self.jitter())).await;
         }
         self.tasks.shutdown().await;
         self.instance.leave().await;
@@ -160,19 +155,27 @@ impl Server {
     /// signal ends at once.
     pub(super) async fn stop(mut self, signals: &mut Signals) {
         self.manager.stopping();
+        if let Some(started) = self.started.take() {
+            started.end_unless(None).await;
+        }
         if let Some(giver) = self.giver.take() {
             giver.remove().await;
         }
         self.readiness.send_replace(Readiness::NotReady("shutting down".to_owned()));
-        let within = Duration::from_millis(self.options.prepared.settings.shutdown_timeout_ms);
-        self.drain(signals, IDLE_GRACE.min(within), within).await;
+        self.drain(signals, Leave::soon).await;
         self.end().await;
     }
 
-    async fn drain(&self, signals: &mut Signals, idle: Duration, within: Duration) {
+    fn jitter(&self) -> Duration {
+        Duration::from_millis(self.options.prepared.settings.drain_jitter_ms)
+    }
+
+    async fn drain(&self, signals: &mut Signals, leave: fn(Duration, Duration) -> Leave) {
         let Some(gateway) = &self.gateway else { return };
         tracing::info!("draining; once more to end at once");
-        let mut drained = std::pin::pin!(drain(gateway, idle, within));
+        let within = Duration::from_millis(self.options.prepared.settings.shutdown_timeout_ms);
+        let leave = leave(within, self.jitter());
+        let mut drained = std::pin::pin!(drain(gateway, &leave));
         loop {
             tokio::select! {
                 whole = &mut drained => {
@@ -202,11 +205,12 @@ impl Server {
     }
 }
 
-/// Drains the gateway; whether everything ended within the time. Connections that are idle are closed after `idle`:
-/// clients that send something before get an answer with `Connection: close`.
-async fn drain(gateway: &Gateway, idle: Duration, within: Duration) -> bool {
+/// Drains the gateway; whether everything ended within the time. Connections that are idle are closed in theirs: clients that
+/// send something before get an answer with `Connection: close`.
+async fn drain(gateway: &Gateway, leave: &Leave) -> bool {
+    gateway.end_streams(leave);
     let idle = async {
-        crate::clock::pause(idle).await;
+        crate::clock::pause(leave.idle).await;
         gateway.close_idle();
         std::future::pending().await
     };
@@ -216,7 +220,7 @@ async fn drain(gateway: &Gateway, idle: Duration, within: Duration) -> bool {
             () = idle => {}
         }
     };
-    tokio::time::timeout(within, drained).await.is_ok()
+    tokio::time::timeout(leave.within, drained).await.is_ok()
 }
 
 /// Tells when a process wants to take over; never without someone who listens for it.

@@ -66,7 +66,7 @@ pub fn run(arguments: &ServeArgs, output: Output) -> Outcome {
         output.talk(&server.banner());
         match server.obey(&mut signals).await {
             End::Asked => server.stop(&mut signals).await,
-            End::TakenOver => server.leave(&mut signals).await,
+            End::TakenOver(successor) => server.leave(&mut signals, successor).await,
         }
         Ok(Exit::Done)
     })

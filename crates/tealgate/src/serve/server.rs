@@ -7,7 +7,7 @@ use super::gateway_settings;
 use super::instance::Instance;
 use super::options::{KeySource, Options};
 use super::reload::{self, FileWatch};
-use super::takeover::{Giver, Holdings, Program, Taker, Use};
+use super::takeover::{Candidate, Giver, Holdings, Program, Taker, Use};
 use super::{admin_listeners, controller_watch, failpoints, notify};
 use crate::cli::serve::Role;
 use crate::config::apply::check_file;
@@ -33,7 +33,7 @@ use telemetry::series::SeriesCounts;
 use telemetry::totals::Totals;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 /// How long the controller may take to end what it does.
 const CONTROLLER_LIMIT: Duration = Duration::from_secs(20);
@@ -57,7 +57,7 @@ pub struct Server {
     pub(super) holdings: Option<Arc<Holdings>>,
     pub(super) giver: Option<Giver>,
     /// The process that was started to take over.
-    pub(super) started: Option<JoinHandle<()>>,
+    pub(super) started: Option<Candidate>,
     pub(super) program: Option<Program>,
     pub(super) manager: notify::Manager,
 }

@@ -222,3 +222,34 @@ async fn a_client_that_leaves_while_its_body_is_held_up_is_noticed_at_once() {
     // Its end may be a reset.
     let _ = within("the end of the upstream's connection", upstream.read_to_end(&mut rest)).await;
 }
+
+#[tokio::test]
+async fn a_websocket_whose_upstream_is_gone_is_cut_short_and_one_that_was_closed_is_whole() {
+    let world = World::new();
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let said = |more: &[u8]| vec![Step::read_head(), Step::Send([switch.as_bytes(), more].concat())];
+    // A frame of six bytes, of which two come.
+    let (_cut, cut) = playing(said(&[0x82, 6, b'a', b'b'])).await;
+    let (_silent, silent) = playing(said(&[0x82, 2, b'a', b'b'])).await;
+    let (_closed, closed) = playing(said(&[0x88, 2, 3, 0xE8])).await;
+    let mut file = to_each(&[("cut", cut), ("silent", silent), ("closed", closed)]);
+    for route in file["routes"].as_array_mut().unwrap() {
+        route["enable_websocket"] = json!(true);
+    }
+    let logging = Logging::start(&world, &file).await;
+    let reason = json!("upstream_closed");
+    for (name, ending, reason) in
+        [("cut", "cut_short", &reason), ("silent", "cut_short", &reason), ("closed", "whole", &Value::Null)]
+    {
+        let mut client = RawClient::connect(logging.gate.gateway()).await;
+        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n";
+        client.send(format!("GET /{name} HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n")).await;
+        assert!(client.read_head().await.starts_with("HTTP/1.1 101 "));
+        assert_eq!(client.read_exactly(5).await.len(), 4, "what came of it passes, and then its end");
+        drop(client);
+        let line = logging.line(&format!("/{name}")).await;
+        assert_eq!((&line["status"], &line["ending"]), (&json!(101), &json!(ending)), "{line}");
+        assert_eq!(&line["response_code_details"], reason, "{line}");
+    }
+    logging.counts("tealgate_gate_answers_total{reason=\"upstream_closed\"} 2").await;
+}

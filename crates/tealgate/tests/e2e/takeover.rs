@@ -9,7 +9,7 @@ use crate::harness::python::Python;
 use crate::harness::sample::Sample;
 use crate::harness::shop::{self, policy};
 use crate::harness::tls_bridge::TlsBridge;
-use crate::harness::websocket::{Frame, WebSocket};
+use crate::harness::websocket::{Frame, WebSocket, echo};
 use crate::harness::world::World;
 use load::connection::Protocol;
 use load::kind::RequestKind;
@@ -137,6 +137,39 @@ async fn twenty_takeovers_under_load_lose_and_duplicate_nothing() {
     let (code, stderr) = Start::new(&world).refused().await;
     assert_eq!(code, Some(3), "the lock has passed along");
     assert!(stderr.contains(&format!("pid {}", gate.pid())), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_websockets_of_one_that_was_taken_over_from_end_one_after_the_other() {
+    let world = World::new();
+    let echo = echo("echo").await;
+    let config = world.config(&json!({
+        "shutdown_timeout_ms": 10_000,
+        "drain_jitter_ms": 4_000,
+        "upstreams": [{"id": "echo", "nodes": {echo.to_string(): 1}}],
+        "routes": [{"id": "ws", "uri": "/ws", "upstream_id": "echo", "enable_websocket": true}],
+    }));
+    let mut gate = Start::new(&world).with(&["--config", &config]).ready().await;
+    let mut sockets = Vec::new();
+    for _ in 0..12 {
+        sockets.push(WebSocket::open(gate.gateway(), "/ws").await);
+    }
+    let _next = successor(&world).with(&["--config", &config]).ready().await;
+    let ends = sockets.into_iter().map(|mut socket| {
+        tokio::spawn(async move {
+            assert_eq!(socket.next().await, Frame::Close(1012));
+            clock::now()
+        })
+    });
+    let mut at = Vec::new();
+    for end in ends.collect::<Vec<_>>() {
+        at.push(end.await.unwrap());
+    }
+    // Four seconds as they are meant, on a machine that has time.
+    let spread = *at.iter().max().unwrap() - *at.iter().min().unwrap();
+    assert!(spread.as_millis() >= 1_000, "{spread:?}");
+    assert_eq!(gate.end().await.code(), Some(0), "{}", gate.log());
+    assert!(!gate.log().contains("still open"), "all had time to answer: {}", gate.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

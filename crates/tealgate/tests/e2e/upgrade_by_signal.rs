@@ -2,7 +2,8 @@
 
 use crate::clock;
 use crate::harness::client;
-use crate::harness::gate::{Start, TEALGATE};
+use crate::harness::gate::{Gate, Start, TEALGATE};
+use crate::harness::processes::naming;
 use crate::harness::sample::Sample;
 use crate::harness::world::World;
 use rustix::process::{Pid, Signal, kill_process};
@@ -36,6 +37,11 @@ fn replace(path: &Path, with: impl FnOnce(&Path)) {
     std::fs::rename(new, path).unwrap();
 }
 
+fn script(path: &Path, text: &str) {
+    std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_binary_that_stands_there_now_takes_over_and_systemd_follows_it() {
     let world = World::new();
@@ -58,10 +64,7 @@ async fn the_binary_that_stands_there_now_takes_over_and_systemd_follows_it() {
     assert_eq!(manager.hears(), "READY=1");
 
     // What is no Tealgate at all does not take over.
-    replace(&program, |new| {
-        std::fs::write(new, "#!/bin/sh\nexit 7\n").unwrap();
-        std::fs::set_permissions(new, PermissionsExt::from_mode(0o755)).unwrap();
-    });
+    replace(&program, |new| script(new, "exit 7"));
     gate.signal(Signal::USR2);
     gate.logged("the new process has ended, everything goes on as it was").await;
     assert!(gate.log().contains("exit status: 7"), "{}", gate.log());
@@ -85,4 +88,34 @@ async fn the_binary_that_stands_there_now_takes_over_and_systemd_follows_it() {
     assert_eq!(manager.hears(), "STOPPING=1");
     let gone = async || !world.data_dir().join("running.json").exists();
     clock::until("the end of the new one", gone, || gate.log()).await;
+}
+
+/// Has a gate start something that hangs in the place of its binary, and gives what that one's command line begins with.
+async fn hangs(gate: &Gate, program: &Path) -> String {
+    replace(program, |new| script(new, "kill -STOP $$"));
+    gate.signal(Signal::USR2);
+    let line = format!("/bin/sh\0{}\0", program.display());
+    clock::until("the process that hangs", async || naming(&line).len() == 1, || gate.log()).await;
+    line
+}
+
+#[tokio::test]
+async fn a_new_process_that_hangs_is_ended_with_the_old_one_and_when_another_one_has_taken_over() {
+    let world = World::new();
+    let programs = ["one", "two"].map(|name| world.path().join(name));
+    let [one, two] = &programs;
+    for program in &programs {
+        std::fs::copy(TEALGATE, program).unwrap();
+    }
+    let mut first = Start::new(&world).program(one.clone()).ready().await;
+    let hanging = hangs(&first, one).await;
+    let mut second = Start::new(&world).program(two.clone()).with(&["--takeover"]).ready().await;
+    assert_eq!(first.end().await.code(), Some(0), "{}", first.log());
+    assert!(naming(&hanging).is_empty(), "{}", first.log());
+    assert!(first.log().contains("has not, and is ended"), "{}", first.log());
+
+    let hanging = hangs(&second, two).await;
+    second.signal(Signal::TERM);
+    assert_eq!(second.end().await.code(), Some(0), "{}", second.log());
+    assert!(naming(&hanging).is_empty(), "{}", second.log());
 }

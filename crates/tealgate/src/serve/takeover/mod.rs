@@ -42,7 +42,7 @@ mod tests;
 
 pub(super) use estate::{Holdings, Use};
 pub(super) use giver::{Giver, Successor};
-pub(super) use program::Program;
+pub(super) use program::{Candidate, Program};
 pub use taker::{TakeoverError, Taker};
 
 use crate::cli::serve::Role;

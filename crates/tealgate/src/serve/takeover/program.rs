@@ -6,8 +6,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// The flag that the successor gets besides our own.
 const FLAG: &str = "--takeover";
@@ -44,28 +46,64 @@ impl Program {
         &self.path
     }
 
-    /// Starts the successor; the task tells its end in the log if it comes before the successor has taken over.
+    /// Starts the successor. Its end is told in the log if it comes before it has taken over.
     ///
     /// # Errors
     /// When the binary cannot be run.
-    pub(in crate::serve) fn start(&self) -> io::Result<JoinHandle<()>> {
+    pub(in crate::serve) fn start(&self) -> io::Result<Candidate> {
         let mut command = Command::new(&self.path);
-        let mut child =
+        let child =
             command.args(&self.arguments).current_dir(&self.directory).stdin(Stdio::null()).spawn()?;
-        let path = self.path.display().to_string();
-        Ok(tokio::spawn(async move {
-            match tokio::time::timeout(2 * READY_LIMIT, child.wait()).await {
-                Ok(Ok(status)) => {
-                    tracing::error!(path, %status, "the new process has ended, everything goes on as it was");
-                }
-                Ok(Err(error)) => tracing::error!(path, %error, "the new process cannot be waited for"),
-                Err(_) => {
-                    tracing::error!(path, "the new process does nothing and is ended");
-                    let _ = child.kill().await;
-                }
-            }
-        }))
+        let (pid, path) = (child.id(), self.path.display().to_string());
+        let (ending, end) = oneshot::channel();
+        Ok(Candidate { pid, ending, watch: tokio::spawn(watch(child, path, end)) })
     }
+}
+
+/// A process that was started to take over.
+#[derive(Debug)]
+pub(in crate::serve) struct Candidate {
+    pid: Option<u32>,
+    /// Tells the watch to end it.
+    ending: oneshot::Sender<()>,
+    watch: JoinHandle<()>,
+}
+
+impl Candidate {
+    /// Whether it has not ended.
+    pub(in crate::serve) fn runs(&self) -> bool {
+        !self.watch.is_finished()
+    }
+
+    /// Ends it, unless it is this process, which has taken over: what has not can only hang, or find someone else.
+    pub(in crate::serve) async fn end_unless(self, successor: Option<u32>) {
+        if self.pid.is_some() && self.pid == successor {
+            self.watch.abort();
+            return;
+        }
+        // A watch that has ended has nothing to end.
+        let _ = self.ending.send(());
+        let _ = self.watch.await;
+    }
+}
+
+/// Waits for the end of a process that is to take over, and brings it about where it does nothing, or is not needed any more.
+async fn watch(mut child: Child, path: String, end: oneshot::Receiver<()>) {
+    let ended = tokio::select! {
+        ended = timeout(2 * READY_LIMIT, child.wait()) => Some(ended),
+        _ = end => None,
+    };
+    match ended {
+        Some(Ok(Ok(status))) => {
+            return tracing::error!(path, %status, "the new process has ended, everything goes on as it was");
+        }
+        Some(Ok(Err(error))) => {
+            return tracing::error!(path, %error, "the new process cannot be waited for");
+        }
+        Some(Err(_)) => tracing::error!(path, "the new process does nothing and is ended"),
+        None => tracing::warn!(path, "the process that was to take over has not, and is ended"),
+    }
+    let _ = child.kill().await;
 }
 
 /// The file that a shell would have run for `name`.
