@@ -61,6 +61,9 @@ pub struct ReleaseView {
     pub phase: String,
     /// The new version's share of user traffic, percent.
     pub share: u8,
+    /// Shares are of users, each of whom keeps a version, and not of requests.
+    #[serde(default)]
+    pub share_of_users: bool,
     /// Whether another release of the app must wait for it.
     pub in_flight: bool,
     /// Whether the point of no return is behind.
@@ -295,6 +298,7 @@ impl ReleaseView {
             started_at_ms: folded.requested_at_ms,
             phase: phase.to_owned(),
             share: state.map_or(0, State::share),
+            share_of_users: folded.plan.as_ref().is_some_and(|plan| plan.assignment.sticky.is_some()),
             in_flight: folded.in_flight(),
             committed: state.is_some_and(State::committed),
             rehearsal: RehearsalSummary::of(folded, account),

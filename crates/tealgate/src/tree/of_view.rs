@@ -57,6 +57,9 @@ fn colour_row(colour: &ColourView, view: &ReleaseView) -> ColourRow {
     if colour.is_new == view.committed {
         notes.push("live".to_owned());
     }
+    if view.share_of_users && colour.is_new && (1..100).contains(&colour.share) {
+        notes.push("share of users".to_owned());
+    }
     if colour.share == 0 && colour.open > 0 {
         let streams = if colour.streams > 0 {
             format!(", {} of them streams", grouped(colour.streams))
@@ -354,6 +357,8 @@ pub(super) mod tests {
         assert_eq!(picture.waiting, ["step 10 %, at most 3.0 s"]);
         let notes: Vec<_> = picture.colours.iter().map(|colour| colour.note.as_str()).collect();
         assert_eq!(notes, ["live", ""]);
+        let sticky = Picture::of(&view(|value| value["share_of_users"] = json!(true)), 6_000);
+        assert_eq!(sticky.colours[1].note, "share of users");
     }
 
     #[test]
