@@ -112,6 +112,11 @@ impl Facts {
         }
     }
 
+    /// Its time without what it waited in a hold; most waited in none.
+    fn latency_us(&self, ended: Instant, total_us: u64) -> u64 {
+        if self.claimed == self.began { total_us } else { micros(ended - self.claimed) }
+    }
+
     fn judged_status(&self) -> u16 {
         match self.amounts_to {
             0 => judged_status(self.status, self.grpc_status),
@@ -193,8 +198,6 @@ pub(crate) fn record(
 ) {
     let ended = facts.ended.unwrap_or_else(clock::now);
     let total_us = micros(ended - facts.began);
-    let has_waited = facts.claimed != facts.began;
-    let latency_us = if has_waited { micros(ended - facts.claimed) } else { total_us };
     let found = facts.found(claim);
     open.end(&Ended {
         ending: facts.ending,
@@ -203,7 +206,7 @@ pub(crate) fn record(
         retried: facts.tries > 1,
         request_bytes: facts.request_bytes,
         response_bytes: facts.response_bytes,
-        latency_us,
+        latency_us: facts.latency_us(ended, total_us),
         upgrade: facts.upgraded,
         found,
     });
