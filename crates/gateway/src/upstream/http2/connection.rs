@@ -1,9 +1,9 @@
 //! One connection to a node: the task that drives it, the count of its streams, and whether it takes more.
 
 use super::super::dial::Origin;
-use super::super::io::UpstreamIo;
 use super::super::pool::UpstreamConnection;
 use super::pool::Node;
+use super::transport::Transport;
 use crate::settings::Settings;
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
@@ -110,7 +110,7 @@ impl Connection {
             .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
             .max_send_buffer_size(MAX_WAITING_BYTES)
             .data_frame_budget(DATA_FRAME_BUDGET)
-            .handshake::<_, Bytes>(connected.io)
+            .handshake::<_, Bytes>(Transport::new(connected.io))
             .await
             .map_err(io::Error::other)?;
         let state = Rc::new(State {
@@ -254,7 +254,7 @@ impl std::fmt::Debug for Place {
 }
 
 /// Reads and writes frames until the connection ends, and learns how many streams the node takes.
-async fn drive(mut connection: client::Connection<UpstreamIo, Bytes>, state: Rc<State>, ours: usize) {
+async fn drive(mut connection: client::Connection<Transport, Bytes>, state: Rc<State>, ours: usize) {
     let ended = poll_fn(|cx| {
         let polled = Pin::new(&mut connection).poll(cx);
         let theirs = connection.max_concurrent_send_streams();

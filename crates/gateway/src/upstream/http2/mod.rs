@@ -9,6 +9,7 @@ mod failure;
 mod head;
 mod pool;
 mod stream;
+mod transport;
 
 pub(crate) use failure::StreamFailure;
 pub(crate) use head::request;

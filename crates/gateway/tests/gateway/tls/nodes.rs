@@ -100,7 +100,7 @@ async fn a_node_that_refuses_our_certificate_is_named_as_the_reason_however_much
     let address = server(&clients).await;
     let large =
         format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n{}", "x".repeat(1_000_000));
-    for scheme in ["https"] {
+    for scheme in ["https", "grpcs"] {
         for (tls, reason) in [
             (json!({}), "client_certificate_required"),
             (json!({"client_cert": stranger.cert, "client_key": stranger.key}), "client_certificate_refused"),
