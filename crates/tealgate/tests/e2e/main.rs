@@ -18,6 +18,7 @@ mod grpc;
 mod guard;
 mod harness;
 mod held_back;
+mod holds;
 mod judged;
 mod load_gate;
 mod mixed;
