@@ -2,6 +2,7 @@
 
 use crate::claim::Claim;
 use crate::client::{After, Client};
+use crate::clock;
 use crate::examine;
 use crate::forward;
 use crate::grpc;
@@ -10,7 +11,7 @@ use crate::plugin;
 use crate::record::{Facts, Open, record};
 use crate::refusal::Refusal;
 use crate::request::{Connection, Request};
-use crate::respond;
+use crate::respond::{self, Asked};
 use crate::shadow;
 use crate::table::{Route, Table};
 use crate::vars::RequestVariables;
@@ -101,6 +102,9 @@ pub(crate) async fn serve(
         Err(refusal) => refuse(worker, client, &request, refusal, &mut facts).await,
     };
     client.timer.limit(0);
+    if facts.ending == Ending::ClientLeft && grpc::is_overdue(&request, clock::now() - facts.began) {
+        facts.ran_out_of_time();
+    }
     // Examine: what the business says in the answer's body, once the client has all of it.
     if facts.examined.is_some()
         && let Ok(claim) = &claim
@@ -119,7 +123,10 @@ pub(crate) async fn serve(
 fn left(worker: &Worker, request: &Request<'_>, held: &Series, facts: Facts) -> After {
     let open = Open::begin(held.cell(worker.thread));
     let reason = Some(Reason::ClientClosed);
-    let facts = Facts { ending: Ending::ClientLeft, by_gate: true, reason, ..facts };
+    let mut facts = Facts { ending: Ending::ClientLeft, by_gate: true, reason, ..facts };
+    if grpc::is_overdue(request, clock::now() - facts.began) {
+        facts.ran_out_of_time();
+    }
     record(worker, request, held, None, open, &facts);
     After::Gone
 }
@@ -162,7 +169,7 @@ async fn conclude(
         Err(Failure::CutShort(reason)) => {
             facts.ending = Ending::CutShort;
             facts.reason = Some(reason);
-            client.io.break_off();
+            client.io.break_off().await;
             After::Gone
         }
         Err(Failure::ClientLeft(reason)) => {
@@ -185,9 +192,10 @@ async fn refuse(
     let keep_alive =
         facts.body_read && !refusal.closes() && request.head.keep_alive() && !worker.draining.get();
     let without_body = request.head.method() == "HEAD";
-    facts.refused(refusal, request.is_grpc());
+    let asked = Asked { request: Some(request), is_grpc: request.is_grpc(), without_body };
+    facts.refused(refusal, asked.is_grpc);
     plugin::answer_phase(request, facts.status, None);
-    match respond::refuse(worker, client, refusal, Some(request), keep_alive, without_body).await {
+    match respond::refuse(worker, client, refusal, asked, keep_alive).await {
         Ok(bytes) => {
             facts.response_bytes = bytes;
             if keep_alive { After::KeepAlive } else { After::Close }

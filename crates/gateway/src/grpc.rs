@@ -3,11 +3,17 @@
 
 use crate::request::Request;
 use http::header::{HeaderMap, HeaderValue};
+use std::time::Duration;
 
 /// The deadline of the call has passed.
 pub(crate) const DEADLINE_EXCEEDED: u8 = 4;
+/// A bound or a quota is used up.
+pub(crate) const RESOURCE_EXHAUSTED: u8 = 8;
 /// The call may be made again: another node, or the next colour, will take it.
 pub(crate) const UNAVAILABLE: u8 = 14;
+
+/// The most that a client's clock is taken to be ahead.
+const MAX_TOLERANCE: Duration = Duration::from_millis(100);
 
 /// Most digits of a `grpc-timeout`.
 const MAX_DIGITS: usize = 8;
@@ -22,6 +28,20 @@ pub(crate) fn limit_ms(request: &Request<'_>, total_ms: u64) -> u64 {
         Some(timeout) if total_ms == 0 || timeout < total_ms => timeout,
         _ => total_ms,
     }
+}
+
+/// Whether a call whose client has left after `waited` had run out of the time that its client gives it. That client's clock has
+/// begun before ours and it resets the call by itself, mostly before our deadline comes; that is no change of its mind.
+pub(crate) fn is_overdue(request: &Request<'_>, waited: Duration) -> bool {
+    request.is_grpc()
+        && request.head.header("grpc-timeout").and_then(timeout_ms).is_some_and(|ms| has_used_up(ms, waited))
+}
+
+/// Whether a timeout is over, or nearly: a tenth of it is taken for what the call was under way to us, at most
+/// [`MAX_TOLERANCE`].
+fn has_used_up(timeout_ms: u64, waited: Duration) -> bool {
+    let timeout = Duration::from_millis(timeout_ms);
+    waited + (timeout / 10).min(MAX_TOLERANCE) >= timeout
 }
 
 /// Reads a `grpc-timeout`, rounded up to whole milliseconds, at least 1; `None` if it is none (gRPC over HTTP/2,
@@ -62,6 +82,15 @@ mod tests {
         assert_eq!([read("2H"), read("3M"), read("4S")], [Some(7_200_000), Some(180_000), Some(4_000)]);
         assert_eq!([read("5m"), read("1001u"), read("1n"), read("0S")], [Some(5), Some(2), Some(1), Some(1)]);
         assert_eq!(read("99999999H"), Some(99_999_999 * 3_600_000));
+    }
+
+    #[test]
+    fn a_client_may_be_ahead_by_a_tenth_of_its_timeout_and_no_more_than_a_hundred_milliseconds() {
+        let over = |timeout_ms, waited_ms| has_used_up(timeout_ms, Duration::from_millis(waited_ms));
+        assert_eq!([over(300, 269), over(300, 270), over(300, 400)], [false, true, true]);
+        assert_eq!([over(60_000, 59_899), over(60_000, 59_900)], [false, true]);
+        assert_eq!([over(1, 0), over(1, 1)], [false, true]);
+        assert!(!over(99_999_999 * 3_600_000, 1_000));
     }
 
     #[test]

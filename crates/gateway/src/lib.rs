@@ -20,6 +20,7 @@ mod guard;
 mod headers;
 mod health;
 mod hold;
+mod http2_bounds;
 mod kept;
 mod leave;
 mod listen;

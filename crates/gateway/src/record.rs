@@ -2,6 +2,7 @@
 
 use crate::claim::Claim;
 use crate::clock;
+use crate::grpc;
 use crate::kept::Tee;
 use crate::plugin;
 use crate::refusal::Refusal;
@@ -115,6 +116,14 @@ impl Facts {
     /// Its time without what it waited in a hold; most waited in none.
     fn latency_us(&self, ended: Instant, total_us: u64) -> u64 {
         if self.claimed == self.began { total_us } else { micros(ended - self.claimed) }
+    }
+
+    /// The client has left because the time that it gives its call was over: the upstream has failed it, and the client knows as
+    /// much as if it had been told.
+    pub(crate) fn ran_out_of_time(&mut self) {
+        self.ending = Ending::CutShort;
+        self.reason = Some(Reason::TotalTimeout);
+        self.grpc_status = Some(grpc::DEADLINE_EXCEEDED);
     }
 
     fn judged_status(&self) -> u16 {

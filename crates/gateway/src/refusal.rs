@@ -2,6 +2,7 @@
 
 use crate::grpc;
 use crate::plugin::Answer;
+use crate::upstream::broken::Broken;
 use http1::RequestError;
 use model::reason::Reason;
 use percent_encoding::{AsciiSet, CONTROLS};
@@ -47,8 +48,8 @@ pub(crate) enum Refusal {
     UpstreamReset,
     #[error("upstream reset the stream before it answered")]
     StreamReset,
-    #[error("upstream answered with something that is not HTTP")]
-    BadAnswer,
+    #[error("{}", .0.told())]
+    BadAnswer(Broken),
     #[error("missing upstream configuration in Route or Service")]
     NoUpstream,
     #[error("request cannot be sent over HTTP/2")]
@@ -75,7 +76,7 @@ pub(crate) enum Refusal {
     TooManyRequests,
     #[error("upstream did not answer in time")]
     UpstreamTimeout(Reason),
-    #[error("a plugin answers")]
+    #[error("refused with status {}", .0.status)]
     Plugin(Arc<Answer>),
 }
 
@@ -100,7 +101,7 @@ impl Refusal {
             | Refusal::UpstreamClosed
             | Refusal::UpstreamReset
             | Refusal::StreamReset
-            | Refusal::BadAnswer
+            | Refusal::BadAnswer(_)
             | Refusal::UnsupportedScheme => 502,
             Refusal::NoUpstream
             | Refusal::NoNode
@@ -131,7 +132,7 @@ impl Refusal {
             Refusal::UpstreamClosed => Reason::UpstreamClosed,
             Refusal::UpstreamReset => Reason::UpstreamReset,
             Refusal::StreamReset => Reason::UpstreamStreamReset,
-            Refusal::BadAnswer => Reason::MalformedAnswer,
+            Refusal::BadAnswer(broken) => broken.reason(),
             Refusal::NoUpstream => Reason::NoUpstream,
             Refusal::NotHttp2 => Reason::NotHttp2,
             Refusal::NoNode => Reason::NoNode,
@@ -147,8 +148,14 @@ impl Refusal {
         }
     }
 
-    /// The same as a status of gRPC (gRPC, "HTTP to gRPC Status Code Mapping").
+    /// The same as a status of gRPC (gRPC, "HTTP to gRPC Status Code Mapping"; what goes beyond a bound of ours, or a quota, has a
+    /// status of its own there).
     pub(crate) fn grpc_status(&self) -> u8 {
+        if let Refusal::Plugin(answer) = self
+            && let Some(said) = &answer.grpc
+        {
+            return said.status;
+        }
         match self.status() {
             _ if matches!(self, Refusal::UpstreamTimeout(_)) => grpc::DEADLINE_EXCEEDED,
             // Over another connection the call may succeed, and this one ends.
@@ -157,7 +164,8 @@ impl Refusal {
             401 => 16,
             403 => 7,
             404 => 12,
-            429 | 502..=504 => grpc::UNAVAILABLE,
+            413 | 414 | 429 | 431 => grpc::RESOURCE_EXHAUSTED,
+            502..=504 => grpc::UNAVAILABLE,
             _ => 2,
         }
     }
@@ -166,7 +174,9 @@ impl Refusal {
     pub(crate) fn grpc_message(&self) -> String {
         let of_plugin = |answer: &Answer| {
             let body: Option<serde_json::Value> = serde_json::from_str(&answer.body).ok();
-            let message = body.as_ref().and_then(|body| body.get("message")?.as_str());
+            let member = |name: &str| body.as_ref()?.get(name)?.as_str();
+            let said = answer.grpc.as_ref().map(|said| said.message.as_str());
+            let message = said.or_else(|| member("message")).or_else(|| member("error_msg"));
             message.map(str::to_owned).unwrap_or_else(|| answer.body.trim().to_owned())
         };
         let message = match self {
@@ -229,6 +239,15 @@ mod tests {
         let message = |answer: Answer| Refusal::Plugin(Arc::new(answer)).grpc_message();
         assert_eq!(message(Answer::json(401, &json!({"message": "Missing API key"}))), "Missing API key");
         assert_eq!(message(Answer::text(503, "100 % busy\n")), "100 %25 busy");
-        assert_eq!(message(Answer::empty(503)), "a plugin answers");
+        assert_eq!(message(Answer::json(500, &json!({"error_msg": "failed"}))), "failed");
+        assert_eq!(message(Answer::empty(503)), "refused with status 503");
+        assert_eq!(message(Answer::empty(503).for_quota("enough")), "enough");
+    }
+
+    #[test]
+    fn a_quota_is_exhausted_whatever_its_status_of_http() {
+        let status = |answer: Answer| Refusal::Plugin(Arc::new(answer)).grpc_status();
+        assert_eq!([429, 413, 503, 401].map(|code| status(Answer::empty(code))), [8, 8, 14, 16]);
+        assert_eq!(status(Answer::empty(503).for_quota("enough")), 8);
     }
 }

@@ -22,13 +22,30 @@ pub(crate) const SERVER: &[u8] = b"Tealgate";
 const GRPC: &str = "application/grpc";
 pub(crate) const GRPC_HTTP_STATUS: u16 = 200;
 
-/// Answers a connection, or a stream, whose request could not be read; it is closed afterwards.
+/// Answers a connection whose request could not be read; it is closed afterwards.
 pub(crate) async fn refuse_connection(worker: &Worker, client: &mut Client, refusal: &Refusal) {
-    // Whether it arrives or not, the connection ends.
-    let _ = refuse(worker, client, refusal, None, false, false).await;
+    refuse_unread(worker, client, refusal, false).await;
 }
 
-/// Writes the answer of a refusal; `request` is what it refuses, if it could be read. Gives the number of body bytes.
+/// Answers a connection, or a stream, whose request could not be read; it is closed afterwards. `is_grpc`: so much is known of
+/// it, that it is a call of gRPC.
+pub(crate) async fn refuse_unread(worker: &Worker, client: &mut Client, refusal: &Refusal, is_grpc: bool) {
+    let asked = Asked { request: None, is_grpc, without_body: false };
+    // Whether it arrives or not, the connection ends.
+    let _ = refuse(worker, client, refusal, asked, false).await;
+}
+
+/// What is refused.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'r, 'a> {
+    /// The request, if it could be read.
+    pub(crate) request: Option<&'r Request<'a>>,
+    pub(crate) is_grpc: bool,
+    /// A request whose answer has no body, whatever it says.
+    pub(crate) without_body: bool,
+}
+
+/// Writes the answer of a refusal. Gives the number of body bytes.
 ///
 /// # Errors
 /// When the client does not take it.
@@ -36,12 +53,11 @@ pub(crate) async fn refuse(
     worker: &Worker,
     client: &mut Client,
     refusal: &Refusal,
-    request: Option<&Request<'_>>,
+    asked: Asked<'_, '_>,
     keep_alive: bool,
-    without_body: bool,
 ) -> io::Result<u64> {
+    let Asked { request, is_grpc, without_body } = asked;
     let mut out = worker.buffers.take_output();
-    let is_grpc = request.is_some_and(Request::is_grpc);
     let (content_type, mut body) = if is_grpc { (GRPC, String::new()) } else { refusal.body() };
     let status = if is_grpc { GRPC_HTTP_STATUS } else { refusal.status() };
     write::status(&mut out, status);

@@ -6,7 +6,7 @@ mod trailers;
 
 pub use chunked::ChunkedDecoder;
 pub use error::BodyError;
-pub use trailers::may_trail;
+pub use trailers::{check_trailer_bounds, may_trail};
 
 use crate::limits::Limits;
 use crate::message::Framing;

@@ -27,7 +27,7 @@ mod syntax;
 pub mod target;
 pub mod write;
 
-pub use body::{BodyDecoder, BodyError, ChunkedDecoder, Step, may_trail};
+pub use body::{BodyDecoder, BodyError, ChunkedDecoder, Step, check_trailer_bounds, may_trail};
 pub use field_error::FieldError;
 pub use fields::Header;
 pub use known::Known;

@@ -120,6 +120,10 @@ reasons! {
         UpstreamStreamReset = "upstream_stream_reset",
         /// What the upstream answered breaks HTTP.
         MalformedAnswer = "malformed_answer",
+        /// The head of the upstream's answer is beyond `limits.head_bytes` or `limits.headers`.
+        AnswerHeadTooLarge = "answer_head_too_large",
+        /// The upstream sent more interim answers (1xx) than 64.
+        TooManyInterim = "too_many_interim",
         /// The upstream took nothing more of the request for its timeout `send`.
         SendTimeout = "timeout_send",
         /// The upstream sent nothing for its timeout `read`.

@@ -126,6 +126,7 @@ fn compile(conf: &Value, build: &mut Build<'_>) -> Result<Box<dyn Plugin>, Strin
         Some(text) => Answer::json(parsed.rejected_code, &json!({"error_msg": text})),
         None => Answer::empty(parsed.rejected_code),
     };
+    let rejected = rejected.for_quota(parsed.rejected_msg.as_deref().unwrap_or("rate limit exceeded"));
     let unjudged = Answer::json(500, &json!({"error_msg": "failed to limit count"}));
     Ok(Box::new(LimitCount {
         counters: build.shared(|| Counters::new(most_keys)),

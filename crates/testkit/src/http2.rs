@@ -6,6 +6,7 @@
 //! | `/bidi` | the head at once, then each piece as it comes, then the request's trailers |
 //! | `/size/N` | N bytes |
 //! | `/crumbs/N` | N bytes, each in a frame of its own |
+//! | `/trailers/N` | four bytes, and a trailer `x` of N bytes |
 //! | `/trailers-only` | a head that ends the stream |
 //! | `/early` | a whole answer, though the request goes on |
 //! | `/reset/CODE` | RST_STREAM instead of a head |

@@ -12,9 +12,9 @@ pub(crate) type ClientIo = Wire<TlsStream<TcpStream>, Http2Stream>;
 
 impl ClientIo {
     /// The answer has begun and cannot be completed. Over HTTP/1 the close of the connection says so.
-    pub(crate) fn break_off(&mut self) {
+    pub(crate) async fn break_off(&mut self) {
         if let Wire::Http2(stream) = self {
-            stream.break_off();
+            stream.break_off().await;
         }
     }
 

@@ -4,6 +4,7 @@ use super::body::Body;
 use super::ends::Coding;
 use super::events;
 use super::grpc;
+use super::handshake;
 use super::hearing::{Hearing, Passing};
 use super::http2;
 use super::leg::Leg;
@@ -24,6 +25,7 @@ use crate::respond;
 use crate::table::Node;
 use crate::timer::ticks;
 use crate::upstream::MAX_INTERIM_ANSWERS;
+use crate::upstream::broken::Broken;
 use crate::upstream::connect::connect;
 use crate::upstream::fault;
 use crate::upstream::http2::NoPlace;
@@ -52,8 +54,8 @@ pub(super) struct Attempt<'a> {
 /// How a try failed. The flag says whether some of the request may have reached the node.
 #[derive(Debug)]
 pub(super) enum TryError {
-    /// A pooled connection was dead: nothing came back on it.
-    Stale(bool),
+    /// A pooled connection was dead: nothing came back on it. Or a node would not take the stream.
+    Stale(Refusal, bool),
     /// The node did not answer; another one may.
     Failed(Refusal, bool),
     /// No other try can help.
@@ -198,7 +200,9 @@ impl Attempt<'_> {
     /// would be requests that no route has seen.
     fn upgrade(&self) -> Option<&str> {
         let asked = self.request.head.upgrade().filter(|_| self.claim.route.websocket);
-        asked.filter(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+        asked.filter(|protocol| {
+            protocol.eq_ignore_ascii_case("websocket") && handshake::is_handshake(self.request.head)
+        })
     }
 
     /// Gives what becomes of the client's connection, and whether the upstream's can carry another request.
@@ -218,7 +222,7 @@ impl Attempt<'_> {
         {
             interim += 1;
             if interim > MAX_INTERIM_ANSWERS {
-                return Err(Refusal::BadAnswer.into());
+                return Err(Refusal::BadAnswer(Broken::TooManyInterim).into());
             }
             self.pass_interim(client, answer).await?;
         }
@@ -230,7 +234,7 @@ impl Attempt<'_> {
         if answer.status() == 101 {
             let agreed = answer.upgrade().is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"));
             if self.upgrade().is_none() || !agreed || !sides.request.is_done() {
-                return Err(Refusal::BadAnswer.into());
+                return Err(Refusal::BadAnswer(Broken::Unasked).into());
             }
             self.facts.status = 101;
             self.facts.upgraded = true;

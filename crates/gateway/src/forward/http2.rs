@@ -49,13 +49,16 @@ pub(super) fn poll_head(
 
 fn failed(failure: StreamFailure, stream: &Http2Stream) -> TryError {
     match failure {
-        StreamFailure::Unprocessed => TryError::Stale(false),
-        StreamFailure::Closed | StreamFailure::ConnectionReset if stream.is_reused() => TryError::Stale(true),
+        StreamFailure::Unprocessed => TryError::Stale(Refusal::UpstreamClosed, false),
+        StreamFailure::Refused => TryError::Stale(Refusal::StreamReset, false),
+        StreamFailure::Closed | StreamFailure::ConnectionReset if stream.is_reused() => {
+            TryError::Stale(Refusal::UpstreamClosed, true)
+        }
         StreamFailure::ConnectionReset => TryError::Failed(Refusal::UpstreamReset, true),
         StreamFailure::CertificateOfOurs(reason) => TryError::Failed(Refusal::Connect(reason), true),
         StreamFailure::Closed => TryError::Failed(Refusal::UpstreamClosed, true),
         StreamFailure::Reset => TryError::Failed(Refusal::StreamReset, true),
-        StreamFailure::Malformed => Refusal::BadAnswer.into(),
+        StreamFailure::Malformed(broken) => Refusal::BadAnswer(broken).into(),
     }
 }
 
@@ -63,7 +66,7 @@ fn failed(failure: StreamFailure, stream: &Http2Stream) -> TryError {
 pub(super) fn judge<T>(stream: &Http2Stream, result: &Result<(After, T), TryError>) {
     use crate::exchange::Failure::Refused;
     if let Err(
-        TryError::Failed(Refusal::UpstreamTimeout(_), _) | TryError::Final(Refused(Refusal::BadAnswer)),
+        TryError::Failed(Refusal::UpstreamTimeout(_), _) | TryError::Final(Refused(Refusal::BadAnswer(_))),
     ) = result
     {
         stream.retire_connection();

@@ -85,6 +85,14 @@ pub(crate) enum LegError {
     Sink,
 }
 
+impl LegError {
+    /// A source that says itself what its bytes break tells it in its error.
+    fn of_reading(error: &io::Error) -> LegError {
+        let broken = error.get_ref().and_then(|inner| inner.downcast_ref());
+        broken.map_or(LegError::Source(error.kind()), |broken: &BodyError| LegError::Framing(*broken))
+    }
+}
+
 impl Leg {
     /// A direction whose body is read by `decoder` and written in `coding`, after what `out` holds.
     pub(crate) fn new(out: Vec<u8>, decoder: BodyDecoder, coding: Coding) -> Leg {
@@ -212,15 +220,26 @@ impl Leg {
             if progress && !self.finished && !self.has_ended() && !source.is_empty() {
                 continue;
             }
-            // Nothing that was read is held back while more is waited for.
-            ready!(self.poll_flush(cx, writer)).map_err(|_| LegError::Sink)?;
-            if self.finished || self.has_ended() {
+            // Nothing that was read is held back while more is waited for. A head that nothing follows may still give way to
+            // another answer: it goes out once it is known that there is nothing to read now.
+            let may_wait = self.coding == Coding::OutOfBand && !self.has_begun;
+            let is_over = self.finished || self.has_ended();
+            if is_over || !may_wait {
+                ready!(self.poll_flush(cx, writer)).map_err(|_| LegError::Sink)?;
+            }
+            if is_over {
                 return Poll::Ready(Ok(()));
             }
             self.waits_for_source = true;
-            match ready!(source.poll_read(reader, cx)).map_err(|error| LegError::Source(error.kind()))? {
-                0 => self.end(reader)?,
-                count => self.moved += count as u64,
+            match source.poll_read(reader, cx).map_err(|error| LegError::of_reading(&error))? {
+                Poll::Ready(0) => self.end(reader)?,
+                Poll::Ready(count) => self.moved += count as u64,
+                Poll::Pending => {
+                    if may_wait {
+                        ready!(self.poll_flush(cx, writer)).map_err(|_| LegError::Sink)?;
+                    }
+                    return Poll::Pending;
+                }
             }
         }
     }

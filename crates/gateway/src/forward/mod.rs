@@ -7,6 +7,7 @@ pub(crate) mod ends;
 mod events;
 mod farewell;
 mod grpc;
+mod handshake;
 mod hash_key;
 mod hearing;
 mod http2;
@@ -74,17 +75,23 @@ pub(crate) async fn forward(
         let mut attempt = Attempt { worker, request, claim, node, body: &mut body, facts };
         let (refusal, sent) = match try_node(&mut attempt, client).await {
             Ok(after) => return Ok(after),
-            Err(TryError::Final(failure)) => return Err(failure),
+            Err(TryError::Final(failure)) => {
+                if let (Failure::Refused(Refusal::BadAnswer(broken)), Some(node)) =
+                    (&failure, target.nodes.get(node))
+                {
+                    target.complaint.about_answer(&node.authority, *broken, now_s(worker));
+                }
+                return Err(failure);
+            }
             Err(TryError::Failed(refusal, sent)) => {
                 count_failure(worker, target, node, &refusal, now);
                 if let (Refusal::Connect(reason), Some(node)) = (&refusal, target.nodes.get(node)) {
-                    let now_s = || worker.anchor.get().unix_us_of(clock::now()) / 1_000_000;
-                    target.complaint.about_ours(&node.authority, *reason, now_s);
+                    target.complaint.about_ours(&node.authority, *reason, || now_s(worker));
                 }
                 (refusal, sent)
             }
             // An idle connection that was closed says nothing about the node.
-            Err(TryError::Stale(sent)) => (Refusal::UpstreamClosed, sent),
+            Err(TryError::Stale(refusal, sent)) => (refusal, sent),
         };
         drop(open);
         tried.push(node);
@@ -96,6 +103,11 @@ pub(crate) async fn forward(
         }
         failed = Some(refusal);
     }
+}
+
+/// Seconds since the Unix epoch.
+fn now_s(worker: &Worker) -> i64 {
+    worker.anchor.get().unix_us_of(clock::now()) / 1_000_000
 }
 
 /// Whether a try may be made: the first always, a further one if the upstream's budget has one left.
@@ -127,7 +139,7 @@ fn count_failure(worker: &Worker, target: &Target, node: usize, refusal: &Refusa
 /// Tries a node: on a pooled connection, and if that was dead and the request may be repeated, on a new one.
 async fn try_node(attempt: &mut Attempt<'_>, client: &mut Client) -> Result<After, TryError> {
     match attempt.run(client, true).await {
-        Err(TryError::Stale(sent)) if may_repeat(attempt.request, attempt.body, sent) => {
+        Err(TryError::Stale(_, sent)) if may_repeat(attempt.request, attempt.body, sent) => {
             attempt.run(client, false).await
         }
         result => result,

@@ -9,6 +9,7 @@ use crate::buffer::Buffer;
 use crate::client::{Client, Departure};
 use crate::exchange::Failure;
 use crate::refusal::Refusal;
+use crate::upstream::broken::Broken;
 use crate::upstream::fault::after_handshake;
 use crate::upstream::io::UpstreamIo;
 use crate::upstream::pool::UpstreamConnection;
@@ -184,11 +185,13 @@ fn poll_head(
                     let interim = answer.is_interim();
                     return Poll::Ready(Ok(if interim { HeadEvent::Interim } else { HeadEvent::Final }));
                 }
-                Ok(Parsed::Partial) if sides.input.is_full() => return Poll::Ready(Err(bad_answer())),
+                Ok(Parsed::Partial) if sides.input.is_full() => {
+                    return Poll::Ready(Err(Refusal::BadAnswer(Broken::HeadTooLarge).into()));
+                }
                 Ok(Parsed::Partial) => {}
                 Err(error) => {
                     tracing::debug!(%error, "answer of an upstream is refused");
-                    return Poll::Ready(Err(bad_answer()));
+                    return Poll::Ready(Err(Refusal::BadAnswer(error.into()).into()));
                 }
             }
         }
@@ -210,7 +213,7 @@ fn poll_head(
 fn closed(sides: &Sides, nothing_came: bool, refusal: Refusal) -> TryError {
     let sent = sides.request.moved > 0;
     if nothing_came && sides.upstream.reused {
-        TryError::Stale(sent)
+        TryError::Stale(Refusal::UpstreamClosed, sent)
     } else {
         TryError::Failed(refusal, sent)
     }
@@ -222,7 +225,8 @@ pub(super) fn broke_off(error: &LegError, is_stream: bool) -> Refusal {
         LegError::Source(io::ErrorKind::UnexpectedEof) => Refusal::UpstreamClosed,
         LegError::Source(_) if is_stream => Refusal::StreamReset,
         LegError::Source(_) => Refusal::UpstreamReset,
-        LegError::Framing(_) | LegError::TooLarge | LegError::Sink => Refusal::BadAnswer,
+        LegError::Framing(broken) => Refusal::BadAnswer(Broken::Body(*broken)),
+        LegError::TooLarge | LegError::Sink => Refusal::BadAnswer(Broken::Length),
     }
 }
 
@@ -246,10 +250,6 @@ pub(super) fn client_failed(error: &io::Error) -> Failure {
         io::ErrorKind::TimedOut => Reason::ClientTooSlow,
         _ => Reason::ClientClosed,
     })
-}
-
-fn bad_answer() -> TryError {
-    Refusal::BadAnswer.into()
 }
 
 /// Moves the answer's body to its end, and what is left of the request's meanwhile.

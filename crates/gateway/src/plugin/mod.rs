@@ -26,7 +26,7 @@ mod plan;
 mod run;
 mod template;
 
-pub use answer::Answer;
+pub use answer::{Answer, GrpcAnswer};
 pub use compile::{Build, Shared};
 pub use context::{AnswerContext, Context};
 pub use edits::{Edits, FieldName, FieldValue};

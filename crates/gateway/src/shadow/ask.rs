@@ -303,11 +303,12 @@ impl From<Unanswered> for Failed {
 impl From<StreamFailure> for Failed {
     fn from(failure: StreamFailure) -> Failed {
         match failure {
-            StreamFailure::Unprocessed | StreamFailure::Closed | StreamFailure::ConnectionReset => {
-                Failed::Stale
-            }
+            StreamFailure::Unprocessed
+            | StreamFailure::Refused
+            | StreamFailure::Closed
+            | StreamFailure::ConnectionReset => Failed::Stale,
             StreamFailure::Reset | StreamFailure::CertificateOfOurs(_) => Failed::Finally(Unanswered::Closed),
-            StreamFailure::Malformed => Failed::Finally(Unanswered::Malformed),
+            StreamFailure::Malformed(_) => Failed::Finally(Unanswered::Malformed),
         }
     }
 }

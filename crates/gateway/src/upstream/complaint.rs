@@ -1,9 +1,10 @@
-//! TLS with an upstream's nodes that fails, most often for a certificate that cannot be verified, or for one of ours: told in the log,
-//! once a minute and not for each request.
+//! Why requests to an upstream's nodes get a 502, where somebody has to do something about it (a certificate that cannot be verified,
+//! one of ours that is refused, an answer that breaks HTTP or a bound): told in the log, once a minute and not for each request.
 //!
-//! Whoever switches `tls.verify` on and trusts the wrong authority gets a 502 for every request, and should not have to
-//! switch on debug messages to learn why.
+//! Whoever switches `tls.verify` on and trusts the wrong authority gets a 502 for every request, and so does whoever has an app
+//! whose heads are too large. Nobody should have to switch on debug messages to learn why.
 
+use super::broken::Broken;
 use super::fault::{in_words, of_handshake, of_ours, unusable, unverified};
 use model::reason::Reason;
 use rustls::CertificateError;
@@ -41,14 +42,17 @@ pub(crate) struct Complaint {
     /// Where the upstream is written: `upstreams/ID`, `services/ID` or `routes/ID`.
     owner: Box<str>,
     verified: Verified,
-    /// When, seconds since the Unix epoch.
-    last_s: AtomicI64,
+    /// When something of TLS was told last, seconds since the Unix epoch.
+    of_tls_s: AtomicI64,
+    /// The same of answers.
+    of_answers_s: AtomicI64,
 }
 
 impl Complaint {
     /// Nothing yet.
     pub(crate) fn new(owner: &str, verified: Verified) -> Complaint {
-        Complaint { owner: owner.into(), verified, last_s: AtomicI64::new(i64::MIN) }
+        let never = || AtomicI64::new(i64::MIN);
+        Complaint { owner: owner.into(), verified, of_tls_s: never(), of_answers_s: never() }
     }
 
     /// Tells why no connection could be made, if that is for TLS with `node`, and it is time.
@@ -75,17 +79,24 @@ impl Complaint {
         }
     }
 
-    fn tell(&self, node: &str, words: &str, now_s: i64) {
-        if self.is_due(now_s) {
-            tracing::warn!(upstream = %self.owner, node, "requests to the node get a 502, for {words}");
+    /// Tells what is wrong with an answer of `node`, if it is time.
+    pub(crate) fn about_answer(&self, node: &str, broken: Broken, now_s: i64) {
+        if is_due(&self.of_answers_s, now_s) {
+            tracing::warn!(upstream = %self.owner, node, "a request to the node got a 502, for it gives {broken}");
         }
     }
 
-    fn is_due(&self, now_s: i64) -> bool {
-        let last_s = self.last_s.load(Relaxed);
-        now_s.saturating_sub(last_s) >= PAUSE_S
-            && self.last_s.compare_exchange(last_s, now_s, Relaxed, Relaxed).is_ok()
+    fn tell(&self, node: &str, words: &str, now_s: i64) {
+        if is_due(&self.of_tls_s, now_s) {
+            tracing::warn!(upstream = %self.owner, node, "requests to the node get a 502, for {words}");
+        }
     }
+}
+
+/// Whether it is time to tell something again, and takes it for told.
+fn is_due(last_s: &AtomicI64, now_s: i64) -> bool {
+    let last = last_s.load(Relaxed);
+    now_s.saturating_sub(last) >= PAUSE_S && last_s.compare_exchange(last, now_s, Relaxed, Relaxed).is_ok()
 }
 
 #[cfg(test)]
@@ -94,9 +105,9 @@ mod tests {
 
     #[test]
     fn a_complaint_comes_once_a_minute() {
-        let complaint = Complaint::new("upstreams/u", Verified::Not);
+        let last_s = Complaint::new("upstreams/u", Verified::Not).of_answers_s;
         let due: Vec<_> =
-            [0, 1, 59, 60, 61, 200].into_iter().filter(|now_s| complaint.is_due(*now_s)).collect();
+            [0, 1, 59, 60, 61, 200].into_iter().filter(|now_s| is_due(&last_s, *now_s)).collect();
         assert_eq!(due, [0, 60, 200]);
     }
 }

@@ -1,5 +1,6 @@
 //! Connections to upstreams: names, TLS, pools of idle connections, and connections that streams share; all per thread.
 
+pub(crate) mod broken;
 pub(crate) mod client_certificate;
 pub(crate) mod complaint;
 pub(crate) mod connect;

@@ -100,7 +100,34 @@ async fn interim_answers_without_end_are_a_502() {
     let script = vec![Step::read_head(), Step::send(&"HTTP/1.1 102 Processing\r\n\r\n".repeat(100))];
     let upstream = ScriptedUpstream::start(vec![script]).await;
     let gate = Gate::before(upstream.address()).await;
-    assert_eq!(gate.ask("GET / HTTP/1.0\r\n\r\n").await.status, 502);
+    let answer = gate.ask("GET / HTTP/1.0\r\n\r\n").await;
+    assert_eq!((answer.status, answer.body.contains("more interim answers")), (502, true), "{}", answer.body);
+    gate.settled().await;
+    assert_eq!(gate.gateway.totals().snapshot().gate_answers.get("too_many_interim"), Some(&1));
+}
+
+#[tokio::test]
+async fn as_many_interim_answers_as_may_be_are_passed_on() {
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(64);
+    let whole = format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
+    let upstream = ScriptedUpstream::start(vec![vec![Step::read_head(), Step::send(&whole)]]).await;
+    let gate = Gate::before(upstream.address()).await;
+    assert_eq!(gate.ask("GET / HTTP/1.0\r\n\r\n").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_answer_whose_head_is_beyond_its_bounds_is_a_502_that_says_so() {
+    let large = format!("X: {}\r\n", "x".repeat(40 << 10));
+    for (number, fields) in [large, "X: y\r\n".repeat(200)].into_iter().enumerate() {
+        let head = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n");
+        let script = vec![Step::read_head(), Step::send(&head), Step::ReadToEnd];
+        let upstream = ScriptedUpstream::start(vec![script]).await;
+        let gate = Gate::before(upstream.address()).await;
+        let answer = gate.ask(get("/")).await;
+        assert_eq!((answer.status, answer.body.contains("larger than the limit")), (502, true), "{number}");
+        gate.settled().await;
+        assert_eq!(gate.gateway.totals().snapshot().gate_answers.get("answer_head_too_large"), Some(&1));
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Checks of the business look into the JSON of answers, and no answer is held up, cut anew or delayed for it.
 
-use crate::support::{Gate, get, route, settings, upstream, upstream_with};
+use crate::support::{Gate, HANDSHAKE, get, route, settings, upstream, upstream_with};
 use gateway::Settings;
 use model::resource::Kind;
 use serde_json::{Value, json};
@@ -305,7 +305,7 @@ async fn an_answer_that_opens_a_stream_says_who_it_is_before_that_ends() {
     resources[1].1["enable_websocket"] = json!(true);
     let gate = Gate::with(settings(), &resources).await;
     let mut client = RawClient::connect(gate.address()).await;
-    client.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+    client.send(HANDSHAKE).await;
     assert!(client.read_head().await.starts_with("HTTP/1.1 101 "));
     let counts = gate.counts();
     assert_eq!((counts.open, counts.origins, counts.checks[0]), (1, [0, 1, 0], examined(0, 1, 0)));

@@ -1,6 +1,6 @@
 //! While a share moves, requests wait: in order, within bounds, and nobody gets an error for it.
 
-use crate::support::{Client, Gate, get, route, settings, upstream_with};
+use crate::support::{Client, Gate, HANDSHAKE, get, route, settings, upstream_with};
 use gateway::Settings;
 use model::record::Answerer;
 use model::resource::Kind;
@@ -265,8 +265,7 @@ async fn a_request_for_a_websocket_never_waits() {
     let mut all = hold("h", LONG_MS, 100);
     all["requests"] = json!("all");
     gate.apply(&both.resources([1, 0], Some(all))).await;
-    let ask = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    assert_eq!(gate.ask(ask).await.status, 200);
+    assert_eq!(gate.ask(HANDSHAKE).await.status, 200);
     let mut client = gate.client().await;
     client.0.send(get("/")).await;
     waiting(&gate, 1).await;

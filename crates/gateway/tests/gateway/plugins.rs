@@ -1,6 +1,6 @@
 //! What a plugin may do, and in which order plugins run (APISIX §3.3, §3.4). The plugins here exist for these tests.
 
-use crate::support::{Gate, get, route, settings, upstream};
+use crate::support::{Gate, HANDSHAKE, get, route, settings, upstream};
 use gateway::Settings;
 use gateway::plugin::{Answer, AnswerContext, Build, Context, Flow, Phase, Plugin, PluginKind};
 use model::plugin::{AuthInfo, PluginInfo};
@@ -380,7 +380,7 @@ async fn an_answer_that_switches_protocols_is_changed_as_any_other() {
     let more = json!({"upstream_id": "u", "enable_websocket": true, "plugins": {"heads": {}}});
     let gate = gate(&[upstream("u", &[server.address()]), route(&more)]).await;
     let mut client = gate.client().await;
-    client.0.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+    client.0.send(HANDSHAKE).await;
     let head = client.0.read_head().await;
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     for line in [

@@ -1,6 +1,6 @@
 //! Copies go to the new version, answers are compared, and no user is touched by any of it.
 
-use crate::support::{Gate, get, route, settings, upstream, upstream_with, with_body};
+use crate::support::{Gate, HANDSHAKE, get, route, settings, upstream, upstream_with, with_body};
 use gateway::Settings;
 use model::record::Answerer;
 use model::resource::Kind;
@@ -388,8 +388,7 @@ async fn what_has_no_whole_answer_or_becomes_a_stream_is_not_copied() {
     live.behave(Behaviour::Hangup);
     assert_eq!(gate.ask(get("/")).await.status, 502);
     live.behave(Behaviour::Echo);
-    let upgrade = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-    assert_eq!(gate.ask(upgrade).await.status, 200);
+    assert_eq!(gate.ask(HANDSHAKE).await.status, 200);
     let report = settled(&gate).await;
     assert_eq!(
         (skipped(&report, Skipped::Unfinished), skipped(&report, Skipped::Stream)),

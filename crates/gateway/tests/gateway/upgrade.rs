@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const ASK: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
-                   Sec-WebSocket-Key: k\r\n\r\n";
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
 fn resources(address: SocketAddr) -> [(Kind, Value); 2] {
@@ -65,6 +65,30 @@ async fn bytes_that_come_with_either_head_are_not_lost() {
     assert_eq!((counts.client_left, counts.request_bytes, counts.response_bytes), (1, 16, 17));
     let head = String::from_utf8(upstream.received().remove(0)).unwrap();
     assert!(head.contains("Connection: Upgrade\r\nUpgrade: WebSocket\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn what_is_no_handshake_goes_on_as_the_request_that_it_is() {
+    let version = "Sec-WebSocket-Version: 13\r\n";
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let with_content = ASK.replace("GET", "POST").replace("\r\n\r\n", "\r\nContent-Length: 3\r\n\r\nabc");
+    let cases = [with_content, ASK.replace("GET", "POST"), ASK.replace(version, ""), ASK.replace(key, "")];
+    let upstream = Upstream::start("u").await;
+    let gate = Gate::with(settings(), &resources(upstream.address())).await;
+    for ask in &cases {
+        assert_eq!(gate.ask(ask).await.status, 200, "{ask}");
+    }
+    let requests = upstream.requests();
+    assert_eq!((requests.len(), requests[0].body_bytes), (4, 3));
+    assert!(requests.iter().all(|request| !request.headers.contains_key("upgrade")));
+}
+
+#[tokio::test]
+async fn a_switch_that_nobody_asked_for_is_a_502() {
+    let script = vec![Step::read_head(), Step::send(SWITCH), Step::ReadToEnd];
+    let upstream = ScriptedUpstream::start(vec![script]).await;
+    let gate = Gate::with(settings(), &resources(upstream.address())).await;
+    assert_eq!(gate.ask(ASK.replace("GET", "POST")).await.status, 502);
 }
 
 #[tokio::test]
@@ -191,7 +215,7 @@ async fn what_both_sides_agree_on_passes() {
     let upstream = ScriptedUpstream::start(vec![vec![Step::read_head(), Step::send(&switch)]]).await;
     let gate = Gate::with(settings(), &resources(upstream.address())).await;
     let mut client = gate.client().await;
-    let asked = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: p, q\r\n\
+    let asked = "Sec-WebSocket-Protocol: p, q\r\n\
                  Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-other\r\n";
     client.0.send(ASK.replace("\r\n\r\n", &format!("\r\n{asked}\r\n"))).await;
     let head = client.0.read_head().await;
@@ -199,7 +223,10 @@ async fn what_both_sides_agree_on_passes() {
         assert!(head.contains(line), "{head}");
     }
     let received = String::from_utf8(upstream.received().remove(0)).unwrap();
-    assert!(received.contains("Sec-WebSocket-Key: k\r\n"), "{received}");
+    assert!(
+        received.contains("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"),
+        "{received}"
+    );
     for line in asked.lines() {
         assert!(received.contains(&format!("{line}\r\n")), "{received}");
     }

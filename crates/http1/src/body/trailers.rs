@@ -42,6 +42,9 @@ const FORBIDDEN: [&str; 31] = [
     "x-http-method-override",
 ];
 
+/// What a field takes beside its name and value: a colon, a blank and the end of its line.
+const FIELD_BYTES: usize = 4;
+
 pub(super) struct Trailers {
     /// The section's bytes so far.
     section: Vec<u8>,
@@ -112,6 +115,26 @@ impl Trailers {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields.iter().map(|header| (header.name, header.value))
     }
+}
+
+/// Whether trailers that came as fields, over HTTP/2, keep to the bounds of a trailer section, counted as they are written over
+/// HTTP/1: name and value, and four bytes for each field.
+///
+/// # Errors
+/// [`FieldError::TooMany`] or [`FieldError::TooLarge`].
+pub fn check_trailer_bounds<'a>(
+    fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    limits: &Limits,
+) -> Result<(), FieldError> {
+    let mut left = limits.trailer_bytes.min(MAX_HEAD_BYTES);
+    for (number, (name, value)) in fields.into_iter().enumerate() {
+        if number == limits.header_slots() {
+            return Err(FieldError::TooMany);
+        }
+        let length = name.len() + value.len() + FIELD_BYTES;
+        left = left.checked_sub(length).ok_or(FieldError::TooLarge)?;
+    }
+    Ok(())
 }
 
 /// Whether a field may be forwarded as a trailer, whatever its case: it neither frames, routes, authenticates nor

@@ -1,7 +1,8 @@
 //! Request heads that come from HTTP/2: the same rules, and what is written of them is one request.
 
 use http1::{
-    FieldError, Form, Framing, Known, Limits, Parsed, Pseudo, RequestError, RequestHead, Version, write,
+    FieldError, Form, Framing, Known, Limits, Parsed, Pseudo, RequestError, RequestHead, Version,
+    check_trailer_bounds, write,
 };
 use proptest::prelude::*;
 
@@ -175,4 +176,16 @@ proptest! {
             prop_assert_eq!(again.framing(), head.framing());
         }
     }
+}
+
+#[test]
+fn trailers_have_the_bounds_of_a_trailer_section() {
+    let limits = Limits { headers: 2, trailer_bytes: 20, ..Limits::default() };
+    let check = |fields: Fields<'_>| check_trailer_bounds(fields.iter().copied(), &limits);
+    assert_eq!(check(&[]), Ok(()));
+    assert_eq!(check(&[("abc", b"123"), ("abc", b"123")]), Ok(()));
+    assert_eq!(check(&[("abc", b"123"), ("abc", b"1234")]), Err(FieldError::TooLarge));
+    assert_eq!(check(&[("a", &[b'x'; 30])]), Err(FieldError::TooLarge));
+    assert_eq!(check(&[("a", b""), ("b", b""), ("c", b"")]), Err(FieldError::TooMany));
+    assert_eq!(FieldError::TooLarge.status(), 431);
 }

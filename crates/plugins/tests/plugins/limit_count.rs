@@ -1,6 +1,7 @@
 use crate::support::{Answer, Gate, consumer, route};
 use model::resource::Kind;
 use serde_json::{Value, json};
+use testkit::frames::{END_HEADERS, END_STREAM, Frames, HEADERS, block, frame, pseudo};
 
 /// A limit per minute: no test takes as long.
 fn limit(count: u64) -> Value {
@@ -55,6 +56,19 @@ async fn the_refusal_is_as_it_is_configured() {
     let answer = gate.get("/", &[]).await;
     assert_eq!((answer.status, quota(&answer)), (429, [None, None]));
     assert_eq!(answer.body, "{\"error_msg\":\"slow \\\"down\\\"\"}\n");
+}
+
+#[tokio::test]
+async fn a_call_of_grpc_is_told_that_the_quota_is_used_up() {
+    let gate = gate(limit(1)).await;
+    let mut client = Frames::connect(gate.gateway.listening()[0].address).await;
+    for stream in [1, 3] {
+        let call = [&pseudo("POST")[..], &[("content-type", "application/grpc")]].concat();
+        client.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, &block(&call))).await;
+        assert_eq!(client.next_of(HEADERS).await.unwrap().stream, stream);
+    }
+    let refused = gate.logged(2).await.remove(1);
+    assert_eq!((&refused["status"], &refused["grpc_status"]), (&json!(200), &json!(8)), "RESOURCE_EXHAUSTED");
 }
 
 #[tokio::test]

@@ -83,6 +83,11 @@ async fn the_access_log_tells_one_502_from_another() {
     let (_closes, closes) = playing(vec![Step::read_head()]).await;
     let (_resets, resets) = playing(vec![Step::read_head(), Step::Reset]).await;
     let (_babbles, babbles) = playing(vec![Step::read_head(), Step::send("what?\r\n\r\n")]).await;
+    let large = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(40 << 10));
+    let (_swells, swells) = playing(vec![Step::read_head(), Step::send(&large), Step::ReadToEnd]).await;
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(65);
+    let (_hesitates, hesitates) =
+        playing(vec![Step::read_head(), Step::send(&interim), Step::ReadToEnd]).await;
     let (_stops, stops) =
         playing(vec![Step::read_head(), Step::send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart")])
             .await;
@@ -98,6 +103,8 @@ async fn the_access_log_tells_one_502_from_another() {
         ("closes", closes),
         ("resets", resets),
         ("babbles", babbles),
+        ("swells", swells),
+        ("hesitates", hesitates),
         ("stops", stops),
         ("waits", waits),
         ("empty", json!({"nodes": {}})),
@@ -110,6 +117,8 @@ async fn the_access_log_tells_one_502_from_another() {
         ("/closes", 502, "upstream_closed"),
         ("/resets", 502, "upstream_reset"),
         ("/babbles", 502, "malformed_answer"),
+        ("/swells", 502, "answer_head_too_large"),
+        ("/hesitates", 502, "too_many_interim"),
         ("/stops", 200, "upstream_closed"),
         ("/waits", 504, "timeout_read"),
         ("/empty", 503, "no_node"),
@@ -123,6 +132,10 @@ async fn the_access_log_tells_one_502_from_another() {
             (&json!(status), &json!(reason)),
             "{line}"
         );
+    }
+    let told = logging.gate.log();
+    for words in ["breaks HTTP", "limits.head_bytes", "interim answers"] {
+        assert!(told.contains(words), "{words}: {told}");
     }
     assert_eq!(client::get(logging.gate.gateway(), "/good").await.status, 200);
     assert_eq!(logging.line("/good").await.get("response_code_details"), None);
@@ -242,7 +255,8 @@ async fn a_websocket_whose_upstream_is_gone_is_cut_short_and_one_that_was_closed
         [("cut", "cut_short", &reason), ("silent", "cut_short", &reason), ("closed", "whole", &Value::Null)]
     {
         let mut client = RawClient::connect(logging.gate.gateway()).await;
-        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n";
+        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         client.send(format!("GET /{name} HTTP/1.1\r\nHost: h\r\n{upgrade}\r\n")).await;
         assert!(client.read_head().await.starts_with("HTTP/1.1 101 "));
         assert_eq!(client.read_exactly(5).await.len(), 4, "what came of it passes, and then its end");

@@ -3,6 +3,7 @@
 use super::{Exchange, locked};
 use bytes::Bytes;
 use h2::{Reason, SendStream};
+use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ impl Exchange {
             "bidi" => self.bidi().await,
             "size" => self.size(number as usize).await,
             "crumbs" => self.crumbs(number as usize).await,
+            "trailers" => self.with_trailers(number as usize),
             "trailers-only" => self.trailers_only(),
             "early" => self.early(),
             "cut" => self.cut(number).await,
@@ -115,6 +117,13 @@ impl Exchange {
             send(&mut stream, &[*crumb]).await?;
         }
         finish(&mut stream, None)
+    }
+
+    fn with_trailers(&mut self, bytes: usize) -> Result<(), h2::Error> {
+        let mut stream = self.head()?;
+        stream.send_data(Bytes::from_static(b"some"), false)?;
+        let trailers = [(HeaderName::from_static("x"), HeaderValue::try_from("x".repeat(bytes)).unwrap())];
+        stream.send_trailers(trailers.into_iter().collect())
     }
 
     fn trailers_only(&mut self) -> Result<(), h2::Error> {

@@ -2,7 +2,8 @@
 //! a task is large, and a stream is short.
 
 use super::head;
-use super::serve::{Kept, Opened, Shared, serve_stream};
+use super::serve::{Kept, Opened, Shared, Unread, serve_stream};
+use crate::timer::ticks;
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
@@ -16,6 +17,9 @@ use std::task::{Poll, Waker};
 /// Tasks that wait; a further one ends with its stream.
 const MAX_WAITING: usize = 128;
 
+/// The least time between two lines in the log about floods, of each thread.
+const QUIET_MS: u64 = 60_000;
+
 /// The tasks of a thread that wait for a stream.
 #[derive(Default)]
 pub(crate) struct Crew {
@@ -23,6 +27,8 @@ pub(crate) struct Crew {
     /// Heads to be used again, as many as tasks may wait.
     #[expect(clippy::vec_box, reason = "they travel with their streams, and are large")]
     heads: RefCell<Vec<Box<RequestHead>>>,
+    /// The tick from which on a flood is told of again.
+    quiet_until: Cell<u64>,
 }
 
 /// Where a waiting task finds its next stream.
@@ -47,7 +53,8 @@ impl Crew {
     ) {
         let mut head = self.heads.borrow_mut().pop().unwrap_or_default();
         let has_content = !request.body().is_end_stream();
-        let read = head::read(&request, has_content, &mut head, &shared.worker.settings.head);
+        let read = head::read(&request, has_content, &mut head, &shared.worker.settings.head)
+            .map_err(|error| Unread { error, is_grpc: head::is_grpc(&request) });
         let body = request.into_body();
         let stream = Opened { open: shared.open(), read, head, has_content, body, respond };
         let waiting = self.waiting.borrow_mut().pop();
@@ -60,6 +67,15 @@ impl Crew {
         }
         let hand = Rc::new(Hand { stream: Cell::new(Some(stream)), waker: RefCell::default() });
         tokio::task::spawn_local(work(Rc::clone(self), hand, Kept::new(&shared.worker.timers)));
+    }
+
+    /// Whether the log is to hear of a flood, at tick `now`; then it hears of no other for [`QUIET_MS`].
+    pub(super) fn may_tell(&self, now: u64) -> bool {
+        let is_due = self.quiet_until.get() <= now;
+        if is_due {
+            self.quiet_until.set(now + ticks(QUIET_MS));
+        }
+        is_due
     }
 
     /// Takes a head back.
@@ -90,5 +106,18 @@ async fn work(crew: Rc<Crew>, hand: Rc<Hand>, mut kept: Kept) {
             return;
         }
         waiting.push(Rc::clone(&hand));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_told_of_once_a_minute() {
+        let crew = Crew::default();
+        let told: Vec<_> =
+            [0, 1, 599, 600, 601, 5_000].into_iter().filter(|now| crew.may_tell(*now)).collect();
+        assert_eq!(told, [0, 600, 5_000]);
     }
 }

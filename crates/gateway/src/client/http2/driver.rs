@@ -5,6 +5,7 @@ use super::serve::Shared;
 use super::wire::{Transport, Wire};
 use crate::buffer::Buffer;
 use crate::client::{Client, ClientIo, linger};
+use crate::http2_bounds;
 use crate::request::Connection;
 use crate::settings::Settings;
 use crate::timer::Timer;
@@ -50,7 +51,8 @@ pub(crate) async fn serve_http2(
     connection: Rc<Connection>,
 ) {
     let timer = worker.timers.timer();
-    let meter = Meter::new(worker.settings.http2_control_burst);
+    let Settings { http2_control_burst, head, .. } = &*worker.settings;
+    let meter = Meter::new(*http2_control_burst, http2_bounds::trailer_block_bytes(head));
     let wire = Wire::new(io, before, meter, &worker.buffers, &worker.timers);
     let wire = Rc::new(RefCell::new(wire));
     timer.arm(worker.settings.head_timeout_ms);
@@ -96,14 +98,13 @@ async fn handshake(
 
 fn builder(settings: &Settings) -> server::Builder {
     let mut builder = server::Builder::new();
-    let most = u32::try_from(settings.head.head_bytes).unwrap_or(u32::MAX);
     builder
         .max_concurrent_streams(settings.http2_max_streams)
         .initial_window_size(settings.http2_stream_window_bytes)
         .initial_connection_window_size(connection_window(settings))
         // The meter bounds resets in a better way than by how many come before we look.
         .max_pending_accept_reset_streams(settings.http2_max_streams as usize)
-        .max_header_list_size(most)
+        .max_header_list_size(http2_bounds::list_bytes(&settings.head))
         .max_send_buffer_size(SEND_BUFFER_BYTES)
         .data_frame_budget(DATA_FRAME_BUDGET);
     builder
@@ -174,6 +175,9 @@ impl Driver<'_> {
                         let is_flood = error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
                         let reason = if is_flood { HeadReason::Flood } else { HeadReason::Malformed };
                         self.shared.worker.totals().bad_request(reason);
+                        if is_flood {
+                            self.tell_of_flood(&error);
+                        }
                     }
                     return Poll::Ready(());
                 }
@@ -200,13 +204,26 @@ impl Driver<'_> {
         let Some(fault) = fault else { return false };
         let (reason, code) = match fault {
             Fault::Flood => (HeadReason::Flood, Reason::ENHANCE_YOUR_CALM),
+            Fault::LargeTrailers => (HeadReason::TooLarge, Reason::ENHANCE_YOUR_CALM),
             Fault::NoSettings | Fault::PseudoTrailer => (HeadReason::Malformed, Reason::PROTOCOL_ERROR),
         };
         let client = self.shared.connection.peer;
         tracing::debug!(%client, ?fault, reason = reason.name(), "an HTTP/2 connection is refused");
         self.shared.worker.totals().bad_request(reason);
+        if fault == Fault::Flood {
+            self.tell_of_flood(&"more control frames than limits.http2_control_burst");
+        }
         self.close(code);
         true
+    }
+
+    /// Tells the log who floods us, once in a while: whoever does it may do it a thousand times a second.
+    fn tell_of_flood(&self, what: &dyn std::fmt::Display) {
+        let Shared { worker, connection, .. } = &*self.shared;
+        if worker.crew.may_tell(worker.timers.now()) {
+            let client = connection.peer;
+            tracing::warn!(%client, "a connection of HTTP/2 that floods the gateway was ended: {what}");
+        }
     }
 
     fn leave_if_asked(&mut self) {

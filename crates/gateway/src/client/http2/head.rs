@@ -3,6 +3,7 @@
 
 use super::repeats::Repeats;
 use crate::refusal::Refusal;
+use crate::upstream::broken::Broken;
 use http::uri::{Authority, PathAndQuery};
 use http::{Request, Response, StatusCode};
 use http1::{Limits, Pseudo, RequestError, RequestHead};
@@ -29,6 +30,12 @@ pub(super) fn read<B>(
     head.assemble(pseudo, fields, has_content, limits)
 }
 
+/// Whether a request is a call of gRPC, also where its head is refused.
+pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
+    let kinds = request.headers().get_all(http::header::CONTENT_TYPE);
+    kinds.iter().any(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
 /// The head of a response, from the lines of one of HTTP/1: so there is one place that writes heads, whatever the client
 /// speaks. The lines name nothing that concerns a connection.
 ///
@@ -36,7 +43,8 @@ pub(super) fn read<B>(
 /// When the status or a field is none that HTTP/2 could carry.
 pub(crate) fn of_lines(repeats: &Repeats, status: u16, mut lines: &[u8]) -> Result<Response<()>, Refusal> {
     let mut response = Response::new(());
-    *response.status_mut() = StatusCode::from_u16(status).map_err(|_| Refusal::BadAnswer)?;
+    *response.status_mut() =
+        StatusCode::from_u16(status).map_err(|_| Refusal::BadAnswer(Broken::NotHttp2))?;
     let fields = response.headers_mut();
     fields.reserve(USUAL_FIELDS);
     let mut is_field = false;
@@ -47,8 +55,8 @@ pub(crate) fn of_lines(repeats: &Repeats, status: u16, mut lines: &[u8]) -> Resu
         is_field = true;
         let Some((name, value)) = colon.and_then(|colon| line.split_at_checked(colon)) else { continue };
         let value = value.get(2..).unwrap_or_default();
-        let (name, value) = repeats.field(name, value).ok_or(Refusal::BadAnswer)?;
-        fields.try_append(name, value).map_err(|_| Refusal::BadAnswer)?;
+        let (name, value) = repeats.field(name, value).ok_or(Refusal::BadAnswer(Broken::NotHttp2))?;
+        fields.try_append(name, value).map_err(|_| Refusal::BadAnswer(Broken::NotHttp2))?;
     }
     Ok(response)
 }

@@ -52,6 +52,8 @@ pub(super) enum Fault {
     NoSettings,
     /// Trailers with a pseudo-header field (RFC 9113, section 8.1).
     PseudoTrailer,
+    /// Far larger trailers than may be.
+    LargeTrailers,
     /// More control frames than the burst allows.
     Flood,
 }
@@ -70,6 +72,9 @@ pub(super) struct Meter {
     last_stream: u32,
     /// The beginning of the trailers that are being read.
     trailers: Option<Beginning>,
+    /// Bytes of their block so far, where the block of fields that came last is one of trailers.
+    trailer_block: Option<u32>,
+    max_trailer_block: u32,
     /// The highest stream that was opened before the last tick, and before the one before that.
     opened_before: [u32; 2],
     /// Streams that were opened lately.
@@ -82,8 +87,9 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Follows a connection from its preface; `burst` is what it may owe.
-    pub(super) fn new(burst: u32) -> Meter {
+    /// Follows a connection from its preface; `burst` is what it may owe, and `max_trailer_block` the bytes that the block of
+    /// trailers may have.
+    pub(super) fn new(burst: u32, max_trailer_block: u32) -> Meter {
         Meter {
             header: [0; HEADER_BYTES],
             header_len: 0,
@@ -93,6 +99,8 @@ impl Meter {
             in_fields: false,
             last_stream: 0,
             trailers: None,
+            trailer_block: None,
+            max_trailer_block,
             opened_before: [0; 2],
             opened: 0,
             reset_young: 0,
@@ -150,6 +158,13 @@ impl Meter {
         Ok(())
     }
 
+    /// So many bytes more of a block of fields.
+    fn add_to_trailers(&mut self, length: u32) -> Result<(), Fault> {
+        let Some(bytes) = &mut self.trailer_block else { return Ok(()) };
+        *bytes = bytes.saturating_add(length);
+        if *bytes > self.max_trailer_block { Err(Fault::LargeTrailers) } else { Ok(()) }
+    }
+
     fn pay(&mut self, units: usize) {
         self.owed = self.owed.saturating_sub(u32::try_from(units).unwrap_or(u32::MAX));
     }
@@ -169,12 +184,14 @@ impl Meter {
             HEADERS => {
                 self.in_fields = flags & END_HEADERS == 0;
                 if stream > self.last_stream {
+                    self.trailer_block = None;
                     self.open(stream);
                 } else {
+                    self.trailer_block = Some(0);
                     self.trailers = Some(Beginning::new(flags & PADDED != 0, flags & WITH_PRIORITY != 0));
                 }
                 self.pay(REQUEST_PAYS as usize);
-                return Ok(());
+                return self.add_to_trailers(length);
             }
             DATA if length > 0 || flags & END_STREAM != 0 => {
                 self.pay(length as usize / CONTENT_PER_UNIT);
@@ -182,6 +199,7 @@ impl Meter {
             }
             CONTINUATION => {
                 self.in_fields = flags & END_HEADERS == 0;
+                self.add_to_trailers(length)?;
                 1
             }
             RST_STREAM => self.price_of_reset(stream),
@@ -243,7 +261,7 @@ mod tests {
 
     /// A meter behind the preface and the first SETTINGS, with a burst of ten.
     fn begun() -> Meter {
-        let mut meter = Meter::new(11);
+        let mut meter = Meter::new(11, 20_000);
         meter.received(&[0; PREFACE_BYTES as usize], 0).unwrap();
         meter.received(&frame(SETTINGS, 0, 0), 0).unwrap();
         meter
@@ -251,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_connection_begins_with_settings() {
-        let mut meter = Meter::new(10);
+        let mut meter = Meter::new(10, 0);
         assert!(meter.in_head());
         meter.received(&[0; PREFACE_BYTES as usize], 0).unwrap();
         assert_eq!(meter.received(&frame(PING, 0, 8), 0), Err(Fault::NoSettings));
@@ -369,6 +387,18 @@ mod tests {
             meter.received(&frame(PING, 0, 8), 0).is_ok()
         });
         assert!(!all_pass, "what answers a PING pays for none");
+    }
+
+    #[test]
+    fn trailers_may_be_so_large_and_heads_are_not_looked_at() {
+        let mut meter = Meter { burst: 1_000, ..begun() };
+        let mut pass = |frames: &[Vec<u8>]| meter.received(&frames.concat(), 0);
+        assert_eq!(pass(&[frame(HEADERS, 0, 16_000), frame(CONTINUATION, END_HEADERS, 16_000)]), Ok(()));
+        assert_eq!(pass(&[frame(HEADERS, 0, 16_000), frame(CONTINUATION, END_HEADERS, 4_000)]), Ok(()));
+        assert_eq!(pass(&[frame_of(3, HEADERS, 0, 16_000)]), Ok(()));
+        assert_eq!(pass(&[frame_of(3, CONTINUATION, END_HEADERS, 16_000)]), Ok(()));
+        assert_eq!(pass(&[frame(HEADERS, 0, 16_000)]), Ok(()));
+        assert_eq!(pass(&[frame(CONTINUATION, 0, 4_001)]), Err(Fault::LargeTrailers));
     }
 
     #[test]

@@ -94,11 +94,18 @@ impl Drop for Open {
     }
 }
 
+/// A head that is refused.
+pub(super) struct Unread {
+    pub(super) error: RequestError,
+    /// It is that of a call of gRPC.
+    pub(super) is_grpc: bool,
+}
+
 /// A stream whose head has come.
 pub(super) struct Opened {
     pub(super) open: Open,
     /// The size of the head in bytes, or why it is none.
-    pub(super) read: Result<usize, RequestError>,
+    pub(super) read: Result<usize, Unread>,
     pub(super) head: Box<RequestHead>,
     pub(super) has_content: bool,
     pub(super) body: RecvStream,
@@ -124,7 +131,13 @@ pub(super) async fn serve_stream(stream: Opened, kept: &mut Kept) -> Box<Request
     let Kept { timer, timers } = kept;
     let began = clock::now();
     let mut client = Client {
-        io: ClientIo::Http2(Box::new(Http2Stream::new(body, has_content, respond, &open.0.queued))),
+        io: ClientIo::Http2(Box::new(Http2Stream::new(
+            body,
+            has_content,
+            respond,
+            &open.0.queued,
+            &worker.settings.head,
+        ))),
         input: worker.buffers.buffer(),
         timer: timer.take().unwrap_or_else(|| timers.timer()),
     };
@@ -138,13 +151,15 @@ pub(super) async fn serve_stream(stream: Opened, kept: &mut Kept) -> Box<Request
                 stream.reset(Reason::CANCEL);
             }
         }
-        Err(error) => {
+        Err(Unread { error, is_grpc }) => {
             worker.totals().bad_request(HeadReason::of_status(error.status()));
             match (error, &mut client.io) {
                 (RequestError::MalformedPseudo, ClientIo::Http2(stream)) => {
                     stream.reset(Reason::PROTOCOL_ERROR)
                 }
-                (error, _) => respond::refuse_connection(worker, &mut client, &error.into()).await,
+                (error, _) => {
+                    respond::refuse_unread(worker, &mut client, &error.into(), is_grpc).await;
+                }
             }
         }
     }

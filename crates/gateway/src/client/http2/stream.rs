@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Response};
+use http1::{BodyError, FieldError, Limits};
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
@@ -27,6 +28,8 @@ pub(crate) struct Http2Stream {
     /// All of the request's content has been received.
     has_all: bool,
     trailers: Option<Box<HeaderMap>>,
+    /// What trailers may have.
+    limits: Limits,
     respond: SendResponse<Bytes>,
     /// The answer's head, until something of the answer has to go out.
     head: Option<Response<()>>,
@@ -45,6 +48,7 @@ impl Http2Stream {
         has_content: bool,
         respond: SendResponse<Bytes>,
         queued: &Rc<Cell<u64>>,
+        limits: &Limits,
     ) -> Http2Stream {
         Http2Stream {
             request,
@@ -52,6 +56,7 @@ impl Http2Stream {
             ahead: Vec::new(),
             has_all: !has_content,
             trailers: None,
+            limits: *limits,
             respond,
             head: None,
             answer: None,
@@ -70,8 +75,12 @@ impl Http2Stream {
         self.respond.send_informational(head).map_err(broken)
     }
 
-    /// The answer cannot be completed: whoever sees the stream end must not take it for whole.
-    pub(crate) fn break_off(&mut self) {
+    /// The answer cannot be completed: whoever sees the stream end must not take it for whole. What there is of it goes out
+    /// before, as over HTTP/1: a reset drops what is queued, so the connection has its turn first.
+    pub(crate) async fn break_off(&mut self) {
+        if self.send_head(false).is_ok() && self.send_held(false).is_ok() {
+            tokio::task::yield_now().await;
+        }
         self.reset(Reason::INTERNAL_ERROR);
     }
 
@@ -155,7 +164,8 @@ impl Http2Stream {
                 None => {
                     self.has_all = true;
                     let trailers = ready!(self.request.poll_trailers(cx)).map_err(broken)?;
-                    self.trailers = trailers.map(may_be_forwarded).transpose()?;
+                    let forwarded = trailers.map(|trailers| may_be_forwarded(trailers, &self.limits));
+                    self.trailers = forwarded.transpose().map_err(malformed)?;
                     return Poll::Ready(Ok(false));
                 }
             }
@@ -165,16 +175,24 @@ impl Http2Stream {
 }
 
 /// The trailers that may be forwarded.
-fn may_be_forwarded(trailers: HeaderMap) -> io::Result<Box<HeaderMap>> {
+fn may_be_forwarded(trailers: HeaderMap, limits: &Limits) -> Result<Box<HeaderMap>, FieldError> {
+    let fields = trailers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    http1::check_trailer_bounds(fields, limits)?;
     let mut kept = Box::<HeaderMap>::default();
     for (name, value) in &trailers {
-        http1::write::check_field(name.as_str(), value.as_bytes())
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        if !http1::write::is_value(value.as_bytes()) {
+            return Err(FieldError::InvalidValue);
+        }
         if http1::may_trail(name.as_str()) {
             kept.append(name, value.clone());
         }
     }
     Ok(kept)
+}
+
+/// The request breaks a rule of ours: it gets the status that says so, if it can still be answered.
+fn malformed(error: FieldError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, BodyError::Trailer(error))
 }
 
 fn broken(error: h2::Error) -> io::Error {

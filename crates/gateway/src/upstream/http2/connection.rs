@@ -4,6 +4,7 @@ use super::super::dial::Origin;
 use super::super::pool::UpstreamConnection;
 use super::pool::Node;
 use super::transport::Transport;
+use crate::http2_bounds;
 use crate::settings::Settings;
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
@@ -38,8 +39,8 @@ pub(super) struct Limits {
     pub(super) waiting: usize,
     /// Bytes of an answer that may be on the way to a client that does not take them.
     pub(super) stream_window_bytes: u32,
-    /// Bytes of an answer's head.
-    pub(super) head_bytes: usize,
+    /// Of an answer's head and trailers.
+    pub(super) head: http1::Limits,
 }
 
 impl Limits {
@@ -50,7 +51,7 @@ impl Limits {
             streams: bounds.streams,
             waiting: bounds.waiting,
             stream_window_bytes: bounds.stream_window_bytes,
-            head_bytes: settings.head.head_bytes,
+            head: settings.head,
         }
     }
 }
@@ -63,6 +64,8 @@ pub(crate) struct Connection {
     /// Where it leads to, if it was made by a name.
     origin: Option<Origin>,
     state: Rc<State>,
+    /// What heads and trailers of answers may have.
+    limits: http1::Limits,
     /// Streams that it has carried.
     opened: Cell<u64>,
     /// The tick at which it has been idle for too long; 0: it was not seen idle yet.
@@ -107,7 +110,7 @@ impl Connection {
             .initial_window_size(limits.stream_window_bytes.min(i32::MAX.unsigned_abs()))
             .initial_connection_window_size(window)
             .max_frame_size(MAX_FRAME_BYTES)
-            .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+            .max_header_list_size(http2_bounds::list_bytes(&limits.head))
             .max_send_buffer_size(MAX_WAITING_BYTES)
             .data_frame_budget(DATA_FRAME_BUDGET)
             .handshake::<_, Bytes>(Transport::new(connected.io))
@@ -125,6 +128,7 @@ impl Connection {
             requests: RefCell::new(requests),
             origin: connected.origin,
             state,
+            limits: limits.head,
             opened: Cell::new(0),
             idle_until: Cell::new(0),
         }))
@@ -208,6 +212,11 @@ impl Place {
     ) -> Result<(client::ResponseFuture, h2::SendStream<Bytes>), h2::Error> {
         let mut requests = self.connection.requests.borrow().clone();
         requests.send_request(request, ends)
+    }
+
+    /// What heads and trailers of answers may have.
+    pub(super) fn limits(&self) -> &http1::Limits {
+        &self.connection.limits
     }
 
     /// Whether other streams were opened on the connection before this one.

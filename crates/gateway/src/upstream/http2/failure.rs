@@ -1,5 +1,6 @@
 //! What the failure of a stream says about its request: whether it was processed, and who broke what.
 
+use super::super::broken::Broken;
 use super::super::fault;
 use h2::Reason;
 use std::io;
@@ -10,6 +11,8 @@ pub(crate) enum StreamFailure {
     /// The node says that it has not begun to process the request: it may be sent again, whatever its method (RFC 9113,
     /// section 8.7).
     Unprocessed,
+    /// The same, said of this stream alone.
+    Refused,
     /// The connection has ended.
     Closed,
     /// The same with a reset of TCP.
@@ -19,7 +22,7 @@ pub(crate) enum StreamFailure {
     /// The node gave the stream up.
     Reset,
     /// What came breaks HTTP/2 or HTTP.
-    Malformed,
+    Malformed(Broken),
 }
 
 impl StreamFailure {
@@ -32,9 +35,9 @@ impl StreamFailure {
         match (error.is_remote(), error.reason()) {
             // The stream lies beyond the last one that GOAWAY says was or might be processed.
             (true, _) if error.is_go_away() => StreamFailure::Unprocessed,
-            (true, Some(Reason::REFUSED_STREAM)) => StreamFailure::Unprocessed,
+            (true, Some(Reason::REFUSED_STREAM)) => StreamFailure::Refused,
             (true, Some(_)) => StreamFailure::Reset,
-            _ if error.is_library() => StreamFailure::Malformed,
+            _ if error.is_library() => StreamFailure::Malformed(Broken::Stream),
             _ => StreamFailure::Closed,
         }
     }

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use h2::client::ResponseFuture;
 use h2::{RecvStream, SendStream};
 use http::HeaderMap;
-use http1::ResponseHead;
+use http1::{BodyError, FieldError, ResponseHead};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -37,6 +37,8 @@ pub(crate) struct Http2Stream {
     /// The answer's body has ended.
     ended: bool,
     trailers: Option<Box<HeaderMap>>,
+    /// What is wrong with them.
+    broken: Option<FieldError>,
     place: Place,
 }
 
@@ -53,6 +55,7 @@ impl Http2Stream {
             has_all: false,
             ended: false,
             trailers: None,
+            broken: None,
             place,
         }
     }
@@ -106,27 +109,38 @@ impl Http2Stream {
         let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         Poll::Ready(head.assemble(status.as_u16(), fields, limits).map_err(|error| {
             tracing::debug!(%error, "answer of an upstream is refused");
-            StreamFailure::Malformed
+            StreamFailure::Malformed(error.into())
         }))
     }
 
     /// Receives the next piece of the body, or its end and its trailers.
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(receiving) = &mut self.receiving else {
             self.ended = true;
             return Poll::Ready(Ok(()));
         };
         while self.piece.is_empty() && !self.ended {
+            if let Some(broken) = self.broken {
+                return Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    BodyError::Trailer(broken),
+                )));
+            }
             if !self.ahead.is_empty() {
                 self.piece = std::mem::take(&mut self.ahead).into();
                 break;
             }
-            match ready!(receiving.poll_data(cx)).transpose()? {
+            match ready!(receiving.poll_data(cx)).transpose().map_err(io::Error::other)? {
                 Some(piece) => self.piece = piece,
                 None => {
-                    let trailers = ready!(receiving.poll_trailers(cx))?;
-                    self.trailers = trailers.and_then(forwardable);
-                    self.ended = true;
+                    let trailers = ready!(receiving.poll_trailers(cx)).map_err(io::Error::other)?;
+                    match trailers.map(|trailers| forwardable(&trailers, self.place.limits())).transpose() {
+                        Ok(trailers) => {
+                            self.trailers = trailers.flatten();
+                            self.ended = true;
+                        }
+                        Err(error) => self.broken = Some(error),
+                    }
                 }
             }
         }
@@ -159,16 +173,18 @@ impl Http2Stream {
 }
 
 /// What of the trailers may be forwarded.
-fn forwardable(trailers: HeaderMap) -> Option<Box<HeaderMap>> {
+fn forwardable(trailers: &HeaderMap, limits: &http1::Limits) -> Result<Option<Box<HeaderMap>>, FieldError> {
+    let fields = trailers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    http1::check_trailer_bounds(fields, limits)?;
     let mut kept = HeaderMap::with_capacity(trailers.len());
-    for (name, value) in &trailers {
+    for (name, value) in trailers {
         if http1::may_trail(name.as_str())
             && http1::write::check_field(name.as_str(), value.as_bytes()).is_ok()
         {
             kept.append(name, value.clone());
         }
     }
-    (!kept.is_empty()).then(|| Box::new(kept))
+    Ok((!kept.is_empty()).then(|| Box::new(kept)))
 }
 
 impl Source for Http2Stream {
@@ -209,7 +225,7 @@ impl AsyncRead for Http2Stream {
                 // What came before the error is read first; the next read gives the error again.
                 Poll::Ready(Err(_)) if buf.filled().len() > before => return Poll::Ready(Ok(())),
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) => {}
             }
             let count = this.piece.len().min(buf.remaining());

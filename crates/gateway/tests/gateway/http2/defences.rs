@@ -162,6 +162,71 @@ async fn a_head_beyond_its_bounds_is_a_431() {
         assert!(client.is_alive().await);
     }
     assert!(blue.requests().is_empty());
+    assert_eq!(gate.gateway.totals().snapshot().heads_refused.get("too_large"), Some(&2));
+}
+
+#[tokio::test]
+async fn a_head_that_is_refused_is_answered_as_over_http1() {
+    let blue = Upstream::start("blue").await;
+    let gate = gate(settings(), &blue).await;
+    let client = Client::connect(&gate).await;
+    let answer = client.ask(request("GET", "/").header("x", "x".repeat(100_000))).await;
+    assert_eq!((answer.status, answer.header("server")), (431, Some("Tealgate")));
+    assert!(answer.header("date").is_some());
+    assert_eq!(answer.text(), "{\"error_msg\":\"the header fields are too large\"}\n");
+    let call = |path: &str| request("POST", path).header("content-type", "application/grpc");
+    let long = format!("/{}", "x".repeat(9_000));
+    for call in [call("/").header("x", "x".repeat(40_000)), call(&long)] {
+        let answer = client.ask(call).await;
+        assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("8")), "RESOURCE_EXHAUSTED");
+        assert!(answer.header("grpc-message").is_some() && answer.body.is_empty());
+    }
+    let answer = client.ask(call("/").header("expect", "miracles")).await;
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("2")));
+}
+
+/// A request with content, and its trailers, in as many frames as they need.
+async fn send_trailers(client: &mut Frames, stream: u32, fields: &[(&str, &str)]) {
+    client.send([post(stream), frame(DATA, 0, stream, b"x")].concat()).await;
+    let block = block(fields);
+    let mut pieces = block.chunks(16_000);
+    client.send(frame(HEADERS, END_STREAM, stream, pieces.next().unwrap())).await;
+    for piece in pieces {
+        client.send(frame(CONTINUATION, 0, stream, piece)).await;
+    }
+    client.send(frame(CONTINUATION, END_HEADERS, stream, &[])).await;
+}
+
+#[tokio::test]
+async fn trailers_beyond_their_bounds_are_a_431_and_the_connection_goes_on() {
+    let blue = Upstream::start("blue").await;
+    let gate = gate(settings(), &blue).await;
+    let (fits, large) = ("x".repeat((8 << 10) - 5), "x".repeat(8 << 10));
+    let (larger, many) = ("x".repeat(30_000), vec![("x", "y"); 129]);
+    for (fields, status) in
+        [(&[("x", fits.as_str())][..], 200), (&[("x", &large)], 431), (&[("x", &larger)], 431), (&many, 431)]
+    {
+        let mut client = Frames::connect(gate.address()).await;
+        send_trailers(&mut client, 1, fields).await;
+        assert_eq!(client.end_of(1).await, End::Answered(status));
+        assert!(client.is_alive().await);
+    }
+    assert_eq!(gate.settled().await.received, 4);
+    assert_eq!(blue.requests().iter().filter(|request| request.complete).count(), 1);
+}
+
+#[tokio::test]
+async fn trailers_far_beyond_their_bounds_end_the_connection() {
+    let blue = Upstream::start("blue").await;
+    let gate = gate(settings(), &blue).await;
+    // Small ones before it, which alone would pass.
+    let large = "x".repeat(120_000);
+    let mut client = Frames::connect(gate.address()).await;
+    send_trailers(&mut client, 1, &[("a", "b"), ("x", &large)]).await;
+    assert_eq!(client.end_of(1).await, CALM);
+    gate.settled().await;
+    assert!(blue.requests().iter().all(|request| !request.complete));
+    assert_eq!(gate.gateway.totals().snapshot().heads_refused.get("too_large"), Some(&1));
 }
 
 #[tokio::test]

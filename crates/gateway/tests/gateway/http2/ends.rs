@@ -7,7 +7,8 @@ use h2::Reason;
 use serde_json::json;
 use testkit::clock::{eventually, within};
 use testkit::frames::{
-    ACK, DATA, END_STREAM, Frames, GOAWAY, HEADERS, NO_ERROR, PING, RST_STREAM, frame, get, post, reason,
+    ACK, DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, NO_ERROR, PING, RST_STREAM, SETTINGS, frame,
+    get, post, reason,
 };
 use testkit::http2::{Http2Upstream, Rules};
 use testkit::scripted::{ScriptedUpstream, Step};
@@ -31,6 +32,64 @@ async fn an_answer_that_breaks_off_resets_its_stream_and_no_other() {
     assert_eq!(client.ask(request("GET", "/")).await.status, 200);
     let counts = gate.settled().await;
     assert_eq!((counts.cut_short, counts.whole_total()), (1, 1));
+}
+
+/// An upstream of HTTP/2 that answers its first request with these frames.
+async fn answering(frames: &[Vec<u8>]) -> (ScriptedUpstream, Gate) {
+    let settings_frame = frame(SETTINGS, 0, 0, &[]);
+    let script = vec![
+        Step::ReadUntil(b"SM\r\n\r\n".to_vec()),
+        Step::Send([settings_frame, frames.concat()].concat()),
+        Step::ReadToEnd,
+    ];
+    let upstream = ScriptedUpstream::start(vec![script]).await;
+    let nodes = upstream_with("u", &[upstream.address()], &json!({"scheme": "grpc"}));
+    let gate = Gate::with(settings(), &[nodes, route(&json!({"upstream_id": "u"}))]).await;
+    (upstream, gate)
+}
+
+/// A head of nothing but `:status: 200`, and a reset of its stream.
+fn head_and_reset() -> [Vec<u8>; 2] {
+    [frame(HEADERS, END_HEADERS, 1, &[0x88]), frame(RST_STREAM, 0, 1, &2_u32.to_be_bytes())]
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_before_any_of_it_is_out_is_a_502() {
+    let (_upstream, gate) = answering(&head_and_reset()).await;
+    let client = Client::connect(&gate).await;
+    let answer = client.ask(request("GET", "/")).await;
+    assert_eq!((answer.status, answer.header("server")), (502, Some("Tealgate")));
+    let counts = gate.settled().await;
+    assert_eq!((counts.whole[4], counts.cut_short), (1, 0));
+}
+
+#[tokio::test]
+async fn what_there_is_of_an_answer_that_breaks_off_is_sent_before_the_reset() {
+    let script = vec![Step::read_head(), Step::send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nsome")];
+    let upstream = ScriptedUpstream::start(vec![script]).await;
+    let gate = Gate::before(upstream.address()).await;
+    let client = Client::connect(&gate).await;
+    let (answer, _) = client.open(request("GET", "/"), true).await;
+    let (head, mut body) = within("a head", answer).await.unwrap().into_parts();
+    assert_eq!(head.status, 200);
+    assert_eq!(within("content", body.data()).await.unwrap().unwrap(), "some");
+    let error = within("the reset", body.data()).await.unwrap().unwrap_err();
+    assert_eq!((error.reason(), error.is_remote()), (Some(Reason::INTERNAL_ERROR), true));
+    assert_eq!(gate.settled().await.cut_short, 1);
+}
+
+#[tokio::test]
+async fn an_upstreams_trailers_beyond_their_bounds_break_its_answer_off() {
+    for (bytes, is_whole) in [((8 << 10) - 5, true), (8 << 10, false), (30_000, false)] {
+        let upstream = Http2Upstream::start(Rules::default()).await;
+        let nodes = upstream_with("u", &[upstream.address()], &json!({"scheme": "grpc"}));
+        let gate = Gate::with(settings(), &[nodes, route(&json!({"upstream_id": "u"}))]).await;
+        let client = Client::connect(&gate).await;
+        let (answer, _) = client.open(request("GET", &format!("/trailers/{bytes}")), true).await;
+        let answer = read(answer).await;
+        assert_eq!(answer.is_ok_and(|answer| answer.trailers.is_some()), is_whole, "{bytes}");
+        assert_eq!(gate.settled().await.cut_short, u64::from(!is_whole));
+    }
 }
 
 #[tokio::test]
@@ -115,6 +174,31 @@ async fn what_is_too_large_is_refused_and_the_connection_goes_on() {
     assert_eq!(client.ask_with(asked, vec![0; 1_001]).await.status, 413);
     assert_eq!(client.ask_with(request("POST", "/"), vec![0; 1_001]).await.status, 413);
     assert_eq!(client.ask_with(request("POST", "/"), vec![0; 1_000]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stream_too_many_in_work_is_a_503_and_the_connection_goes_on() {
+    let upstream = Upstream::start("blue").await;
+    upstream.behave(Behaviour::Held);
+    let gate = gate(Settings { max_requests: 1, ..settings() }, &upstream).await;
+    let client = Client::connect(&gate).await;
+    let (answer, _) = client.open(request("GET", "/"), true).await;
+    upstream.arrived(1).await;
+    let refused = client.ask(request("GET", "/")).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    upstream.release(1);
+    assert_eq!(read(answer).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_stream_has_the_limit_of_a_whole_request() {
+    let upstream = Upstream::start("blue").await;
+    upstream.behave(Behaviour::Held);
+    let gate = gate(Settings { total_timeout_ms: 1, ..settings() }, &upstream).await;
+    let client = Client::connect(&gate).await;
+    assert_eq!(client.ask(request("GET", "/")).await.status, 504);
+    upstream.behave(Behaviour::Echo);
+    assert_eq!(client.ask(request("GET", "/")).await.status, 200);
 }
 
 #[tokio::test]

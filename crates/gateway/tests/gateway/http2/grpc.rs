@@ -3,9 +3,10 @@
 use super::super::hold::{Colours, LONG_MS, hold};
 use super::super::support::{Gate, route, settings, upstream, upstream_with};
 use super::client::{Answer, Client, read, read_content, request};
+use h2::Reason;
 use http::request::Builder;
 use serde_json::json;
-use testkit::clock::within;
+use testkit::clock::{now, within};
 use testkit::http2::{Http2Upstream, Rules};
 use testkit::scripted::{ScriptedUpstream, Step};
 
@@ -79,6 +80,44 @@ async fn a_deadline_holds_while_a_call_waits_for_a_share_to_move() {
     let answer = client.ask_with(call("/").header("grpc-timeout", "1m"), vec![0; 5]).await;
     assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("4")));
     assert!(both.blue.requests().is_empty() && both.green.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_that_its_client_resets_when_its_time_is_over_has_failed() {
+    let upstream = Http2Upstream::start(Rules::default()).await;
+    let nodes = upstream_with("u", &[upstream.address()], &json!({"scheme": "grpc"}));
+    let gate = Gate::with(settings(), &[nodes, route(&json!({"upstream_id": "u"}))]).await;
+    let client = Client::connect(&gate).await;
+    let calls =
+        [("/held", "1m", 1, 0), ("/opened", "1m", 2, 0), ("/held", "1H", 2, 1), ("/opened", "1H", 2, 2)];
+    for (number, (path, timeout, failed, left)) in calls.into_iter().enumerate() {
+        let (answer, mut send) = client.open(call(path).header("grpc-timeout", timeout), false).await;
+        upstream.saw("the call", |all| all.len() > number).await;
+        // For the gate it has begun before this. It looks at its deadlines every tenth of a second; the client is before it.
+        let seen = now();
+        while seen.elapsed().as_millis() < 5 {
+            assert_eq!(client.ask(request("TRACE", "/")).await.status, 405);
+        }
+        send.send_reset(Reason::CANCEL);
+        drop(answer);
+        let counts = gate.settled().await;
+        assert_eq!((counts.failed(), counts.client_left), (failed, left), "{path} {timeout}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_upstream_refuses_twice_was_reset_by_it() {
+    let upstream = Http2Upstream::start(Rules::default()).await;
+    let nodes = upstream_with("u", &[upstream.address()], &json!({"scheme": "grpc"}));
+    let gate = Gate::with(settings(), &[nodes, route(&json!({"upstream_id": "u"}))]).await;
+    let client = Client::connect(&gate).await;
+    let answer = client.ask(call("/refuse/2")).await;
+    let message = "upstream reset the stream before it answered";
+    assert_eq!((answer.header("grpc-status"), answer.header("grpc-message")), (Some("14"), Some(message)));
+    assert_eq!(upstream.seen().len(), 2);
+    gate.settled().await;
+    let told = gate.gateway.totals().snapshot().gate_answers;
+    assert_eq!((told.get("upstream_stream_reset"), told.get("upstream_closed")), (Some(&1), None));
 }
 
 #[tokio::test]
