@@ -7,6 +7,7 @@ use crate::harness::gate::{Gate, Start};
 use crate::harness::nginx::Nginx;
 use crate::harness::shell::{printed, run};
 use crate::harness::world::World;
+use http::Method;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -212,4 +213,48 @@ async fn a_node_whose_certificate_cannot_be_verified_is_told_once_and_with_what_
     for part in ["WARN", "upstreams/u", "no authority that is trusted", "tls_ca_file", "tls.verify"] {
         assert!(lines[0].contains(part), "{part}: {}", lines[0]);
     }
+}
+
+#[tokio::test]
+async fn a_certificate_that_an_upstream_shows_goes_by_force_only_and_is_missed_in_words() {
+    let world = World::new();
+    let authority = Authority::new(&world);
+    let issued = authority.issue("the-gate");
+    let nginx = Nginx::asking_clients(&world, "blue", &authority.pem).await;
+    let gate = serving(&world, &json!({})).await;
+    let admin = gate.admin();
+    let ssl = json!({"type": "client", "cert": issued.cert, "key": issued.key});
+    admin.put("ssls/c", &ssl).await;
+    let mut upstream = json!({
+        "nodes": nginx.node(), "scheme": "https", "pass_host": "rewrite", "upstream_host": "localhost",
+        "tls": {"client_cert_id": "c"},
+    });
+    admin.put("upstreams/u", &upstream).await;
+    admin.put("routes/r", &json!({"uri": "/*", "upstream_id": "u"})).await;
+    assert_eq!(client::get(gate.gateway(), "/who").await.text().trim(), "CN=the-gate");
+    let delete = async |path: &str| admin.call(Method::DELETE, path, "").await;
+    // What is open would live on; to the upstream as it is now, nothing is.
+    upstream["retries"] = json!(1);
+    admin.put("upstreams/u", &upstream).await;
+    let refused = delete("/apisix/admin/ssls/c").await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("upstream [u] is still using it now"), "{}", refused.text());
+    assert_eq!(delete("/apisix/admin/ssls/c?force=true").await.status, 200);
+
+    assert_eq!(client::get(gate.gateway(), "/who").await.status, 502);
+    gate.logged("there is no usable ssl c of type client").await;
+    let counted = async || {
+        let metrics = client::get(gate.admin_address(), "/metrics").await.text();
+        metrics.contains("reason=\"client_certificate_unusable\"} 1")
+    };
+    clock::until("its count", counted, || gate.log()).await;
+
+    // Once for the upstream, whatever else of it was written anew, and once more when that was changed and changed back.
+    let told = || gate.log().lines().filter(|line| line.contains("certificates are not checked")).count();
+    assert_eq!(told(), 1, "{}", gate.log());
+    admin.put("ssls/c", &ssl).await;
+    for verify in [true, false] {
+        admin.patch("upstreams/u", &json!({"tls": {"verify": verify}})).await;
+    }
+    clock::until("the second time", async || told() == 2, || gate.log()).await;
 }
