@@ -18,6 +18,11 @@ const MAX_TOLERANCE: Duration = Duration::from_millis(100);
 /// Most digits of a `grpc-timeout`.
 const MAX_DIGITS: usize = 8;
 
+/// Whether a `Content-Type` is one of gRPC: `application/grpc`, with or without a format behind it.
+pub(crate) fn is_kind(value: &[u8]) -> bool {
+    value.starts_with(b"application/grpc")
+}
+
 /// How long a request may take, milliseconds: the setting's `total_ms` (0: no bound), and for a call of gRPC at most
 /// what its client waits for.
 pub(crate) fn limit_ms(request: &Request<'_>, total_ms: u64) -> u64 {

@@ -1,5 +1,6 @@
 //! A request as routing and forwarding see it: the parsed head, and what was derived from it once.
 
+use crate::grpc;
 use crate::plugin::Run;
 use crate::table::Identity;
 use crate::tls::Session;
@@ -213,8 +214,7 @@ impl<'a> Request<'a> {
 
     /// Whether it is a call of gRPC, which tells errors by trailers instead of by status.
     pub(crate) fn is_grpc(&self) -> bool {
-        let of_grpc = |value: &[u8]| value.starts_with(b"application/grpc");
-        self.head.version() == Version::Http2 && self.head.values(Known::ContentType).any(of_grpc)
+        self.head.version() == Version::Http2 && self.head.values(Known::ContentType).any(grpc::is_kind)
     }
 
     /// Whether sending it twice does what sending it once does (RFC 9110, section 9.2.2).

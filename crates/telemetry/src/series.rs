@@ -38,7 +38,7 @@ pub struct SeriesKey {
     pub route: String,
     /// Service id; empty if the route has none.
     pub service: String,
-    /// The app whose colour it is, or whose hold the request waited in before it had one; empty: of none.
+    /// The app whose colour it is, or under whose hold the request came and got none; empty: of none.
     pub app: String,
     /// Who answers.
     pub answerer: Answerer,

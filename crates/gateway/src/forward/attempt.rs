@@ -172,8 +172,7 @@ impl Attempt<'_> {
             Some(Ok(connection)) => Ok(connection),
             Some(Err(NoPlace::Connect(error))) => {
                 tracing::debug!(upstream = node.authority, %error, "cannot connect");
-                let now_s = self.worker.anchor.get().unix_us_of(clock::now()) / 1_000_000;
-                target.complaint.about(&node.authority, &error, now_s);
+                target.complaint.about(&node.authority, &error, super::now_s(self.worker));
                 Err(not_connected(fault::reason(&error)))
             }
             Some(Err(NoPlace::AsBefore(reason))) => Err(not_connected(reason)),

@@ -29,7 +29,7 @@ pub(super) fn track<'w>(worker: &'w Worker, request: &Request<'_>, claim: &Claim
 /// of gRPC without one is taken for UNKNOWN, as clients take it; `None`: it is no answer of gRPC.
 pub(super) fn said(answer: &ResponseHead, trailers: Option<&HeaderMap>) -> Option<u8> {
     let of_trailers = || trailers?.get(STATUS).map(HeaderValue::as_bytes);
-    let is_grpc = || answer.values(Known::ContentType).any(|kind| kind.starts_with(b"application/grpc"));
+    let is_grpc = || answer.values(Known::ContentType).any(grpc::is_kind);
     match answer.header(STATUS).or_else(of_trailers) {
         Some(status) => {
             Some(std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(UNKNOWN))

@@ -18,8 +18,8 @@ use telemetry::series::Series;
 pub struct Split {
     /// In order.
     pub rules: Vec<Rule>,
-    /// Counters of what a hold of theirs let wait and no colour got: the client went away, or the time was over. `None`:
-    /// none of them has a hold.
+    /// Counters of what came under a hold of theirs, waited or not, and no colour got: the client went away, the time was over,
+    /// or there was nobody to claim. `None`: none of them has a hold.
     pub held: Option<Arc<Series>>,
 }
 

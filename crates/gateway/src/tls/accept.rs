@@ -66,7 +66,7 @@ pub(crate) async fn accept(
             let reason = failure::reason(&error);
             tracing::debug!(client = %connection.peer, %error, reason = reason.name(), "TLS handshake failed");
             worker.totals().handshake_failed(reason);
-            if let Some(socket) = socket {
+            if let Some(socket) = socket.filter(|_| reason != HandshakeReason::ClientClosed) {
                 // The client may have sent more already: a socket that is closed over bytes that nobody read is reset, and the
                 // alert that says why is lost with it.
                 let (input, timer) = (worker.buffers.buffer(), worker.timers.timer());

@@ -33,6 +33,17 @@ pub(super) fn reason(error: &io::Error) -> HandshakeReason {
     }
 }
 
+/// What a peer says of a certificate that it does not take (RFC 8446, section 6.2).
+pub(crate) const REFUSALS: [AlertDescription; 7] = [
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+    AlertDescription::AccessDenied,
+];
+
 fn of_tls(error: &Error) -> HandshakeReason {
     use AlertDescription as Alert;
     match error {
@@ -49,14 +60,7 @@ fn of_tls(error: &Error) -> HandshakeReason {
         )
         | Error::AlertReceived(Alert::ProtocolVersion) => HandshakeReason::NoCommonVersion,
         Error::PeerIncompatible(_) => HandshakeReason::NoCommonSuite,
-        Error::AlertReceived(
-            Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::UnknownCA,
-        ) => HandshakeReason::OurCertificateRefused,
+        Error::AlertReceived(alert) if REFUSALS.contains(alert) => HandshakeReason::OurCertificateRefused,
         Error::AlertReceived(_) => HandshakeReason::Alert,
         _ => HandshakeReason::Other,
     }

@@ -19,6 +19,7 @@ mod x509;
 
 pub(crate) use accept::accept;
 pub(crate) use certificates::{PemError, certified};
+pub(crate) use failure::REFUSALS;
 pub(crate) use handshakes::Handshakes;
 pub(crate) use names::Names;
 pub(crate) use profile::Profile;

@@ -6,6 +6,7 @@
 
 use super::client_certificate::Unusable;
 use super::resolve::Unresolved;
+use crate::tls::REFUSALS;
 use model::reason::Reason;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
@@ -50,39 +51,22 @@ pub(crate) fn after_handshake(error: &io::Error) -> Option<Reason> {
 
 /// The same where only the text of the error has come through.
 pub(crate) fn after_handshake_by_text(error: &io::Error) -> Option<Reason> {
-    use AlertDescription as Alert;
     if error.kind() != io::ErrorKind::InvalidData {
         return None;
     }
     let text = error.to_string();
-    let alerts = [
-        Alert::CertificateRequired,
-        Alert::BadCertificate,
-        Alert::UnsupportedCertificate,
-        Alert::CertificateRevoked,
-        Alert::CertificateExpired,
-        Alert::CertificateUnknown,
-        Alert::UnknownCA,
-        Alert::AccessDenied,
-    ];
-    let errors = alerts.into_iter().map(Error::AlertReceived);
-    errors.filter(|error| error.to_string() == text).find_map(|error| told_of_ours(&error))
+    let alerts = [AlertDescription::CertificateRequired].into_iter().chain(REFUSALS);
+    let mut errors = alerts.map(Error::AlertReceived);
+    errors.find(|error| error.to_string() == text).and_then(|error| told_of_ours(&error))
 }
 
 /// What the node says of the certificate that we show.
 fn told_of_ours(error: &Error) -> Option<Reason> {
-    use AlertDescription as Alert;
     match error {
-        Error::AlertReceived(Alert::CertificateRequired) => Some(Reason::ClientCertificateRequired),
-        Error::AlertReceived(
-            Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::UnknownCA
-            | Alert::AccessDenied,
-        ) => Some(Reason::ClientCertificateRefused),
+        Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            Some(Reason::ClientCertificateRequired)
+        }
+        Error::AlertReceived(alert) if REFUSALS.contains(alert) => Some(Reason::ClientCertificateRefused),
         _ => None,
     }
 }

@@ -74,10 +74,8 @@ impl Name {
         let is_up = |ip: &&IpAddr| failed.iter().all(|failed| failed.address.ip() != **ip);
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
-        let up = if failed.is_empty() { addresses.len() } else { addresses.iter().filter(is_up).count() };
-        match up {
+        match addresses.iter().filter(is_up).count() {
             0 => addresses.get(turn % addresses.len()).copied(),
-            up if up == addresses.len() => addresses.get(turn % up).copied(),
             up => addresses.iter().filter(is_up).nth(turn % up).copied(),
         }
     }

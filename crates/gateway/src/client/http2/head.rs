@@ -2,6 +2,7 @@
 //! matched and forwarded, an upstream's head becomes a response of HTTP/2.
 
 use super::repeats::Repeats;
+use crate::grpc;
 use crate::refusal::Refusal;
 use crate::upstream::broken::Broken;
 use http::uri::{Authority, PathAndQuery};
@@ -33,7 +34,7 @@ pub(super) fn read<B>(
 /// Whether a request is a call of gRPC, also where its head is refused.
 pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
     let kinds = request.headers().get_all(http::header::CONTENT_TYPE);
-    kinds.iter().any(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    kinds.iter().any(|kind| grpc::is_kind(kind.as_bytes()))
 }
 
 /// The head of a response, from the lines of one of HTTP/1: so there is one place that writes heads, whatever the client
